@@ -49,7 +49,7 @@ const until = (node: string, isThere: boolean) =>
 /** A name of the disk that stays when the disk goes: whoever writes to one in /dev that has gone makes a file. */
 const named = (node: string) => `rm -f /tmp/disk; mknod /tmp/disk b $(tr : ' ' </sys/block/${node}/dev)`;
 
-// Linux's driver of virtio on PCI waits for ever for a device that has gone without a word, and so is not among these.
+// Linux's driver of virtio on PCI waits until the status of a device that has gone reads 0, which it never does: see guide/pcie.md.
 for (const {device, node, drivers} of [nvme])
 	linuxTest(`Linux takes ${node} while it runs, loses it amid writes, and gets it again`, async (t, machine) => {
 		const path = newDisk(t);

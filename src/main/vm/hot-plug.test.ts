@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
-import {type Guest, halt, load} from '#vcpu-worker/hypervisor/testing';
+import {type Guest, halt, load, store} from '#vcpu-worker/hypervisor/testing';
 import {fakeMachine} from './testing/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-hot-plug-'));
@@ -153,6 +153,61 @@ test.serial('a device has let go of what it had of the host when its removal is 
 	await removing;
 	delete backs.released;
 });
+
+test.serial(
+	'a button is pressed once for all who ask, and nobody takes what has come in the place of what he asked for',
+	async (t) => {
+		backs.isBroken = false;
+		const [slotControl, slotStatus, attention] = [0xf700_0058, 0xf700_005a, 1];
+		const power = {on: 0x01c0, blinks: 0x02c0, off: 0x07c0};
+		let [written, status] = [power.on, 0];
+		let looked = Promise.withResolvers<void>();
+		function* guest(): Guest {
+			for (;;) {
+				yield halt();
+				yield store(slotControl, 2, written);
+				status = yield load(slotStatus, 2);
+				yield store(slotStatus, 2, attention);
+				looked.resolve();
+			}
+		}
+		const config = {pcie: {...pcie, rootPorts: [parsePcieRootPort('rc0:rp0,hotplug,button')]}, devices: []};
+		const {vm, hypervisor} = await fakeMachine(t, [guest], {config, start: true});
+		/** True when the button has been pressed since the last time. */
+		const write = async (control: number) => {
+			// What has been asked for has its turn before.
+			await vm.pause();
+			await vm.start();
+			looked = Promise.withResolvers();
+			written = control;
+			hypervisor.vcpus[0]?.deliver(0x30);
+			await looked.promise;
+			return (status & attention) !== 0;
+		};
+		await vm.addPcieDevice('rp0', {module, name: 'first'});
+		t.false(await write(power.on));
+		const one = vm.removePcieDevice('rp0', {asks: true});
+		t.true(await write(power.blinks));
+		const two = vm.removePcieDevice('rp0', {asks: true});
+		t.false(await write(power.blinks), 'it would be taken back');
+		await write(power.off);
+		await one;
+		t.is(await vm.addPcieDevice('rp0', {module, name: 'second'}), 'second');
+		await two;
+		t.truthy(await vm.inspect('vm/devices/second'));
+		t.true(await write(power.blinks), 'it is to be turned on');
+		await vm.removePcieDevice('rp0');
+		await vm.addPcieDevice('rp0', {module, name: 'third'});
+		t.false(await write(power.on), 'it is about to be');
+
+		const asked = new AbortController();
+		const given = vm.removePcieDevice('rp0', {asks: true, signal: asked.signal});
+		t.true(await write(power.on));
+		asked.abort();
+		await t.throwsAsync(given, {code: 'OPERATION_ABORTED'});
+		t.truthy(await vm.inspect('vm/devices/third'));
+	},
+);
 
 /** What a process has that somebody may leave behind. */
 function held(): object {

@@ -3,9 +3,10 @@ import type {DeviceInstance} from '#devices/device';
 import type {DeviceHandle, MachineFacts} from '#devices/device-type';
 import {type AttachedMachine, deviceAt, type MachineLayout, withDevice, withoutDevice} from '#devices/machine';
 import {type FabricFunction, functionsOf} from '#devices/pci/fabric';
-import {isSlotOff, occupancyChanged, type PciePortConfig} from '#devices/pci/port';
+import {occupancyChanged, type PciePortConfig, SlotPower} from '#devices/pci/port';
 import {loadDeviceModels} from '#devices/registry';
 import {describeComing, deviceModuleUrls} from '#main/machine';
+import {untilAborted} from '#support/abort';
 import {errorTable} from '#support/errors';
 import type {DeviceThreads} from './device-threads.ts';
 import type {MappedPages} from './mapped-pages.ts';
@@ -21,6 +22,10 @@ const hotPlugError = errorTable({
 		message: `The guest has not let go of what is at the port ${c.port} within ${c.limitMs / 1000} s`,
 		remedy:
 			'Look whether it uses the device and has a driver for the port (Linux: pciehp), ask again, or remove it without asking',
+	}),
+	HOT_PLUG_TAKEN_BACK: (c: {port: string}) => ({
+		message: `The guest had let go of what is at the port ${c.port}, and has taken it again`,
+		remedy: 'Ask again, or remove it without asking',
 	}),
 });
 
@@ -73,29 +78,56 @@ export class HotPlug {
 		await this.#change(next, port);
 	}
 
-	/** @throws VmmError HOT_PLUG_NO_BUTTON, and as {@link remove} where there is nothing to be let go of */
-	checkAsked(port: string): void {
+	/**
+	 * The device at a port, which the guest can be asked for.
+	 * @throws VmmError HOT_PLUG_NO_BUTTON, and as {@link remove} where there is nothing to be let go of
+	 */
+	asked(port: string): DeviceInstance {
 		const {layout} = this.#machine;
 		withoutDevice(layout, port);
 		const config = layout.devices.find(({name}) => name === port)?.config as PciePortConfig | undefined;
 		if (config?.button !== true) throw hotPlugError('HOT_PLUG_NO_BUTTON', {port});
+		return deviceAt(layout, port) as DeviceInstance;
 	}
 
 	/**
-	 * Resolves when the guest has turned the power of a slot off, which it does when its driver has let go.
+	 * Resolves when the guest has turned the power of the slot off, which it does when its driver has let go, or the device has gone.
+	 * @param press - presses the port's button
 	 * @throws VmmError HOT_PLUG_KEPT when it has not within the limit
 	 */
-	async letGo(port: string, limitMs: number, signal: AbortSignal): Promise<void> {
-		for (let waitedMs = 0; !this.#isOff(port); waitedMs += lookMs) {
+	async letGo(
+		port: string,
+		device: DeviceInstance,
+		{press, limitMs, signal}: {press: () => Promise<unknown>; limitMs: number; signal: AbortSignal},
+	): Promise<void> {
+		const slot = this.#slotOf(port);
+		let isPressed = false;
+		for (let waitedMs = 0; this.#isAt(port, device) && !slot.isOff; waitedMs += lookMs) {
 			if (waitedMs >= limitMs) throw hotPlugError('HOT_PLUG_KEPT', {port, limitMs});
-			await sleep(lookMs, undefined, {signal});
+			// A button that is pressed again takes back what it was pressed for.
+			if (!isPressed && !slot.isChanging) {
+				isPressed = true;
+				await press();
+			}
+			await untilAborted(sleep(lookMs), signal);
 		}
 	}
 
-	#isOff(port: string): boolean {
+	/** Pulls the device out that the guest has let go of, unless it has gone already. @throws VmmError HOT_PLUG_TAKEN_BACK */
+	async removeLetGo(port: string, device: DeviceInstance): Promise<void> {
+		if (!this.#isAt(port, device)) return;
+		if (!this.#slotOf(port).isOff) throw hotPlugError('HOT_PLUG_TAKEN_BACK', {port});
+		await this.remove(port);
+	}
+
+	#isAt(port: string, device: DeviceInstance): boolean {
+		return deviceAt(this.#machine.layout, port) === device;
+	}
+
+	#slotOf(port: string): SlotPower {
 		const functions = this.#machine.pci?.complexes.flatMap(({bus}) => [...functionsOf(bus)]) ?? [];
-		const found = functions.find(({name}) => name === port) as FabricFunction;
-		return isSlotOff(found.space, found.design.places.express);
+		const {space, design} = functions.find(({name}) => name === port) as FabricFunction;
+		return new SlotPower(space, design.places.express);
 	}
 
 	/** A back end that cannot be made leaves everything as it was. */

@@ -139,10 +139,10 @@ export class Vm {
 		const {hotPlug, limits, devices} = this.#parts;
 		if (!asks) return this.#life.atRest('port', () => hotPlug.remove(port));
 		return this.#life.whileLive({operation: 'pcie-remove', wanted: 'port', signal}, async (either, atRest) => {
-			hotPlug.checkAsked(port);
-			await this.#life.next(() => devices.control(port, attentionPressed));
-			await hotPlug.letGo(port, limits.letGoMs, either);
-			await atRest(() => hotPlug.remove(port));
+			const device = hotPlug.asked(port);
+			const press = () => this.#life.next(() => devices.control(port, attentionPressed));
+			await hotPlug.letGo(port, device, {press, limitMs: limits.letGoMs, signal: either});
+			await atRest(() => hotPlug.removeLetGo(port, device));
 		});
 	}
 

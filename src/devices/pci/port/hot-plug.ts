@@ -7,7 +7,8 @@ import {
 	SlotControl,
 	SlotStatus,
 } from '#devices/pci/config-space';
-import {isBusReset, isLinkUp, isSlotOff} from './leads-on.ts';
+import {isBusReset, isLinkUp} from './leads-on.ts';
+import {SlotPower} from './slot-power.ts';
 
 /**
  * The slot of a downstream port: who is in it, whether its link is up, and when the guest hears of it (PCI Express Base
@@ -17,12 +18,14 @@ export class HotPlug {
 	readonly #space: ConfigSpace;
 	readonly #express: number;
 	readonly #line: InterruptLine;
+	readonly #power: SlotPower;
 
 	/** @param express - offset of the Express capability */
 	constructor(space: ConfigSpace, express: number, line: InterruptLine) {
 		this.#space = space;
 		this.#express = express;
 		this.#line = line;
+		this.#power = new SlotPower(space, express);
 	}
 
 	/** Shows a device that is there at power-on without an event: it was always there. */
@@ -37,8 +40,8 @@ export class HotPlug {
 		const {PRESENT, PRESENCE_CHANGED} = SlotStatus;
 		const changed = (occupied ? PRESENT : 0) | PRESENCE_CHANGED;
 		this.#space.set(this.#express + Express.SLOT_STATUS, 2, PRESENT | PRESENCE_CHANGED, changed);
-		// A guest that waits for the button does not look who comes to a slot that it has turned off.
-		if (occupied && isSlotOff(this.#space, this.#express)) this.#press();
+		// A guest that waits for the button does not look who comes to a slot that it has turned off. Pressed again it is taken back.
+		if (occupied && this.#power.isOff && !this.#power.isChanging) this.#press();
 		this.#follow(occupied);
 	}
 
@@ -55,7 +58,7 @@ export class HotPlug {
 
 	#follow(occupied: boolean): void {
 		const control = this.#space.read(this.#express + Express.SLOT_CONTROL, 2);
-		const isUp = occupied && !isSlotOff(this.#space, this.#express) && !isBusReset(this.#space);
+		const isUp = occupied && !this.#power.isOff && !isBusReset(this.#space);
 		if (isUp !== isLinkUp(this.#space, this.#express)) {
 			this.#setLink(isUp);
 			this.#space.set(this.#express + Express.SLOT_STATUS, 2, SlotStatus.LINK_CHANGED, SlotStatus.LINK_CHANGED);

@@ -7,5 +7,6 @@ export {
 	rootPortKind,
 	upstreamPortKind,
 } from './handle.ts';
-export {isSlotOff, leadsOn} from './leads-on.ts';
+export {leadsOn} from './leads-on.ts';
 export {downstreamPort, rootPort, upstreamPort} from './port-models.ts';
+export {SlotPower} from './slot-power.ts';

@@ -1,14 +1,9 @@
-import {Bridge, BridgeControl, type ConfigSpace, Express, LinkStatus, SlotControl} from '#devices/pci/config-space';
+import {Bridge, BridgeControl, type ConfigSpace, Express, LinkStatus} from '#devices/pci/config-space';
 import type {FunctionDesign} from '#devices/pci/function';
 
 /** True when the link of a downstream port is up. */
 export function isLinkUp(space: ConfigSpace, express: number): boolean {
 	return (space.read(express + Express.LINK_STATUS, 2) & LinkStatus.ACTIVE) !== 0;
-}
-
-/** True while the guest has the power of a port's slot off. */
-export function isSlotOff(space: ConfigSpace, express: number): boolean {
-	return (space.read(express + Express.SLOT_CONTROL, 2) & SlotControl.POWER_OFF) !== 0;
 }
 
 /** True while the guest holds what is behind a bridge in reset. */

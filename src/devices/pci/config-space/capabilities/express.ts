@@ -34,6 +34,9 @@ export const SlotControl = {
 	ATTENTION_ENABLE: 1 << 0,
 	PRESENCE_ENABLE: 1 << 3,
 	INTERRUPT_ENABLE: 1 << 5,
+	POWER_INDICATOR: 3 << 8,
+	/** Value of {@link POWER_INDICATOR}. */
+	POWER_BLINKS: 2 << 8,
 	/** Set: the slot is off. */
 	POWER_OFF: 1 << 10,
 	LINK_ENABLE: 1 << 12,
