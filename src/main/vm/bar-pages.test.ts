@@ -1,4 +1,4 @@
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
@@ -112,3 +112,45 @@ test("memory of a device that has gone is the host's again at once", async (t) =
 	t.is(hypervisor.pages.size, 0);
 	t.is(bytes[mib], 0);
 });
+
+for (const deviceFailure of ['machine', 'device'] as const)
+	test(`memory that came with a file which is cut then ends its ${deviceFailure}, and not the process`, async (t) => {
+		const path = join(folder, deviceFailure);
+		writeFileSync(path, new Uint8Array(2 * mib).fill(7));
+		let [at, found] = [0, 0];
+		let looked = Promise.withResolvers<void>();
+		function* guest(): Guest {
+			for (;;) {
+				yield halt();
+				found = yield load(at, 4);
+				looked.resolve();
+			}
+		}
+		const all = {...config, devices: [], deviceFailure};
+		const {vm, hypervisor} = await fakeMachine(t, [guest], {config: all, start: true});
+		const look = async () => {
+			looked = Promise.withResolvers();
+			hypervisor.vcpus[0]?.deliver(0x30);
+			await looked.promise;
+			return found >>> 0;
+		};
+		const add = async () => {
+			await vm.addPcieDevice('rp0', {kind: 'virtio-pmem', options: {memory: {kind: 'file', path}}});
+			await vm.reset();
+			at = ([...hypervisor.pages.values()][0]?.gpa ?? 0) + mib;
+		};
+		await add();
+		t.is(await look(), 0x0707_0707);
+		truncateSync(path, 4096);
+		t.is(await look(), 0);
+		if (deviceFailure === 'machine') {
+			t.like(await vm.ended, {kind: 'error', error: {code: 'DEVICE_FAILED'}});
+			return;
+		}
+		while (hypervisor.pages.size > 0) await new Promise(setImmediate);
+		t.is(await look(), 0xffff_ffff);
+		await vm.removePcieDevice('rp0');
+		truncateSync(path, 2 * mib);
+		await add();
+		t.is(await look(), 0);
+	});
