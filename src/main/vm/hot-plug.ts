@@ -107,7 +107,7 @@ export class HotPlug {
 			// A button that is pressed again takes back what it was pressed for.
 			if (!isPressed && !slot.isChanging) {
 				isPressed = true;
-				await press();
+				await untilAborted(press(), signal);
 			}
 			await untilAborted(sleep(lookMs), signal);
 		}
