@@ -22,7 +22,9 @@ const [absent, present] = [0xffff_ffff, 0xc0de_1414];
 /** State of a device that is plugged in. The module and the test share it by its global name. */
 interface Backs {
 	isBroken: boolean;
-	/** What lets go of the host's resolves it. */
+	/** What gets what it needs of the host resolves it. */
+	opened?: Promise<void>;
+	/** What lets go of that does. */
 	released?: Promise<void>;
 	readonly log: string[];
 }
@@ -48,7 +50,7 @@ writeFileSync(
 				note('dispose')();
 				return backs.released;
 			};
-			return {start: note('start'), stop: async () => note('stop')(), notified() {}, dispose};
+			return {open: () => backs.opened, start: note('start'), stop: async () => note('stop')(), notified() {}, dispose};
 		},
 	};`,
 );
@@ -214,6 +216,24 @@ test.serial(
 		t.truthy(await vm.inspect('vm/devices/third'));
 	},
 );
+
+test.serial('a device that does not get what it needs of the host does not come, and is not waited for', async (t) => {
+	const opened = Promise.withResolvers<void>();
+	Object.assign(backs, {isBroken: false, opened: opened.promise});
+	const {vm, workers} = await fakeMachine(t, [idle], {config: {pcie, devices: []}, start: true});
+	backs.log.length = 0;
+	const adding = vm.addPcieDevice('rp0', {module});
+	const going = vm.removePcieDevice('rp0');
+	while (!backs.log.includes('made')) await new Promise(setImmediate);
+	for (const reactor of workers.reactors) reactor.turn(26e9);
+	await t.throwsAsync(adding, {code: 'DEVICE_OPEN_TIMEOUT', message: /plugged/});
+	await t.throwsAsync(going, {code: 'HOT_PLUG_SLOT_EMPTY'});
+	t.deepEqual(backs.log, ['made', 'dispose']);
+	opened.resolve();
+	delete backs.opened;
+	await vm.addPcieDevice('rp0', {module});
+	t.truthy(await vm.inspect('vm/devices/plugged'));
+});
 
 /** What a process has that somebody may leave behind. */
 function held(): object {
