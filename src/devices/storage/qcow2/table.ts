@@ -6,28 +6,34 @@ export class Table {
 	readonly bytes: Buffer;
 	/** Nothing in the file refers to it yet, so that its bytes may be written in any order. */
 	fresh: boolean;
-	readonly #dirty: Set<Table> | undefined;
+	readonly #noted: ((table: Table) => void) | undefined;
 	#from = Number.POSITIVE_INFINITY;
 	#to = 0;
+	#isWriting = false;
 
-	/** @param dirty - has it while the file lacks some of its bytes */
-	constructor(offset: number, bytes: Buffer, {fresh = false, dirty}: {fresh?: boolean; dirty?: Set<Table>} = {}) {
+	/** @param noted - is told when it was changed, and when it was written */
+	constructor(
+		offset: number,
+		bytes: Buffer,
+		{fresh = false, noted}: {fresh?: boolean; noted?: (table: Table) => void} = {},
+	) {
 		this.offset = offset;
 		this.bytes = bytes;
 		this.fresh = fresh;
-		this.#dirty = dirty;
+		this.#noted = noted;
 		if (fresh) this.changed(0, bytes.length);
 	}
 
+	/** The file lacks some of its bytes, or they are on their way there: whoever read them now could get the old ones. */
 	get isDirty(): boolean {
-		return this.#to > 0;
+		return this.#to > 0 || this.#isWriting;
 	}
 
 	/** Notes that bytes were changed. */
 	changed(from: number, to: number): void {
 		this.#from = Math.min(this.#from, from);
 		this.#to = Math.max(this.#to, to);
-		this.#dirty?.add(this);
+		this.#noted?.(this);
 	}
 
 	/** Sets a 64-bit entry. */
@@ -42,12 +48,15 @@ export class Table {
 		if (!this.isDirty) return;
 		const [from, to] = [this.#from, this.#to];
 		[this.#from, this.#to] = [Number.POSITIVE_INFINITY, 0];
-		this.#dirty?.delete(this);
+		this.#isWriting = true;
 		try {
 			await file.write(this.offset + from, this.bytes.subarray(from, to));
 		} catch (error) {
 			this.changed(from, to);
 			throw error;
+		} finally {
+			this.#isWriting = false;
+			this.#noted?.(this);
 		}
 		this.fresh = false;
 	}
@@ -93,7 +102,7 @@ export class TableCache {
 	}
 
 	async #read(index: number, offset: number): Promise<Table> {
-		const table = new Table(offset, Buffer.alloc(this.#bytes), {dirty: this.#dirty});
+		const table = this.#make(index, offset, false);
 		await this.#file.read(offset, table.bytes);
 		// A table that has changed is the one that counts: this one was where the disk had it before.
 		const newer = this.#tables.get(index);
@@ -106,18 +115,28 @@ export class TableCache {
 	create(index: number, offset: number): Table {
 		const old = this.#tables.get(index);
 		if (old !== undefined) this.#dirty.delete(old);
-		const table = new Table(offset, Buffer.alloc(this.#bytes), {fresh: true, dirty: this.#dirty});
+		const table = this.#make(index, offset, true);
 		this.#put(index, table);
 		return table;
 	}
 
+	#make(index: number, offset: number, fresh: boolean): Table {
+		const noted = (table: Table) => {
+			if (!table.isDirty) this.#dirty.delete(table);
+			else {
+				this.#dirty.add(table);
+				// It may have made room for others since it was looked for.
+				this.#tables.set(index, table);
+			}
+		};
+		return new Table(offset, Buffer.alloc(this.#bytes), {fresh, noted});
+	}
+
 	#put(index: number, table: Table): void {
 		this.#tables.set(index, table);
-		if (this.#tables.size <= this.#most) return;
 		for (const [other, {isDirty}] of this.#tables) {
-			if (isDirty || other === index) continue;
-			this.#tables.delete(other);
-			break;
+			if (this.#tables.size <= this.#most) return;
+			if (!isDirty && other !== index) this.#tables.delete(other);
 		}
 	}
 
