@@ -49,3 +49,22 @@ test('who clears a range is alone in it, whatever came before goes first, and al
 	}
 	t.true(together > 6);
 });
+
+test('thousands that wait for one and end as soon as they begin take no room on the stack', (t) => {
+	const turns = new RangeTurns<RangeWork>();
+	const first = new Work(0, 0, 1, true);
+	turns.begin(first);
+	const ended: number[] = [];
+	for (let number = 0; number < 20_000; number++) {
+		const begin = () => {
+			ended.push(number);
+			turns.end(work);
+		};
+		const work: RangeWork = {start: 0, end: 1, clears: false, begin};
+		turns.begin(work);
+	}
+	t.is(ended.length, 0);
+	turns.end(first);
+	t.is(ended.length, 20_000);
+	t.true(ended.every((number, index) => number === index));
+});

@@ -17,6 +17,8 @@ export class RangeTurns<W extends RangeWork> {
 	readonly #waiting: W[] = [];
 	/** How many there are, active or waiting, that clear. */
 	#clearing = 0;
+	/** The waiting one that is looked at next, while any are let go. */
+	#next = -1;
 
 	begin(work: W): void {
 		if (work.clears) this.#clearing++;
@@ -29,16 +31,19 @@ export class RangeTurns<W extends RangeWork> {
 		if (work.clears) this.#clearing--;
 		const last = this.#active.pop() as W;
 		if (last !== work) this.#active[this.#active.indexOf(work)] = last;
-		for (let index = 0; index < this.#waiting.length; ) {
-			const next = this.#waiting[index] as W;
-			if (isBlocked(next, this.#active) || isBlocked(next, this.#waiting, index)) index++;
+		// One that ends as soon as it begins has all looked at again, and not from within: there may be thousands.
+		const isLooking = this.#next >= 0;
+		this.#next = 0;
+		if (isLooking) return;
+		while (this.#next < this.#waiting.length) {
+			const next = this.#waiting[this.#next] as W;
+			if (isBlocked(next, this.#active) || isBlocked(next, this.#waiting, this.#next)) this.#next++;
 			else {
-				this.#waiting.splice(index, 1);
+				this.#waiting.splice(this.#next, 1);
 				this.#start(next);
-				// What ended within that has looked at the rest, which may be another one now.
-				index = 0;
 			}
 		}
+		this.#next = -1;
 	}
 
 	#start(work: W): void {
