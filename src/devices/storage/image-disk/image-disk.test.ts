@@ -358,6 +358,19 @@ guestTest('a disk is closed amid requests, which all end, and its image is sound
 	await close();
 });
 
+for (const engine of engineNames)
+	guestTest(`${engine}: a disk is closed while it looks for what is not in memory`, async (t, guest) => {
+		const path = newPath('qcow2');
+		await create(path, 'qcow2', {sizeBytes});
+		const {image, close} = await openDisk(path, {writable: true});
+		await writeImage(image, 0, new SeededRandom(5).bytes(2 ** 17));
+		await close();
+		const disk = await guest.openPath(path, {engine});
+		const reading = [0, 2 ** 16].map((offset) => guest.read(disk, offset, 4096, 2 ** 22 + offset));
+		await disk.close();
+		t.deepEqual(await Promise.all(reading), [Errors.IO, Errors.IO]);
+	});
+
 guestTest('a disk that is only read is not written, and any number reads it', async (t, guest) => {
 	const path = newPath('qcow2');
 	await create(path, 'qcow2', {sizeBytes});

@@ -142,6 +142,8 @@ export class ImageRequest implements RangeWork {
 	/** Looks where an image has its bytes, when it has loaded what says so. */
 	async #look(layer: ImageLayer, length: number): Promise<void> {
 		const [extent] = await layer.image.map(this.#at, length);
+		// What moves data takes no more.
+		if (this.#owner.isClosing) return;
 		if (extent?.offset !== this.#at) throw new RangeError(`nothing says where ${this.#at} is`);
 		switch (extent.kind) {
 			case 'data':
