@@ -32,15 +32,19 @@ export class AwaitedRequest extends DiskRequest {
 		const direction = this.operation === DiskOperation.READ ? 'write' : 'read';
 		for (const [gpa, bytes] of ranges)
 			if (!memory.pin(gpa, bytes, direction, this.vectors)) throw new RangeError(`no ${bytes} bytes at ${gpa}`);
+		return this.submit(disk);
+	}
+
+	/** Moves data by what is in its vectors. */
+	submit(disk: Disk): Promise<DiskError> {
 		const {promise, resolve} = Promise.withResolvers<DiskError>();
 		this.#resolve = resolve;
 		disk.submit(this);
-		const error = await promise;
-		this.vectors.release();
-		return error;
+		return promise;
 	}
 
 	override done(error: DiskError): void {
+		this.vectors.release();
 		this.#resolve(error);
 	}
 }

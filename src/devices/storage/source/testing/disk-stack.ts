@@ -1,28 +1,8 @@
-import {HostMemory, IoVectors} from '#devices/guest-memory';
-import {type Disk, DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
+import {HostMemory} from '#devices/guest-memory';
+import {type Disk, DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
+import {AwaitedRequest} from '#devices/storage/disk/testing';
 import {EpollReactor} from '#support/reactor';
 import {type DiskSource, diskOption, openDisk, sharedBytes} from '../index.ts';
-
-/** A request as a promise, whose data are in two vectors of memory of its own. */
-class PromisedRequest extends DiskRequest {
-	#resolve: (error: DiskError) => void = () => {};
-
-	constructor() {
-		super(new IoVectors(2));
-	}
-
-	submit(disk: Disk): Promise<DiskError> {
-		const {promise, resolve} = Promise.withResolvers<DiskError>();
-		this.#resolve = resolve;
-		disk.submit(this);
-		return promise;
-	}
-
-	override done(error: DiskError): void {
-		this.vectors.release();
-		this.#resolve(error);
-	}
-}
 
 /** A disk that is open, and what is done with it. */
 export interface Stack {
@@ -64,7 +44,7 @@ export async function diskStack<T>(
 			const cut = bytes.length > 700 ? 700 : 0;
 			room.bytes.set(bytes.subarray(0, cut), 0);
 			room.bytes.set(bytes.subarray(cut), 2048);
-			const request = new PromisedRequest();
+			const request = new AwaitedRequest();
 			Object.assign(request, {operation, offset, length: bytes.length});
 			if (cut > 0) request.vectors.addHost(room, 0, cut);
 			request.vectors.addHost(room, 2048, bytes.length - cut);
@@ -79,7 +59,7 @@ export async function diskStack<T>(
 			memory,
 			reactor,
 			another: open,
-			run: (values, on = disk) => Object.assign(new PromisedRequest(), values).submit(on),
+			run: (values, on = disk) => Object.assign(new AwaitedRequest(), values).submit(on),
 			write: async (offset, bytes, on = disk) => (await move(DiskOperation.WRITE, offset, bytes, on)).error,
 			async read(offset, length, on = disk) {
 				const {error, data} = await move(DiskOperation.READ, offset, new Uint8Array(length), on);
