@@ -121,14 +121,15 @@ export class HostImageFile implements ImageFile {
 	}
 
 	async punch(offset: number, length: number): Promise<void> {
-		const end = Math.min(offset + length, await this.size());
-		if (end <= offset) return;
+		if (length <= 0) return;
 		if (this.#punches) {
-			const result = await this.#allocate(Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE, offset, end - offset);
-			if (result === 0) return;
+			const result = await this.#allocate(Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE, offset, length);
+			// No file goes so far, as a damaged image may say that it does.
+			if (result === 0 || result === -Errno.EFBIG) return;
 			if (result !== -Errno.EOPNOTSUPP && result !== -Errno.ENOSYS) throw this.#failed('written', result);
 			this.#punches = false;
 		}
+		const end = Math.min(offset + length, await this.size());
 		for (let at = offset; at < end; at += zeros.length)
 			await this.write(at, zeros.subarray(0, Math.min(zeros.length, end - at)));
 	}
@@ -145,13 +146,16 @@ export class HostImageFile implements ImageFile {
 		await this.#handle.close();
 	}
 
-	#allocate(flags: number, offset: number, length: number): Promise<number> {
+	async #allocate(flags: number, offset: number, length: number): Promise<number> {
 		const {fd} = this.#handle;
-		if (this.#engine !== undefined)
-			return new EngineCall(this.#engine, fd, {action: FileAction.ALLOCATE, flags, offset, length}).result;
-		const {promise, resolve} = Promise.withResolvers<number>();
-		fallocateInPool(fd, flags, offset, length, resolve);
-		return promise;
+		let result: number = -Errno.EINTR;
+		while (again.includes(-result)) {
+			const {promise, resolve} = Promise.withResolvers<number>();
+			if (this.#engine === undefined) fallocateInPool(fd, flags, offset, length, resolve);
+			else resolve(new EngineCall(this.#engine, fd, {action: FileAction.ALLOCATE, flags, offset, length}).result);
+			result = await promise;
+		}
+		return result;
 	}
 
 	/** What the engine's call returned. @throws VmmError DISK_IMAGE_FILE_FAILED */
