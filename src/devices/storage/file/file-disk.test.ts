@@ -1,8 +1,10 @@
 import {spawn, spawnSync} from 'node:child_process';
 import {
+	closeSync,
 	existsSync,
 	mkdirSync,
 	mkdtempSync,
+	openSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
@@ -254,6 +256,18 @@ diskTest('several threads have one open file between them', async (t, {open, run
 	const failing = [1, 0].map((worker) => open({path: join(directory, 'nowhere')}, {worker, share: lost}));
 	for (const each of failing) await t.throwsAsync(each, {code: 'DISK_FILE_UNUSABLE'});
 });
+
+diskTest(
+	'a thread that comes when the first has gone has no file, and none that has got its number',
+	async (t, {open}) => {
+		const share = new SharedArrayBuffer(FileShare.byteLength);
+		const path = newFile();
+		await (await open({path}, {share})).close();
+		const others = Array.from({length: 40}, () => openSync(newFile(), 'r'));
+		await t.throwsAsync(open({path}, {worker: 1, share}), {code: 'DISK_FILE_UNUSABLE'});
+		for (const fd of others) closeSync(fd);
+	},
+);
 
 diskTest('two machines do not write to one file, and any number reads it', async (t, {open}) => {
 	const path = newFile();

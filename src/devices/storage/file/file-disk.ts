@@ -46,13 +46,15 @@ export class FileDisk implements Disk {
 	readonly #path: string;
 	readonly #engine: IoEngine;
 	readonly #share: ViewOf<typeof FileShare>;
+	readonly #isFirst: boolean;
 	#closing: Promise<void> | undefined;
 
-	private constructor(fd: number, engine: IoEngine, {config, isReadOnly, share}: FileDiskParts) {
+	private constructor(fd: number, engine: IoEngine, {config, isReadOnly, worker, share}: FileDiskParts) {
 		this.isReadOnly = isReadOnly;
 		this.#path = config.path;
 		this.#engine = engine;
 		this.#share = share;
+		this.#isFirst = worker === 0;
 		const {sectorBytes, physicalSectorBytes} = share;
 		const discardBytes = isReadOnly ? 0 : physicalSectorBytes;
 		this.geometry = {sectorBytes, physicalSectorBytes, discardBytes, mostClearedBytes};
@@ -111,6 +113,8 @@ export class FileDisk implements Disk {
 
 	/** Once: the descriptor's number may be another file's afterwards. */
 	async #close(): Promise<void> {
+		// One that comes later, as where a layer could not be opened over this one, would have whatever gets that number next.
+		if (this.#isFirst) tell(this.#share, -1);
 		await this.#engine.close();
 		await new Promise<void>((resolve) => close(this.io.fd, () => resolve()));
 	}
