@@ -70,11 +70,12 @@ async function readCopy(
 	const entries = await read(start, length);
 	if (crc32(entries) !== entriesChecksum) return 'entries that do not match their checksum';
 	const [firstUsable, endUsable] = [Number(told.firstUsable) * block, (Number(told.lastUsable) + 1) * block];
-	// Where partitions may not lie, the other copy is.
+	// Where partitions may not lie, the other copy is; and it is looked for in the last block, whatever this one says.
+	const endOwn = Math.min(endUsable, diskBytes - Math.max(...blocks));
 	const own = [
 		{start: 0, length: Math.max(2 * block, firstUsable)},
 		{start, length},
-		{start: endUsable, length: diskBytes - endUsable},
+		{start: endOwn, length: diskBytes - endOwn},
 	];
 	return {partitions: partitionsIn(entries, entryBytes, block), own};
 }

@@ -120,6 +120,17 @@ refused('over the first copy', plain(1, 2048), number(1), /^DISK_PARTITION_PLACE
 refused('over the entries', plain(10, 2048), number(1), /^DISK_PARTITION_PLACE.*over the partition table/);
 refused('over the second copy', plain(2048, blocks - 2), number(1), /^DISK_PARTITION_PLACE.*over the partition table/);
 refused(
+	'over where the second copy would be, with a table that says it is for partitions',
+	() => {
+		const disk = plain(2048, blocks - 2)();
+		disk.writeBigUInt64LE(BigInt(blocks - 1), 512 + 48);
+		signGptHeader(disk, 512);
+		return disk;
+	},
+	number(1),
+	/^DISK_PARTITION_PLACE.*over the partition table/,
+);
+refused(
 	'one in another',
 	() =>
 		gptDisk(diskBytes, [

@@ -139,6 +139,7 @@ test('data that is no disk is refused by the name of the part that is none', (t)
 		{},
 		{number: 0},
 		{number: 1, uuid: 'a'},
+		{number: 1, length: 512},
 		{label: ''},
 		{offset: 0},
 		{offset: 5, length: 512},

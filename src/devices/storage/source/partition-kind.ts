@@ -35,6 +35,7 @@ export const partitionKind: DiskKind<PartitionSource> = {
 	},
 	isRight({number, uuid, label, offset, length}) {
 		if ([number, uuid, label, offset].filter((value) => value !== undefined).length !== 1) return false;
+		if (offset === undefined && length !== undefined) return false;
 		if (number !== undefined) return Number.isInteger(number) && (number as number) > 0;
 		if (offset === undefined) return [uuid, label].some((value) => typeof value === 'string' && value !== '');
 		return (offset === 0 || isLength(offset)) && isLength(length);
