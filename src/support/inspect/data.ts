@@ -1,4 +1,4 @@
-import {type Children, type InspectNode, nodeName, object} from './node.ts';
+import {type Children, type InspectNode, leaf, nodeName, object} from './node.ts';
 
 /** Arrays up to this length are shown on one line when they hold nothing but numbers and text. */
 const longestLine = 16;
@@ -7,6 +7,8 @@ const longestLine = 16;
 export function dataNode(data: unknown): InspectNode | undefined {
 	switch (typeof data) {
 		case 'string':
+			// The query of an address may have a signature by which anybody can read what is there.
+			return /^https?:[^?]*\?/.test(data) ? leaf(() => data, {sensitive: true}) : data;
 		case 'number':
 		case 'bigint':
 		case 'boolean':

@@ -2,6 +2,7 @@ import test from 'ava';
 import {
 	byteCount,
 	choiceWriter,
+	dataNode,
 	duration,
 	hex,
 	type InspectNode,
@@ -114,6 +115,15 @@ test('an object that is sensitive as a whole has one mark', async (t) => {
 test('sensitive nodes are left out on demand', async (t) => {
 	t.is(toText(await inspect('vm/memory', {safe: true})), 'size: 64 MiB\nhostAddress: (sensitive)');
 	t.deepEqual(await inspect('vm/memory/hostAddress', {safe: true}), {kind: 'unresolved', why: 'sensitive'});
+});
+
+test('of plain data, addresses that may let others read are sensitive', async (t) => {
+	const root = object(() => ({
+		disk: dataNode({url: 'https://a/b?signature=secret', other: 'http://a/b', title: 'why?'}),
+	}));
+	const result = await inspectTree(root, 'disk', {safe: true});
+	t.is(toText(result), 'url: (sensitive)\nother: http://a/b\ntitle: why?');
+	t.deepEqual(toJson(await inspectTree(root, 'disk/url', {})), {$sensitive: 'https://a/b?signature=secret'});
 });
 
 const wrongPaths: [string, string, RegExp][] = [
