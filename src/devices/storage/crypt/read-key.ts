@@ -3,6 +3,8 @@ import {errorTable} from '#support/errors';
 import {errnoOf} from '#support/ffi';
 import {keyBytes} from './xts.ts';
 
+const making = `Make one with (umask 077; head -c ${keyBytes} /dev/urandom >FILE)`;
+
 const keyError = errorTable({
 	DISK_KEY_UNREADABLE: (c: {path: string; errno: string}) => ({
 		message: `The key file ${c.path} cannot be read: ${c.errno}`,
@@ -10,11 +12,11 @@ const keyError = errorTable({
 	}),
 	DISK_KEY_LENGTH: (c: {path: string}) => ({
 		message: `The key file ${c.path} has not ${keyBytes} bytes`,
-		remedy: `Make one with head -c ${keyBytes} /dev/urandom; it is the key itself, and no passphrase`,
+		remedy: `${making}; it is the key itself, and no passphrase`,
 	}),
 	DISK_KEY_WEAK: (c: {path: string}) => ({
 		message: `Both halves of the key file ${c.path} are the same, which makes XTS weak`,
-		remedy: `Make one with head -c ${keyBytes} /dev/urandom`,
+		remedy: making,
 	}),
 });
 
