@@ -19,7 +19,7 @@ import {type Patience, RangeSource, usualPatience} from './range-source.ts';
 export const chunkBytes = 2 ** 18;
 /** Chunks that are kept in memory: 8 MiB. */
 const mostInMemory = 32;
-/** Chunks that are fetched at once. */
+/** Chunks that are fetched at once, and as many that are looked for in the cache, which a server that hangs keeps from nobody. */
 const mostLoads = 8;
 const sectorBytes = 512;
 
@@ -54,13 +54,14 @@ export class BlobDisk implements Disk {
 	readonly #cache: ChunkCache | undefined;
 	readonly #leaving: AbortController;
 	readonly #turns: LoopTurns;
+	/** Why the last read that failed did so. */
+	fault: string | undefined;
 	/** The last used are the last. */
 	readonly #inMemory = new Map<number, Buffer>();
 	readonly #loading = new Map<number, Promise<Buffer>>();
 	readonly #keeping = new Set<Promise<void>>();
-	/** Those for whose load there are too many under way. */
-	readonly #waiting: (() => void)[] = [];
-	#loads = 0;
+	readonly #finds = new Places(mostLoads);
+	readonly #fetches = new Places(mostLoads);
 	/** What is on the server is another file now, which it stays: nothing more is read. */
 	#hasChanged = false;
 
@@ -98,7 +99,10 @@ export class BlobDisk implements Disk {
 		const source = await RangeSource.open(url, patience, leaving.signal);
 		const bytes = format === 'flat' ? source.mark.bytes : await readFooter(source);
 		if (bytes === 0 || bytes % sectorBytes !== 0)
-			throw blobError('DISK_BLOB_CONTENT', {url, what: `it has ${bytes} bytes, which are no whole sectors`});
+			throw blobError('DISK_BLOB_CONTENT', {
+				url: source.name,
+				what: `it has ${bytes} bytes, which are no whole sectors`,
+			});
 		const chunks = cache === undefined ? undefined : await ChunkCache.open(cache, url, source.mark, chunkBytes);
 		return new BlobDisk(source, bytes, chunks, leaving, turns);
 	}
@@ -114,7 +118,8 @@ export class BlobDisk implements Disk {
 		if (error !== DiskError.NONE || request.operation !== DiskOperation.READ || request.length === 0)
 			request.done(error);
 		else if (this.#isInMemory(request)) {
-			this.#copy(request, this.#inMemory);
+			for (let index = firstChunk(request); index <= lastChunk(request); index++)
+				this.#copy(request, index, this.#used(index) as Buffer);
 			request.done(DiskError.NONE);
 		} else void this.#fetch(request);
 	}
@@ -129,71 +134,59 @@ export class BlobDisk implements Disk {
 		this.#turns.close();
 	}
 
+	/** Each chunk is copied as it comes: none waits in memory for those that hang. */
 	async #fetch(request: DiskRequest): Promise<void> {
-		const wanted = chunksOf(request);
-		let error: DiskError = DiskError.NONE;
-		try {
-			const loaded = await Promise.all(wanted.map(async (index) => [index, await this.#chunk(index)] as const));
-			this.#copy(request, new Map(loaded));
-		} catch {
-			error = DiskError.IO;
-		}
-		request.done(error);
+		const first = firstChunk(request);
+		const copying = Array.from({length: lastChunk(request) - first + 1}, async (_, at) =>
+			this.#copy(request, first + at, await this.#chunk(first + at)),
+		);
+		const failed = (await Promise.allSettled(copying)).find((each) => each.status === 'rejected');
+		if (failed !== undefined) this.fault = (failed.reason as Error).message;
+		request.done(failed === undefined ? DiskError.NONE : DiskError.IO);
 	}
 
 	#isInMemory(request: DiskRequest): boolean {
-		const {offset, length} = request;
-		for (let at = offset - (offset % chunkBytes); at < offset + length; at += chunkBytes)
-			if (!this.#inMemory.has(at / chunkBytes)) return false;
+		for (let index = firstChunk(request); index <= lastChunk(request); index++)
+			if (!this.#inMemory.has(index)) return false;
 		return true;
 	}
 
-	#copy({offset, length, vectors}: DiskRequest, chunks: ReadonlyMap<number, Buffer>): void {
-		for (let done = 0; done < length; ) {
-			const at = offset + done;
-			const within = at % chunkBytes;
-			const count = Math.min(length - done, chunkBytes - within);
-			const index = (at - within) / chunkBytes;
-			vectors.copyIn(done, chunks.get(index) as Buffer, within, count);
-			done += count;
-		}
+	/** Copies what a request wants of a chunk. */
+	#copy({offset, length, vectors}: DiskRequest, index: number, chunk: Buffer): void {
+		const start = index * chunkBytes;
+		const from = Math.max(offset, start);
+		const end = Math.min(offset + length, start + chunkBytes);
+		vectors.copyIn(from - offset, chunk, from - start, end - from);
 	}
 
 	/** A chunk from memory, from the cache, or from the server; the same for all who want it meanwhile. */
 	#chunk(index: number): Promise<Buffer> {
-		const found = this.#inMemory.get(index);
-		if (found !== undefined) {
-			this.#remember(index, found);
-			return Promise.resolve(found);
-		}
-		const loading = this.#loading.get(index) ?? this.#load(index);
+		const found = this.#used(index);
+		if (found !== undefined) return Promise.resolve(found);
+		const loading = this.#loading.get(index) ?? this.#turns.during(() => this.#load(index));
 		this.#loading.set(index, loading);
 		return loading;
 	}
 
-	#load(index: number): Promise<Buffer> {
-		return this.#turns.during(() => this.#loadInTurn(index));
-	}
-
-	async #loadInTurn(index: number): Promise<Buffer> {
-		if (this.#loads === mostLoads) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-		else this.#loads++;
+	async #load(index: number): Promise<Buffer> {
 		try {
 			const offset = index * chunkBytes;
 			const length = Math.min(chunkBytes, this.bytes - offset);
-			const bytes = (await this.#cache?.find(index, length)) ?? (await this.#read(index, offset, length));
-			this.#remember(index, bytes);
+			const kept = await this.#finds.during(async () => this.#cache?.find(index, length));
+			const bytes = kept ?? (await this.#fetches.during(() => this.#read(index, offset, length)));
+			this.#inMemory.set(index, bytes);
+			if (this.#inMemory.size > mostInMemory) {
+				const [oldest] = this.#inMemory.keys();
+				this.#inMemory.delete(oldest as number);
+			}
 			return bytes;
 		} finally {
 			this.#loading.delete(index);
-			const next = this.#waiting.shift();
-			if (next === undefined) this.#loads--;
-			else next();
 		}
 	}
 
 	async #read(index: number, offset: number, length: number): Promise<Buffer> {
-		const {url} = this.#source;
+		const url = this.#source.name;
 		if (this.#hasChanged) throw blobError('DISK_BLOB_CHANGED', {url, what: 'it was another one already'});
 		try {
 			const bytes = await this.#source.read(offset, length);
@@ -206,24 +199,44 @@ export class BlobDisk implements Disk {
 		}
 	}
 
-	#remember(index: number, bytes: Buffer): void {
+	/** A chunk in memory, which is used now. */
+	#used(index: number): Buffer | undefined {
+		const found = this.#inMemory.get(index);
+		if (found === undefined) return undefined;
 		this.#inMemory.delete(index);
-		this.#inMemory.set(index, bytes);
-		if (this.#inMemory.size <= mostInMemory) return;
-		const [oldest] = this.#inMemory.keys();
-		this.#inMemory.delete(oldest as number);
+		this.#inMemory.set(index, found);
+		return found;
 	}
 }
 
-function chunksOf({offset, length}: DiskRequest): number[] {
-	const first = Math.floor(offset / chunkBytes);
-	const last = Math.floor((offset + length - 1) / chunkBytes);
-	return Array.from({length: last - first + 1}, (_, index) => first + index);
+/** Has so many things be done at once. Others wait, the first that came goes first. */
+class Places {
+	readonly #waiting: (() => void)[] = [];
+	#free: number;
+
+	constructor(most: number) {
+		this.#free = most;
+	}
+
+	async during<T>(work: () => Promise<T>): Promise<T> {
+		if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+		else this.#free--;
+		try {
+			return await work();
+		} finally {
+			const next = this.#waiting.shift();
+			if (next === undefined) this.#free++;
+			else next();
+		}
+	}
 }
+
+const firstChunk = ({offset}: DiskRequest): number => Math.floor(offset / chunkBytes);
+const lastChunk = ({offset, length}: DiskRequest): number => Math.floor((offset + length - 1) / chunkBytes);
 
 /** The length of the disk in a fixed VHD. */
 async function readFooter(source: RangeSource): Promise<number> {
-	const {url, mark} = source;
+	const {name: url, mark} = source;
 	const room = mark.bytes - footerBytes;
 	const footer = room > 0 ? parseFooter(await source.read(room, footerBytes)) : undefined;
 	const what =

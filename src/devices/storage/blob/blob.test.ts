@@ -1,3 +1,4 @@
+import {getEventListeners} from 'node:events';
 import {chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
 import type {AddressInfo} from 'node:net';
@@ -9,14 +10,14 @@ import {DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import {SeededRandom} from '#devices/storage/image/testing';
 import {diskStack, randomLoad} from '#devices/storage/source/testing';
 import {BlobDisk} from './blob-disk.ts';
-import type {Patience} from './range-source.ts';
+import {type Patience, RangeSource} from './range-source.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-blob-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
 const content = Buffer.from(new SeededRandom(2).bytes(3 * 2 ** 20 + 512));
 /** Asks again at once, and never gives up. */
-const patience = {partMs: 600_000, waitsMs: [1, 1]} as const satisfies Patience;
+const patience = {partMs: 600_000, markMs: 600_000, waitsMs: [1, 1]} as const satisfies Patience;
 
 type Answer = (response: ServerResponse, start: number, end: number, request: IncomingMessage) => void;
 
@@ -209,6 +210,89 @@ test('an answer that is cut off is asked for again, and in the end is an error',
 	t.is(server.asked.length, 6);
 });
 
+test('a connection that breaks within an answer is one that is cut off too', async (t) => {
+	const server = await serve(t);
+	const disk = await open(t, server.url);
+	let left = 2;
+	server.answer = (response, start, end) => {
+		response.writeHead(206, head(server, start, end));
+		const bytes = content.subarray(start, end + 1);
+		if (left-- > 0) response.write(bytes.subarray(0, 1000), () => response.destroy());
+		else response.end(bytes);
+	};
+	t.true(content.subarray(0, 512).equals((await read(disk, 0, 512)) as Buffer));
+	t.is(server.asked.length, 3);
+});
+
+test('what is kept is read while the server hangs', async (t) => {
+	const server = await serve(t);
+	const cache = newFolder();
+	await read(await open(t, server.url, cache), 11 * 2 ** 18, 512);
+	const [own = ''] = readdirSync(cache);
+	// What is kept is kept behind the answer.
+	while (!readdirSync(join(cache, own)).includes('11')) await new Promise((resolve) => setImmediate(resolve));
+	const disk = await open(t, server.url, cache);
+	server.asked.length = 0;
+	server.answer = () => {};
+	const hanging = Array.from({length: 10}, (_, index) => read(disk, index * 2 ** 18, 512));
+	while (server.asked.length < 8) await new Promise((resolve) => setImmediate(resolve));
+	t.true(content.subarray(11 * 2 ** 18, 11 * 2 ** 18 + 512).equals((await read(disk, 11 * 2 ** 18, 512)) as Buffer));
+	t.is(server.asked.length, 8, 'so many are fetched at once');
+	await disk.close();
+	t.deepEqual(
+		await Promise.all(hanging),
+		Array.from({length: 10}, () => DiskError.IO),
+	);
+});
+
+test('what is used again and again stays in memory', async (t) => {
+	const server = await serve(t);
+	server.content = Buffer.alloc(40 * 2 ** 18);
+	const disk = await open(t, server.url);
+	for (let chunk = 0; chunk < 40; chunk++) {
+		await read(disk, 0, 512);
+		await read(disk, chunk * 2 ** 18, 512);
+	}
+	t.is(server.asked.length, 40);
+	await read(disk, 2 ** 18, 512);
+	t.is(server.asked.length, 41, 'and not for ever');
+});
+
+test('a disk knows why a read failed, and says nothing of an address that lets others read', async (t) => {
+	const server = await serve(t);
+	const secret = `${server.url}?signature=secret`;
+	const disk = await open(t, secret);
+	t.is(disk.fault, undefined);
+	server.answer = (response) => response.writeHead(403).end();
+	t.is(await read(disk, 0, 512), DiskError.IO);
+	t.regex(disk.fault ?? '', /^The server does not give http:\S+\/disk\?…: HTTP status 403$/);
+	for (const url of [secret, server.url]) {
+		server.answer = (response) => response.writeHead(302, {location: 'ftp://a/b?secret'}).end();
+		const error = await t.throwsAsync(open(t, url), {code: 'DISK_BLOB_SERVER', message: /leads to "ftp:/});
+		t.notRegex(JSON.stringify(error), /secret/);
+	}
+	const error = await t.throwsAsync(
+		diskStack(`blob:flat:${secret}`, async () => {}),
+		{code: 'DISK_BLOB_WRITTEN'},
+	);
+	t.notRegex(JSON.stringify(error), /secret/);
+});
+
+test('nothing of the parts that were read stays in the signal that ends all of them', async (t) => {
+	const server = await serve(t);
+	const leaving = new AbortController();
+	const source = await RangeSource.open(server.url, patience, leaving.signal);
+	// Where Node has those that hang on it, it has a set.
+	const size = () =>
+		Object.getOwnPropertySymbols(leaving.signal)
+			.map((symbol) => (leaving.signal as unknown as Record<symbol, {size?: unknown} | undefined>)[symbol]?.size)
+			.reduce((sum: number, count) => sum + (typeof count === 'number' ? count : 0), 0);
+	const before = size();
+	for (let part = 0; part < 5; part++) await source.read(part * 512, 512);
+	t.is(size(), before);
+	t.is(getEventListeners(leaving.signal, 'abort').length, 0);
+});
+
 const lies: readonly (readonly [string, Answer])[] = [
 	['the whole file', (response) => response.writeHead(200, {etag: '"one"'}).end(content)],
 	[
@@ -259,6 +343,12 @@ for (const [name, answer] of lies)
 		t.regex((error as {code?: string}).code ?? '', /^DISK_BLOB_(SERVER|REFUSED|UNREACHABLE)$/);
 	});
 
+test('a mark under which bytes may change is none', async (t) => {
+	const server = await serve(t);
+	server.tag = 'W/"one"';
+	await t.throwsAsync(open(t, server.url), {code: 'DISK_BLOB_SERVER', message: /strong ETag/});
+});
+
 test('a server may lead elsewhere', async (t) => {
 	const server = await serve(t);
 	const first = await serve(t);
@@ -269,7 +359,7 @@ test('a server may lead elsewhere', async (t) => {
 
 test('a server that does not answer in time is an error, and keeps no disk from its end', async (t) => {
 	const server = await serve(t);
-	const short = {partMs: patience.partMs as number, waitsMs: [1]};
+	const short = {...patience, partMs: patience.partMs as number, waitsMs: [1]};
 	const disk = await open(t, server.url, undefined, short);
 	const other = await open(t, server.url);
 	// From here on nothing answers.
@@ -279,6 +369,10 @@ test('a server that does not answer in time is an error, and keeps no disk from 
 	const reading = read(other, 0, 512);
 	await other.close();
 	t.is(await reading, DiskError.IO);
+	await t.throwsAsync(open(t, server.url, undefined, {...patience, markMs: 200}), {
+		code: 'DISK_BLOB_UNREACHABLE',
+		message: /does not answer in time/,
+	});
 });
 
 test('a fixed VHD is the disk before its footer, and nothing else is one', async (t) => {

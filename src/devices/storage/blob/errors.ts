@@ -3,7 +3,10 @@ import {errorTable} from '#support/errors';
 const askAgain = 'Try again; behind a proxy set HTTPS_PROXY or HTTP_PROXY, and NODE_USE_ENV_PROXY=1';
 const otherServer = 'Name a server that gives parts of files as HTTP has it (RFC 9110, 14), or fetch the file first';
 
-/** Faults of a disk whose content comes by HTTP. */
+/** An address as it is told: its query may have a signature by which anybody can read what is there. */
+export const toldUrl = (url: string): string => url.replace(/[?#].*$/s, '?…');
+
+/** Faults of a disk whose content comes by HTTP. Addresses are as {@link toldUrl} has them. */
 export const blobError = errorTable({
 	DISK_BLOB_WRITTEN: (c: {url: string}) => ({
 		message: `${c.url} is a disk that can only be read`,

@@ -1,3 +1,3 @@
 export {type BlobConfig, BlobDisk} from './blob-disk.ts';
 export {usualCacheFolder} from './chunk-cache.ts';
-export {blobError} from './errors.ts';
+export {blobError, toldUrl} from './errors.ts';

@@ -1,16 +1,19 @@
 import {setTimeout as delay} from 'node:timers/promises';
 import {isVmmError} from '#support/errors';
-import {blobError} from './errors.ts';
+import {blobError, toldUrl} from './errors.ts';
 
 /** How long a server is waited for, and how often it is asked. */
 export interface Patience {
 	/** Time for one part, in milliseconds. */
 	readonly partMs: number;
+	/** Time for the first answer, which says what the file is. */
+	readonly markMs: number;
 	/** Waiting times before a part is asked for again: as many as further tries. */
 	readonly waitsMs: readonly number[];
 }
 
-export const usualPatience: Patience = {partMs: 30_000, waitsMs: [500, 2000]};
+/** A device has 25 seconds to open its disk: who waits longer never says why. */
+export const usualPatience: Patience = {partMs: 30_000, markMs: 7000, waitsMs: [500, 2000]};
 const maxRedirects = 5;
 const busyStatuses = [408, 425, 429];
 
@@ -23,14 +26,17 @@ export interface FileMark {
 
 /** Parts of a file by HTTP, which has to stay what it was. */
 export class RangeSource {
-	readonly url: string;
+	/** Its address as errors tell it. */
+	readonly name: string;
 	readonly mark: FileMark;
+	readonly #url: string;
 	readonly #patience: Patience;
 	readonly #leaving: AbortSignal;
 
 	private constructor(url: string, mark: FileMark, patience: Patience, leaving: AbortSignal) {
-		this.url = url;
+		this.name = toldUrl(url);
 		this.mark = mark;
+		this.#url = url;
 		this.#patience = patience;
 		this.#leaving = leaving;
 	}
@@ -41,13 +47,15 @@ export class RangeSource {
 	 * @throws VmmError DISK_BLOB_UNREACHABLE, DISK_BLOB_REFUSED, DISK_BLOB_SERVER
 	 */
 	static async open(url: string, patience: Patience, leaving: AbortSignal): Promise<RangeSource> {
-		const mark = await retried(patience, leaving, async (signal) => {
+		const name = toldUrl(url);
+		const mark = await retried(patience.markMs, patience, leaving, async (signal) => {
 			const response = await ask(url, {range: 'bytes=0-0'}, signal);
 			await response.body?.cancel();
 			const range = response.status === 206 ? rangeOf(response) : undefined;
-			if (range === undefined) throw lying(url, `it gives no parts (HTTP status ${response.status})`);
+			if (range === undefined) throw lying(name, `it gives no parts (HTTP status ${response.status})`);
 			const validator = validatorOf(response);
-			if (validator === undefined) throw lying(url, 'it says neither by ETag nor by Last-Modified when it changes');
+			if (validator === undefined)
+				throw lying(name, 'it says neither by a strong ETag nor by Last-Modified when it changes');
 			return {bytes: range.total, validator};
 		});
 		return new RangeSource(url, mark, patience, leaving);
@@ -58,17 +66,17 @@ export class RangeSource {
 	 * @throws VmmError DISK_BLOB_; the signal's reason
 	 */
 	read(offset: number, length: number): Promise<Buffer> {
-		return retried(this.#patience, this.#leaving, (signal) => this.#read(offset, length, signal));
+		return retried(this.#patience.partMs, this.#patience, this.#leaving, (signal) =>
+			this.#read(offset, length, signal),
+		);
 	}
 
 	async #read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
 		const {bytes, validator} = this.mark;
 		const last = offset + length - 1;
-		// Only a strong tag may be asked by (RFC 9110, 13.1.5); else the answer is looked at alone.
-		const condition = validator.startsWith('W/') ? {} : {'if-range': validator};
-		const response = await ask(this.url, {range: `bytes=${offset}-${last}`, ...condition}, signal);
+		const response = await ask(this.#url, {range: `bytes=${offset}-${last}`, 'if-range': validator}, signal);
 		try {
-			const {url} = this;
+			const url = this.name;
 			const found = validatorOf(response);
 			if (found !== validator)
 				throw blobError('DISK_BLOB_CHANGED', {url, what: `it was ${validator}, and is ${found ?? 'not marked'}`});
@@ -91,10 +99,14 @@ export class RangeSource {
 async function bodyOf(url: string, {body}: Response, length: number): Promise<Buffer> {
 	const bytes = Buffer.alloc(length);
 	let taken = 0;
-	for await (const piece of body as AsyncIterable<Uint8Array>) {
-		if (taken + piece.length > length) throw lying(url, `it gives more than the ${length} bytes that were asked for`);
-		bytes.set(piece, taken);
-		taken += piece.length;
+	try {
+		for await (const piece of body as AsyncIterable<Uint8Array>) {
+			if (taken + piece.length > length) throw lying(url, `it gives more than the ${length} bytes that were asked for`);
+			bytes.set(piece, taken);
+			taken += piece.length;
+		}
+	} catch (error) {
+		throw isVmmError(error) ? error : unreachable(url, error);
 	}
 	if (taken < length)
 		throw blobError('DISK_BLOB_UNREACHABLE', {url, what: `it ended after ${taken} of ${length} bytes`});
@@ -103,14 +115,15 @@ async function bodyOf(url: string, {body}: Response, length: number): Promise<Bu
 
 /** Does something that asks the server, again where it fails by what may pass. */
 async function retried<T>(
-	{partMs, waitsMs}: Patience,
+	limitMs: number,
+	{waitsMs}: Patience,
 	leaving: AbortSignal,
 	attempt: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
 	for (let tries = 0; ; tries++) {
 		leaving.throwIfAborted();
 		try {
-			return await attempt(AbortSignal.any([leaving, AbortSignal.timeout(partMs)]));
+			return await limited(limitMs, leaving, attempt);
 		} catch (error) {
 			leaving.throwIfAborted();
 			const wait = waitsMs[tries];
@@ -120,34 +133,52 @@ async function retried<T>(
 	}
 }
 
+/** One try. AbortSignal.any would leave something of each in the signal that outlives them all. */
+async function limited<T>(
+	limitMs: number,
+	leaving: AbortSignal,
+	attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+	const trying = new AbortController();
+	const leave = () => trying.abort(leaving.reason);
+	const timer = setTimeout(() => trying.abort(new DOMException('it takes too long', 'TimeoutError')), limitMs);
+	leaving.addEventListener('abort', leave);
+	try {
+		return await attempt(trying.signal);
+	} finally {
+		clearTimeout(timer);
+		leaving.removeEventListener('abort', leave);
+	}
+}
+
 /** Asks, and follows where the server leads, but from no encrypted line to an open one. */
 async function ask(first: string, wanted: Record<string, string>, signal: AbortSignal): Promise<Response> {
 	// What is compressed on the way has other lengths.
 	const headers = {...wanted, 'accept-encoding': 'identity'};
+	const name = toldUrl(first);
 	let url = first;
 	for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-		const response = await send(url, headers, signal, first);
+		const response = await fetch(url, {redirect: 'manual', headers, signal}).catch((error) => {
+			throw unreachable(name, error);
+		});
 		const {status} = response;
 		const target = response.headers.get('location');
-		if (status >= 200 && status < 300) return checkPlain(first, response);
+		if (status >= 200 && status < 300) return checkPlain(name, response);
 		await response.body?.cancel();
-		if (status < 300 || status >= 400 || target === null) throw refusal(first, status);
+		if (status < 300 || status >= 400 || target === null) throw refusal(name, status);
 		const next = URL.parse(target, url);
 		const isSafe = next?.protocol === 'https:' || (next?.protocol === 'http:' && url.startsWith('http:'));
-		if (next === null || !isSafe) throw lying(first, `it leads to ${JSON.stringify(target.slice(0, 200))}`);
+		if (next === null || !isSafe || next.username !== '')
+			throw lying(name, `it leads to ${JSON.stringify(toldUrl(target).slice(0, 200))}`);
 		url = next.href;
 	}
-	throw lying(first, `it leads elsewhere more than ${maxRedirects} times`);
+	throw lying(name, `it leads elsewhere more than ${maxRedirects} times`);
 }
 
-async function send(url: string, headers: Record<string, string>, signal: AbortSignal, first: string) {
-	try {
-		return await fetch(url, {redirect: 'manual', headers, signal});
-	} catch (error) {
-		const {cause, name, message} = error as Error & {cause?: {code?: string; message?: string}};
-		const what = name === 'TimeoutError' ? 'it does not answer in time' : (cause?.code ?? cause?.message ?? message);
-		throw blobError('DISK_BLOB_UNREACHABLE', {url: first, what}, {cause: error});
-	}
+function unreachable(url: string, error: unknown): Error {
+	const {cause, name, message} = error as Error & {cause?: {code?: string; message?: string}};
+	const what = name === 'TimeoutError' ? 'it does not answer in time' : (cause?.code ?? cause?.message ?? message);
+	return blobError('DISK_BLOB_UNREACHABLE', {url, what}, {cause: error});
 }
 
 function checkPlain(url: string, response: Response): Response {
@@ -164,11 +195,11 @@ function refusal(url: string, status: number): Error {
 
 const lying = (url: string, what: string) => blobError('DISK_BLOB_SERVER', {url, what});
 
-/** A strong entity tag, or the next best; a date may stay what it is for a second. */
+/** A strong entity tag, or the next best: a date may stay what it is for a second. A weak tag is none, since bytes may change under it (RFC 9110, 8.8.1). */
 function validatorOf({headers}: Response): string | undefined {
-	const [tag, date] = [headers.get('etag'), headers.get('last-modified')];
+	const tag = headers.get('etag');
 	const isStrong = tag !== null && !tag.startsWith('W/');
-	return (isStrong ? tag : (date ?? tag)) ?? undefined;
+	return (isStrong ? tag : headers.get('last-modified')) ?? undefined;
 }
 
 function rangeOf({headers}: Response): {start: number; end: number; total: number} | undefined {

@@ -16,7 +16,10 @@ export const blobKind: DiskKind<BlobSource> = {
 		const [, format, url = ''] = /^([^:]*):(.*)$/s.exec(rest) ?? [];
 		if (!formats.includes(format)) throw invalidValue(named, rest, 'flat:URL or vhd1:URL');
 		if (cache === '') throw invalidValue(`${named} cache`, cache, 'a folder, or off');
-		if (!isAddress(url)) throw invalidValue(`${named} URL`, url, 'an address by http or https, without a user in it');
+		if (!isAddress(url)) {
+			const told = url.replace(/\/\/[^/]*@/, '//…@');
+			throw invalidValue(`${named} URL`, told, 'an address by http or https, without a user in it');
+		}
 		const kept = cache === 'off' ? false : cache;
 		const source = {kind: 'blob', format: format as BlobSource['format'], url} as const;
 		return kept === undefined ? source : {...source, cache: kept};
@@ -29,8 +32,8 @@ export const blobKind: DiskKind<BlobSource> = {
 	// What the first worker's server said.
 	sharedBytes: () => 8,
 	async open({url, format, cache}, {isReadOnly, reactor, memory, offset}) {
-		const {BlobDisk, blobError, usualCacheFolder} = await import('#devices/storage/blob');
-		if (!isReadOnly) throw blobError('DISK_BLOB_WRITTEN', {url});
+		const {BlobDisk, blobError, toldUrl, usualCacheFolder} = await import('#devices/storage/blob');
+		if (!isReadOnly) throw blobError('DISK_BLOB_WRITTEN', {url: toldUrl(url)});
 		const disk = await BlobDisk.open(
 			{url, format},
 			{reactor, cache: cache === false ? undefined : (cache ?? usualCacheFolder())},
@@ -39,7 +42,7 @@ export const blobKind: DiskKind<BlobSource> = {
 		const told = Atomics.compareExchange(new Int32Array(memory, offset, 1), 0, 0, markNumber);
 		if (told === 0 || told === markNumber) return disk;
 		await disk.close();
-		throw blobError('DISK_BLOB_CHANGED', {url, what: 'another worker of the disk has found another one'});
+		throw blobError('DISK_BLOB_CHANGED', {url: toldUrl(url), what: 'another worker of the disk has found another one'});
 	},
 };
 

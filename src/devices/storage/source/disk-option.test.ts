@@ -106,7 +106,7 @@ for (const [text, message] of [
 	['blob:raw:http://a/b', /^--disk blob "raw:http:.*is not valid/],
 	['blob:flat:ftp://a/b', /^--disk blob URL "ftp:/],
 	['blob:flat:/a/b', /^--disk blob URL "/],
-	['blob:flat:http://user:secret@a/b', /^--disk blob URL "/],
+	['blob:flat:http://user:secret@a/b', /^--disk blob URL "http:\/\/…@a\/b"/],
 	['blob;cache=:flat:http://a/b', /^--disk blob cache ""/],
 	['mem;limit=1G:512', /^--disk has no key "limit"/],
 	['a.img;format=qed', /^--disk format "qed"/],
