@@ -134,6 +134,58 @@ test('a write that is not told yet keeps nobody from those behind it, and comes 
 	t.deepEqual(told(other), []);
 });
 
+/** Does something before or behind the first bits that a writer clears, as if its thread stood still there. */
+function atClearing(when: 'before' | 'behind', action: () => void, write: () => void): void {
+	const {and} = Atomics;
+	const clear = (array: Int32Array, index: number, value: number): number => {
+		Atomics.and = and;
+		if (when === 'before') action();
+		const found = and(array, index, value);
+		if (when === 'behind') action();
+		return found;
+	};
+	Atomics.and = clear as typeof and;
+	write();
+}
+
+test('who writes to a line that another is about to tell of can rely on that all know', (t) => {
+	const {handle, words} = sample(3);
+	const [writer, other, reader] = [0, 1, 2].map((self) => new PageWatch(handle, self)) as [
+		PageWatch,
+		PageWatch,
+		PageWatch,
+	];
+	const write = (by: PageWatch) => by.written(3 * pageBytes, 1);
+	reader.begin(3, lines(0, 1));
+	let hears: unknown;
+	atClearing(
+		'behind',
+		() => {
+			write(other);
+			hears = words[2];
+			t.deepEqual(told(reader), [[3, [0]]]);
+		},
+		() => write(writer),
+	);
+	t.is(hears, bit);
+	t.deepEqual(told(reader), [[3, [0]]], 'since it could have remembered the page again before that was cleared');
+	// It does.
+	reader.begin(3, lines(0, 1));
+	words[2] = 0;
+	atClearing(
+		'before',
+		() => {
+			t.deepEqual(told(reader), [[3, [0]]]);
+			reader.begin(3, lines(0, 1));
+			words[2] = 0;
+		},
+		() => write(writer),
+	);
+	t.is(words[2], bit);
+	t.deepEqual(told(reader), [[3, [0]]]);
+	t.deepEqual(told(reader), []);
+});
+
 /** Threads that write, and what they do in a round; the rounds, in each of which the reader ends with what was written last. */
 const writers = 3;
 const writes = 20_000;

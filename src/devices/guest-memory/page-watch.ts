@@ -8,8 +8,8 @@ const pageShift = 12;
 
 /** Writes that the log holds: more than Linux patches at once while others wait. A processor that has missed more forgets all that it remembers. */
 const logEntries = 8192;
-/** Words before its entries, which begin where one would: writes that were begun, and those that no entry has told. */
-const Log = {begun: 0, lost: 1} as const;
+/** Words before its entries, which begin where one would: writes that were begun, those that no entry has told, and looks at the log. */
+const Log = {begun: 0, lost: 1, reads: 2} as const;
 /** Words of an entry of the log: its number plus one, page, lower and upper lines, writer; threads that are writing it. */
 const Entry = {number: 0, page: 1, low: 2, high: 3, writer: 4, inside: 5, words: 8} as const;
 
@@ -78,6 +78,7 @@ export class PageWatch {
 		this.#self = self;
 		this.#lost = Atomics.load(this.#log, Log.lost);
 		this.#read = Atomics.load(this.#log, Log.begun);
+		Atomics.add(this.#log, Log.reads, 1);
 	}
 
 	/** True where some processor remembers bytes of the page. */
@@ -116,7 +117,7 @@ export class PageWatch {
 		const lost = Atomics.load(log, Log.lost);
 		const end = Atomics.load(log, Log.begun);
 		const own = this.#own;
-		let isWhole = lost === this.#lost && ((end - this.#read) | 0) <= logEntries;
+		let isWhole = lost === this.#lost && (end - this.#read) >>> 0 <= logEntries;
 		let next = end;
 		for (let count = this.#read; isWhole && count !== end; count = (count + 1) | 0) {
 			const at = entryAt(count);
@@ -128,20 +129,31 @@ export class PageWatch {
 			const writer = log[at + Entry.writer];
 			if (isTold && Atomics.load(log, at + Entry.number) === number) {
 				if (writer !== this.#self || this.#self < 0) visit(page, own);
-			} else if (((Atomics.load(log, Log.begun) - count) | 0) > logEntries) isWhole = false;
+			} else if ((Atomics.load(log, Log.begun) - count) >>> 0 > logEntries) isWhole = false;
 			else if (next === end) next = count;
 		}
 		this.#lost = lost;
 		this.#read = isWhole ? next : end;
+		Atomics.add(log, Log.reads, 1);
 		return isWhole;
 	}
 
 	#writtenIn(page: number, offset: number, length: number): void {
 		const own = this.#own;
 		linesOf(offset, length, own);
-		const low = Atomics.and(this.#lines, page * 2, ~own.low) & own.low;
-		const high = Atomics.and(this.#lines, page * 2 + 1, ~own.high) & own.high;
-		if ((low | high) === 0) return;
+		own.low &= Atomics.load(this.#lines, page * 2);
+		own.high &= Atomics.load(this.#lines, page * 2 + 1);
+		if ((own.low | own.high) === 0) return;
+		const reads = Atomics.load(this.#log, Log.reads);
+		// Who writes there once the bits are cleared tells nobody: by then all have been asked to look.
+		this.#tell(page, own);
+		Atomics.and(this.#lines, page * 2, ~own.low);
+		Atomics.and(this.#lines, page * 2 + 1, ~own.high);
+		// Who has heard of it meanwhile may remember bytes anew, which nobody watches any more.
+		if (Atomics.load(this.#log, Log.reads) !== reads) this.#tell(page, own);
+	}
+
+	#tell(page: number, {low, high}: Lines): void {
 		const log = this.#log;
 		const count = Atomics.add(log, Log.begun, 1);
 		const at = entryAt(count);
@@ -149,7 +161,7 @@ export class PageWatch {
 		// another still writes it, since the log has gone round meanwhile, it stays without, and readers forget what they have.
 		const isAlone = Atomics.add(log, at + Entry.inside, 1) === 0;
 		Atomics.store(log, at + Entry.number, 0);
-		if (!isAlone || ((Atomics.load(log, Log.begun) - count) | 0) > logEntries) Atomics.add(log, Log.lost, 1);
+		if (!isAlone || (Atomics.load(log, Log.begun) - count) >>> 0 > logEntries) Atomics.add(log, Log.lost, 1);
 		else {
 			log[at + Entry.page] = page;
 			log[at + Entry.low] = low;
