@@ -1,6 +1,12 @@
 import test from 'ava';
 import {Lockstep} from '#vcpu-worker/software/lockstep';
-import {type Answer, type TranslationSource, TranslationStore} from '#vcpu-worker/software/translation-store';
+import {
+	type Answer,
+	pageOf,
+	type TranslationRequest,
+	type TranslationSource,
+	TranslationStore,
+} from '#vcpu-worker/software/translation-store';
 import {makeTranslations} from '#vcpu-worker/software/translator';
 import type {GuestOptions} from './guest-processor.ts';
 import {left, runOn} from './kernel-runs.ts';
@@ -47,13 +53,15 @@ function start(heat: number | undefined, options?: GuestOptions) {
 	return guest;
 }
 
-/** Makes translations, and keeps what it answers. */
-function answering() {
+/** Makes translations, and keeps what it is asked and answers. */
+function answering(store = new TranslationStore(makeTranslations)) {
+	const requests: TranslationRequest[] = [];
 	const answers: Answer[] = [];
 	const own: Answer[] = [];
-	const ask = new TranslationStore(makeTranslations).enter().join((answer) => own.push(answer));
+	const ask = store.enter().join((answer) => own.push(answer));
 	const translations: TranslationSource = {
 		ask(request) {
+			requests.push(request);
 			ask(request);
 			answers.push(...own);
 			return own.splice(0);
@@ -62,8 +70,12 @@ function answering() {
 		mayHave: () => false,
 		hasTime: () => false,
 	};
-	return {answers, translations};
+	return {requests, answers, translations};
 }
+
+/** Answers with translations that have ways by a register. */
+const linkedIn = (answers: readonly Answer[]) =>
+	answers.flatMap((each) => (each.kind === 'made' && each.region.links.length > 0 ? [each] : []));
 
 const data = ({ram}: ReturnType<typeof start>) => [...ram.subarray(dataAt, dataAt + 8 * functions)];
 
@@ -78,9 +90,7 @@ test('a translation that code often leaves by a register is made anew with where
 		const {guest} = runOn(start(heat, {translations}), enough);
 		t.deepEqual(left(guest), left(expected), `heat ${heat}`);
 		t.deepEqual(data(guest), data(expected));
-		const linked = answers.flatMap((each) =>
-			each.kind === 'made' && each.region.links.length > 0 ? [each.region] : [],
-		);
+		const linked = linkedIn(answers).map(({region}) => region);
 		t.true(linked.length > 0);
 		// It has three times more ways at most.
 		t.true(linked.every(({links}) => links.length <= 2 * 3 * 8));
@@ -91,6 +101,22 @@ test('a translation that code often leaves by a register is made anew with where
 		);
 		t.true(most >= least, `heat ${heat}: ${most}`);
 	}
+});
+
+test('one that another processor had made with such ways keeps them when it is made anew', (t) => {
+	const store = new TranslationStore(makeTranslations);
+	const [first, second] = [answering(store), answering(store)];
+	const {processor} = start(320, {translations: first.translations});
+	while (linkedIn(first.answers).length === 0 && processor.run(1000) === 'polled');
+	runOn(start(320, {translations: second.translations}), enough);
+	const [given] = linkedIn(second.answers);
+	const asked = second.requests.find(({id}) => id === given?.id);
+	t.truthy(given);
+	t.is(asked?.links, undefined);
+	const links = given?.region.links.map((place) => place - pageOf(given.begin)) ?? [];
+	const again = second.requests.find(({offset, links}) => offset === asked?.offset && links !== undefined);
+	t.true((again?.links?.length ?? 0) > links.length);
+	t.deepEqual(again?.links?.slice(0, links.length), links);
 });
 
 test('translations with ways by a register do what the interpreter does', (t) => {

@@ -12,6 +12,7 @@ import {
 	type TranslationSource,
 } from '#vcpu-worker/software/translation-store';
 import {collect} from './collect.ts';
+import {type Crossing, Crossings, maxLinks} from './crossings.ts';
 import {isReturnKind} from './region.ts';
 
 /** Decoded code of a page. */
@@ -50,14 +51,6 @@ interface Module {
 	readonly numbers: Set<number>;
 }
 
-/** A way on which code often leaves a translation for another one: distances from the begin of the page of the block that it was asked for. */
-interface Crossing {
-	readonly from: number;
-	readonly to: number;
-	readonly head: number;
-	count: number;
-}
-
 /** A translation. */
 interface Known {
 	/** Heads of its blocks. */
@@ -70,11 +63,8 @@ interface Known {
 	readonly linear: bigint;
 	/** See `TranslationRequest.links`. */
 	readonly links: readonly number[];
-	/** Samples of how code leaves it, by {@link crossingKey}; undefined where it is not to have more. */
-	crossings: Map<number, Crossing> | undefined;
-	samples: number;
-	/** Stops of code, of whatever translation, before the first of them. */
-	stopsBefore: number;
+	/** How code leaves it; undefined where it is not to have more links. */
+	crossings: Crossings | undefined;
 	/** How often it has been made with more links. */
 	readonly joins: number;
 }
@@ -86,8 +76,8 @@ interface Asked extends HotBlock {
 	readonly isProgram: boolean;
 	/** Physical addresses of the pages that the request has, by how far they are from the block's. */
 	readonly frames: ReadonlyMap<number, number>;
-	/** The translation of the block that is to be replaced by one that has more links. */
-	readonly joined?: {readonly number: number; readonly links: readonly number[]};
+	/** The translation that is to be replaced by one that has more links. */
+	readonly replaced?: number;
 }
 
 /** A block at which a region begins too has been executed this part of what a hot one has: a shift. */
@@ -120,11 +110,6 @@ const mostStraddles = 16;
 const maxAlone = 4096;
 /** Samples of how code leaves a translation, after which it is made anew with where that goes: a part of the executions of a hot block, a shift. */
 const joinShift = 7;
-/** Part of all stops at which code was that these samples are at least: of programs whose time is spread over hundreds of translations few pay for a new one. */
-const leastShare = 1 / 8;
-/** Part of those samples that a way on which it leaves has at least, and how many such ways. */
-const leastCrossings = 1 / 16;
-const maxLinks = 8;
 /** How often a translation is made anew so. */
 const maxJoins = 3;
 /** Stands for the first record of a block of a region that this processor does not have. */
@@ -268,7 +253,7 @@ export class Translations {
 		own: KnownCode,
 		executed: number,
 		begins: readonly number[],
-		joined: ReadonlySet<number>,
+		joined: ReadonlySet<number | undefined>,
 	) {
 		const core = this.#core;
 		const {heat} = this;
@@ -285,7 +270,7 @@ export class Translations {
 			}
 			return codes.get(distance);
 		};
-		const isJoined = (first: number) => joined.has(core.translationOf(headOf(first)) ?? 0);
+		const isJoined = (first: number) => joined.has(core.translationOf(headOf(first)));
 		const found = collect(
 			{
 				words: core.words,
@@ -344,11 +329,11 @@ export class Translations {
 		const executions = code?.executions(asked.offset);
 		if (code === undefined || executions === undefined || first === undefined) return;
 		const head = headOf(first);
-		const replaced = asked.joined?.number;
+		const {replaced} = asked;
 		if (replaced === undefined ? core.leftOf(head) === undefined : core.translationOf(head) !== replaced) return;
 		const {rest} = asked;
 		if (answer.kind === 'made' && this.#install(answer, asked, code)) return;
-		if (asked.joined !== undefined) return;
+		if (replaced !== undefined) return;
 		if (rest > 0) this.#countOn({...asked, head}, executions);
 		else core.count(head, answer.kind === 'made' ? executions : Math.max(executions, refusedExecutions));
 	}
@@ -361,7 +346,7 @@ export class Translations {
 		const firsts = this.#firstsOf(region, answer.begin, asked, code);
 		// To decode one block may have others forgotten.
 		if (firsts === undefined || core.codeEpoch !== epoch) return core.codeEpoch !== epoch;
-		const replaced = asked.joined?.number;
+		const {replaced} = asked;
 		const number = this.#number();
 		let module = this.#modules.get(answer.number);
 		if (module === undefined) {
@@ -384,16 +369,12 @@ export class Translations {
 		module.numbers.add(number);
 		const {page, offset, codeSize, linear} = asked;
 		const joins = replaced === undefined ? 0 : (this.#known.get(replaced)?.joins ?? 0) + 1;
+		// Whoever had it made may have given it some already.
+		const links = region.links.map((place) => place - pageOf(answer.begin));
+		const mayJoin = joins < maxJoins && links.length < maxJoins * maxLinks * 2;
 		this.#known.set(number, {
-			...{
-				heads,
-				module: answer.number,
-				begin: {page, offset, codeSize},
-				linear,
-				links: asked.joined?.links ?? [],
-				joins,
-			},
-			...{crossings: joins < maxJoins ? new Map() : undefined, samples: 0, stopsBefore: 0},
+			...{heads, module: answer.number, begin: {page, offset, codeSize}, linear, links, joins},
+			crossings: mayJoin ? new Crossings() : undefined,
 		});
 		this.#taken++;
 		if (
@@ -514,41 +495,30 @@ export class Translations {
 		const block = core.longBlock();
 		const other = block === 0 ? undefined : core.translationOf(block);
 		if (other === undefined || other === number) return;
-		const key = crossingKey(record, block);
-		const crossing = known.crossings.get(key);
-		if (crossing !== undefined) crossing.count++;
-		else {
+		const crossing = () => {
 			const from = Number(state.codePage - known.linear) + core.startOf(record);
-			const to = Number(state.rip - known.linear);
-			known.crossings.set(key, {from, to, head: block, count: 1});
-		}
-		if (known.samples++ === 0) known.stopsBefore = this.#stops - 1;
-		if (known.samples < Math.max(this.heat >> joinShift, 1)) return;
-		const {crossings} = known;
-		known.crossings = new Map();
-		if (known.samples >= (this.#stops - known.stopsBefore) * leastShare) this.#join(number, known, crossings);
-		known.samples = 0;
+			return {from, to: Number(state.rip - known.linear), head: block};
+		};
+		const ways = known.crossings.note(record, block, crossing, this.#stops, Math.max(this.heat >> joinShift, 1));
+		if (ways.length > 0) this.#join(number, known, ways);
 	}
 
 	/** Asks for a translation with those in it for which it is often left. */
-	#join(number: number, known: Known, crossings: ReadonlyMap<number, Crossing>): void {
+	#join(number: number, known: Known, ways: readonly Crossing[]): void {
 		const core = this.#core;
 		const {begin, linear} = known;
-		const least = known.samples * leastCrossings;
 		const code = this.#codeOf(begin.page, begin.codeSize);
-		const ways = [...crossings.values()].filter(({count, from, to}) => count >= least && isNear(from) && isNear(to));
-		const others = ways.map(({head}) => core.translationOf(head) ?? 0);
-		if (code === undefined || ways.length === 0 || core.frameOf(linear) !== begin.page) return;
+		if (code === undefined || core.frameOf(linear) !== begin.page) return;
 		if (this.#asked.size >= this.#mostAsked || !this.allowance.spend()) return;
-		const most = ways.sort((one, other) => other.count - one.count).slice(0, maxLinks);
-		const links = [...known.links, ...most.flatMap(({from, to}) => [from, to])];
+		const links = [...known.links, ...ways.flatMap(({from, to}) => [from, to])];
 		const begins = links.filter((_, index) => index % 2 === 1);
-		const joined = new Set([number, ...others]);
+		// Some may have gone meanwhile.
+		const joined = new Set([number, ...ways.flatMap(({head}) => core.translationOf(head) ?? [])]);
 		const {pages, frames} = this.#around({...begin, linear}, code, this.heat, begins, joined);
 		const id = ++this.#lastId;
 		const isProgram = (core.state.modeKey & userCode) !== 0;
 		const [{offset, codeSize}, features] = [begin, announcedKey(core.announced)];
-		this.#asked.set(id, {...begin, linear, head: 0, rest: 0, isProgram, frames, joined: {number, links}});
+		this.#asked.set(id, {...begin, linear, head: 0, rest: 0, isProgram, frames, replaced: number});
 		const looksAlone = this.#alone.has(keyOf(begin));
 		known.crossings = undefined;
 		const request = {id, offset, pages, codeSize, features, mayMake: true, looksAlone, links};
@@ -587,12 +557,6 @@ export class Translations {
 }
 
 const keyOf = ({page, offset, codeSize}: Begin): string => `${page} ${offset} ${codeSize}`;
-
-/** A number for a way from a record to a block. */
-const crossingKey = (record: number, block: number): number => (record / MicroOp.size) * 2 ** 26 + block / MicroOp.size;
-
-/** A distance that code may be at. */
-const isNear = (distance: number): boolean => Math.abs(distance) < 2 ** 31;
 
 /** The head of a block that has one. */
 const headOf = (first: number): number => first - MicroOp.size;
