@@ -119,6 +119,18 @@ test('one that another processor had made with such ways keeps them when it is m
 	t.deepEqual(again?.links?.slice(0, links.length), links);
 });
 
+test('64-bit code has no base, whatever a host says, interpreted and translated', (t) => {
+	const expected = left(runOn(start(undefined), enough).guest);
+	for (const heat of [undefined, 1]) {
+		const guest = start(heat);
+		const {processor} = guest;
+		Object.assign(processor.core.state.segments[1] ?? {}, {base: 0x1_0000n});
+		processor.changed();
+		t.deepEqual(left(runOn(guest, enough).guest), expected, `heat ${heat}`);
+		t.is(processor.translations.size.translations > 0, heat !== undefined);
+	}
+});
+
 test('translations with ways by a register do what the interpreter does', (t) => {
 	const guest = start(10);
 	const {processor} = guest;

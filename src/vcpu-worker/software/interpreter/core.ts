@@ -28,7 +28,6 @@ import {
 	maxTranslations,
 	memoryMap,
 	Stop,
-	segmentBaseAt,
 	spaceShift,
 	supervisorTlb,
 	tableAt,
@@ -84,7 +83,6 @@ const Place = {
 	rip: CpuState.offset('rip') / 4,
 	codePage: CpuState.offset('codePage') / 4,
 	codePageOffset: CpuState.offset('codePageOffset') / 4,
-	codeBase: segmentBaseAt(1) / 4,
 } as const;
 const ordinalShift = (MicroOp.offset('ordinal') - kindAt) * 8;
 const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
@@ -439,13 +437,12 @@ export class Core {
 	/** Finds the block at RIP where {@link enterLongCode} does, and goes nowhere. */
 	longBlock(): number {
 		const {words} = this;
-		if ((this.state.modeKey & longCode) === 0 || words[Place.codeBase] !== 0 || words[Place.codeBase + 1] !== 0)
-			return 0;
+		if ((this.state.modeKey & longCode) === 0) return 0;
 		return this.find(words[Place.rip] as number, words[Place.rip + 1] as number);
 	}
 
 	/**
-	 * Goes to the block at RIP, where that is known, in 64-bit code whose segment begins at 0: the usual case, without a number of 64 bits.
+	 * Goes to the block at RIP, where that is known, in 64-bit code: the usual case, without a number of 64 bits.
 	 * @returns its record; 0 where it is not known, or not the usual case
 	 */
 	enterLongCode(): number {

@@ -377,7 +377,7 @@ export class Processor implements Parts, Compared {
 	#codeAddress(): bigint | undefined {
 		const {state} = this.core;
 		const {base = 0n, limit = 0} = state.segments[CS] ?? {};
-		if (codeSizeOf(this.core) === 64) return BigInt.asUintN(64, state.rip + base);
+		if (codeSizeOf(this.core) === 64) return state.rip;
 		state.rip &= 0xffff_ffffn;
 		return state.rip > BigInt(limit) ? undefined : BigInt.asUintN(32, state.rip + base);
 	}

@@ -91,6 +91,8 @@ const Word = {
 	...{codeLimit: CpuState.offset('codeLimit') / 4, stackMask: CpuState.offset('stackMask') / 4},
 } as const;
 const selectorShift = 16;
+/** Words of the bases of CS and SS. */
+const longBases = [segmentBaseAt(CS) / 4, segmentBaseAt(SS) / 4];
 
 /** The current privilege level: 0 in real mode, 3 in virtual-8086 mode. */
 export function privilegeOf({words}: Core): number {
@@ -121,9 +123,8 @@ export const hasRealSegments = ({words}: Core): boolean =>
 export function applyMode(core: Core, mmu: Mmu): void {
 	const {state, words} = core;
 	mmu.isLong = codeSizeOf(core) === 64;
-	// The stack of 64-bit code has no base, also where code of another mode had given it one.
-	const stack = state.segments[SS];
-	if (mmu.isLong && stack !== undefined) stack.base = 0n;
+	// Code and stack of 64-bit code have no base, also where a host, or code of another mode, had given them one (SDM volume 3, 3.2.4).
+	if (mmu.isLong) for (const base of longBases) words.fill(0, base, base + 2);
 	applyPrivilege(core);
 	if (!haveChanged(words, pagingInputs, core.pagingInputs)) return;
 	const [cr0, cr4, efer] = [words[Word.cr0], words[Word.cr4], words[Word.efer]] as [number, number, number];
