@@ -17,7 +17,7 @@ test('a namespace that changes while the list is on its way to the driver is in 
 	};
 	const state = NvmeState.on(new SharedArrayBuffer(NvmeState.byteLength));
 	const memory = new SharedArrayBuffer(hostBytes(config));
-	const host = {reactor: new FakeReactor(), worker: {index: 0, count: 1}, memory, noticed() {}};
+	const host = {reactor: new FakeReactor(), worker: {index: 0, count: 1}, memory, offset: 0, noticed() {}};
 	const logs = new LogPages(state, await Namespaces.open(config, state, host, openDisk));
 	const ids = () => [...new Uint32Array((logs.page(changedPage) as Uint8Array).buffer)].filter((id) => id > 0);
 	state.changedNamespaces = 1;

@@ -23,7 +23,7 @@ export class NvmeBack implements DeviceBack {
 
 	async open(): Promise<void> {
 		const {reactor, worker, hostMemory, noticed} = this.#services;
-		const host = {reactor, worker, memory: hostMemory as SharedArrayBuffer, noticed};
+		const host = {reactor, worker, memory: hostMemory as SharedArrayBuffer, offset: 0, noticed};
 		this.#opening = Namespaces.open(this.#config, this.#controller.state, host, this.#openDisk);
 		this.#opened = new NvmeWorker(this.#config, this.#controller, this.#services, await this.#opening);
 	}
