@@ -61,6 +61,7 @@ export class DiskSet {
 	readonly #host: DiskSetHost;
 	readonly #open: OpenDisk;
 	#isStopping = true;
+	#isClosed = false;
 
 	private constructor(places: readonly Place[], host: DiskSetHost, open: OpenDisk) {
 		this.#places = places;
@@ -102,6 +103,7 @@ export class DiskSet {
 		const place = this.#places[index] as Place;
 		new Uint8Array(this.#host.memory, place.offset, backendBytes(place.member.disk, 1)).fill(0);
 		await this.#openPlace(place);
+		if (this.#isClosed) await this.remove(index);
 	}
 
 	/** Lets go of a private member's disk. When nothing of it is in flight. */
@@ -135,6 +137,7 @@ export class DiskSet {
 	}
 
 	async close(): Promise<void> {
+		this.#isClosed = true;
 		await Promise.all(this.#places.map((_, index) => this.remove(index)));
 	}
 
