@@ -142,10 +142,9 @@ function runWriteSame(unit: ScsiUnit, request: ScsiRequest): void {
 	else {
 		request.isDurable = unit.isWriteThrough;
 		request.mayUnmap = (flags & unmap) !== 0;
-		const isZero = block === undefined || block.every((byte) => byte === 0);
 		const [offset, length] = [cdb.lba * blockBytes, cdb.blocks * blockBytes];
-		if (isZero) request.zero(disk, offset, length, blockBytes, block !== undefined);
-		else request.fill(disk, offset, length, blockBytes);
+		if (block === undefined || block.every((byte) => byte === 0)) request.zero(disk, offset, length);
+		else request.fill(disk, offset, length, block);
 	}
 }
 

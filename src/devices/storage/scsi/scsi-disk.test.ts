@@ -1,4 +1,6 @@
 import test from 'ava';
+import {FaultyDisks} from '#devices/storage/backend/testing';
+import {DiskError, DiskOperation} from '#devices/storage/disk';
 import {HeldDisks} from '#devices/storage/disk-set/testing';
 import type {UnitConfig} from './index.ts';
 import {attachUnit, commandUnit, detachUnit, UnitFlag} from './index.ts';
@@ -174,6 +176,25 @@ test('WRITE SAME fills with zeros, or with a block; UNMAP clears ranges', async 
 	const long = list([0, 513]);
 	t.like(await initiator.run(unmap(long.length), {out: long}), refused('5/26/0'));
 	t.like(await initiator.run(unmap(two.length - 16), {out: two}), refused('5/1a/0'));
+});
+
+test('WRITE SAME fills thousands of blocks by a few requests of the disk', async (t) => {
+	const [bytes, faulty] = [2 ** 24, new FaultyDisks()];
+	const large: UnitConfig = {...disk, disk: {kind: 'memdiff', disk: {kind: 'memory', bytes}}};
+	const initiator = await (await Initiator.make([large], faulty.open)).begin(0);
+	const count = bytes / 2 / 512;
+	const same = (lba: number, blocks: number, flags = 0) => [0x93, flags, ...be64(lba), ...be32(blocks), 0, 0];
+	t.like(await initiator.run(same(1, count), {out: pattern(512, 3)}), good);
+	t.true(faulty.seen.length > 1 && faulty.seen.length < 20, `${faulty.seen.length}`);
+	const block = async (lba: number) => (await initiator.run(read10(lba, 1), {room: 512})).data;
+	for (const lba of [1, 2, count - 1, count]) t.deepEqual(await block(lba), pattern(512, 3));
+	for (const lba of [0, count + 1]) t.deepEqual(await block(lba), new Uint8Array(512));
+	// A disk that knows no zeros has them written.
+	faulty.fault = ({operation}) => (operation === DiskOperation.WRITE_ZEROES ? DiskError.UNSUPPORTED : undefined);
+	t.like(await initiator.run(same(2, 9, 1)), good);
+	t.like(await initiator.run(same(20, 9), {out: new Uint8Array(512)}), good);
+	for (const lba of [2, 10, 20, 28]) t.deepEqual(await block(lba), new Uint8Array(512));
+	for (const lba of [1, 11, 19, 29]) t.deepEqual(await block(lba), pattern(512, 3));
 });
 
 test('the write cache is switched, its default and what can be changed are told, and all else is refused', async (t) => {

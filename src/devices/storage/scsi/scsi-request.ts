@@ -1,4 +1,4 @@
-import {type DmaDirection, IoVectors} from '#devices/guest-memory';
+import {type DmaDirection, HostMemory, IoVectors} from '#devices/guest-memory';
 import {type Disk, DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import {Cdb} from './cdb.ts';
 import {encodeSense, ScsiStatus, type Sense, Senses} from './sense.ts';
@@ -7,6 +7,10 @@ import {encodeSense, ScsiStatus, type Sense, Senses} from './sense.ts';
 export const mostUnmapRanges = 16;
 const [unmapHeader, unmapRange] = [8, 16];
 const mostUnmapBytes = unmapHeader + mostUnmapRanges * unmapRange;
+
+/** Of the host's memory that fills a range again and again: whole blocks of any disk. */
+const patternBytes = 4096;
+const zeros = new Uint8Array(patternBytes);
 
 /** Told of requests that have ended. */
 export interface RequestOwner {
@@ -46,9 +50,10 @@ export abstract class ScsiRequest extends DiskRequest {
 	#blockBytes = 0;
 	/** What is still to be filled with a block of the initiator's. */
 	#patternBytes = 0;
-	#canRepeat = false;
+	/** That block, again and again: made when there is one first. */
+	#pattern: HostMemory | undefined;
 
-	/** @param vectors - room for vectors: of data, and of as many blocks at once as are filled with one */
+	/** @param vectors - room for vectors of data */
 	constructor(vectors: number) {
 		super(new IoVectors(vectors));
 	}
@@ -69,7 +74,7 @@ export abstract class ScsiRequest extends DiskRequest {
 		this.status = ScsiStatus.GOOD;
 		this.sense = noSense;
 		this.moved = this.cleared = this.#next = this.#end = this.#patternBytes = 0;
-		this.isOverrun = this.isDurable = this.mayUnmap = this.#isReadAfter = this.#canRepeat = false;
+		this.isOverrun = this.isDurable = this.mayUnmap = this.#isReadAfter = false;
 	}
 
 	good(): void {
@@ -162,22 +167,21 @@ export abstract class ScsiRequest extends DiskRequest {
 		}
 	}
 
-	/** Has a range read as zeros. @param canRepeat - the initiator has given a block of them, for disks that know no such thing */
-	zero(disk: Disk, offset: number, length: number, blockBytes: number, canRepeat: boolean): void {
+	/** Has a range read as zeros. */
+	zero(disk: Disk, offset: number, length: number): void {
 		this.operation = DiskOperation.WRITE_ZEROES;
 		this.offset = offset;
 		this.length = this.cleared = length;
-		this.#blockBytes = blockBytes;
-		this.#canRepeat = canRepeat;
 		this.#submit(disk);
 	}
 
-	/** Fills a range with the block that the initiator has given. */
-	fill(disk: Disk, offset: number, length: number, blockBytes: number): void {
+	/** Fills a range with a block, of which a {@link patternBytes | pattern} is made. */
+	fill(disk: Disk, offset: number, length: number, block: Uint8Array): void {
+		this.#pattern ??= new HostMemory(patternBytes);
+		for (let at = 0; at < patternBytes; at += block.length) this.#pattern.copyIn(at, block, 0, block.length);
 		this.operation = DiskOperation.WRITE;
 		this.offset = offset;
 		this.length = 0;
-		this.#blockBytes = blockBytes;
 		this.#patternBytes = this.cleared = length;
 		this.#disk = disk;
 		this.#fillNext();
@@ -197,10 +201,9 @@ export abstract class ScsiRequest extends DiskRequest {
 		}
 		// The data are in the guest's memory before it is told.
 		if (this.vectors.count > 0) this.vectors.release();
-		if (error === DiskError.UNSUPPORTED && this.#canRepeat) {
-			this.#canRepeat = false;
-			this.fill(disk, this.offset, this.length, this.#blockBytes);
-		} else if (error !== DiskError.NONE) this.fail(this.#senseOf(error));
+		const isOfZeros = this.operation === DiskOperation.WRITE_ZEROES;
+		if (error === DiskError.UNSUPPORTED && isOfZeros) this.fill(disk, this.offset, this.length, zeros);
+		else if (error !== DiskError.NONE) this.fail(this.#senseOf(error));
 		else if (this.#next < this.#end) this.#unmapNext();
 		else if (this.#patternBytes > 0) this.#fillNext();
 		else this.good();
@@ -243,21 +246,10 @@ export abstract class ScsiRequest extends DiskRequest {
 
 	#fillNext(): void {
 		this.offset += this.length;
-		const most = this.vectors.capacity * this.#blockBytes;
-		this.length = Math.min(most, this.#patternBytes);
+		this.length = Math.min(this.vectors.capacity * patternBytes, this.#patternBytes);
 		this.#patternBytes -= this.length;
-		for (let bytes = 0; bytes < this.length; bytes += this.#blockBytes) {
-			if (this.pinData('read', this.#blockBytes)) continue;
-			// The block lies in several pieces of memory: as many of them as there is room for.
-			if (bytes > 0) {
-				this.#patternBytes += this.length - bytes;
-				this.length = bytes;
-				break;
-			}
-			this.#patternBytes = 0;
-			this.fail(Senses.DATA_PHASE);
-			return;
-		}
+		for (let left = this.length; left > 0; left -= patternBytes)
+			this.vectors.addHost(this.#pattern as HostMemory, 0, Math.min(left, patternBytes));
 		(this.#disk as Disk).submit(this);
 	}
 

@@ -491,8 +491,9 @@ test('a command of several steps ends with the device that has gone', async (t) 
 	held.holds = false;
 	const {machine, offer} = await make('pci', {}, {held});
 	held.holds = true;
-	const out = new Uint8Array(512).fill(5);
-	offer([0x93, 0, 0, 0, 0, 0, ...be32(0), ...be32(500), 0, 0], {out});
+	const range = (lba: number) => [0, 0, 0, 0, ...be32(lba), ...be32(1), 0, 0, 0, 0];
+	const out = Uint8Array.from([0, 38, 0, 32, 0, 0, 0, 0, ...range(0), ...range(8)]);
+	offer([0x42, 0, 0, 0, 0, 0, 0, ...be16(out.length), 0], {out});
 	await machine.run();
 	t.is(held.count, 1);
 	const gone = machine.dispose();
