@@ -144,24 +144,29 @@ const onUnit = (name: string, help: string, command: (lun: number) => DeviceComm
 
 export const attachLun = onUnit('attach-lun', 'give the guest a disk of a SCSI controller', attachUnit);
 export const detachLun = onUnit('detach-lun', 'take a disk of a SCSI controller from the guest', detachUnit);
-export const insert = onUnit(
+
+/** An operation on a drive's medium, which the guest may have locked. */
+const onMedium = (name: string, help: string, command: (lun: number, force: boolean) => DeviceCommand) =>
+	operation({
+		name,
+		help: `${help}; a guest that has locked it is asked to give it`,
+		params: {
+			...unitParams,
+			force: {kind: toggle, flag: 'force', optional: true, help: 'whatever the guest has locked'},
+		},
+		result: 'nothing',
+		async run(vm, {device, lun, force = false}) {
+			await vm.control(device, command(lun, force));
+			return {};
+		},
+	});
+
+export const insert = onMedium(
 	'insert-medium',
 	"put into a drive what its image's path leads to now, in place of what is in it",
 	insertMedium,
 );
-export const eject = operation({
-	name: 'eject-medium',
-	help: 'take the medium out of a drive; a guest that has locked it is asked to give it',
-	params: {
-		...unitParams,
-		force: {kind: toggle, flag: 'force', optional: true, help: 'whatever the guest has locked'},
-	},
-	result: 'nothing',
-	async run(vm, {device, lun, force = false}) {
-		await vm.control(device, ejectMedium(lun, force));
-		return {};
-	},
-});
+export const eject = onMedium('eject-medium', 'take the medium out of a drive', ejectMedium);
 
 export const quit = operation({
 	name: 'quit',

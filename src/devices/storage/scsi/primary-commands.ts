@@ -23,8 +23,8 @@ function requestSense(unit: ScsiUnit, request: ScsiRequest): void {
 	const {cdb} = request;
 	const {state, locked} = unit.facts;
 	const hasDescriptors = (cdb.byte(1) & 1) !== 0;
-	const attention = state.attentions === 0 ? Senses.NONE : locked(() => takeAttention(state));
-	const sense = attention === Senses.NONE ? (unit.mediumFault ?? Senses.NONE) : attention;
+	const attention = state.attentions === 0 ? undefined : locked(() => takeAttention(state));
+	const sense = attention ?? unit.mediumFault ?? Senses.NONE;
 	request.give(encodeSense(sense, hasDescriptors), cdb.byte(4));
 }
 

@@ -3,7 +3,7 @@ import {FaultyDisks} from '#devices/storage/backend/testing';
 import {DiskError, DiskOperation} from '#devices/storage/disk';
 import {HeldDisks} from '#devices/storage/disk-set/testing';
 import type {UnitConfig} from './index.ts';
-import {attachUnit, commandUnit, detachUnit, UnitFlag} from './index.ts';
+import {attachUnit, commandUnit, detachUnit, UnitFlag, type UnitState} from './index.ts';
 import {Initiator} from './testing/index.ts';
 
 const disk: UnitConfig = {lun: 0, disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: false};
@@ -241,6 +241,20 @@ test('the write cache is switched, its default and what can be changed are told,
 	t.like(await select(control), good);
 	const {senseBytes} = await initiator.run(read10(blocks, 1), {room: 512});
 	t.deepEqual([...senseBytes], [0x72, 5, 0x21, 0, 0, 0, 0, 0], 'sense data have descriptors from now on');
+});
+
+test('what a snapshot says that is not of a disk, changes nothing', async (t) => {
+	const initiator = await make();
+	const state = initiator.state.units[0] as UnitState;
+	state.attentions = 0xf0;
+	t.like(await initiator.run(read10(0, 1), {room: 512}), good, 'there is no such thing to be told of');
+	t.is(state.attentions, 0);
+	for (const media of [3, 4]) {
+		state.media = media;
+		initiator.units.start(0);
+		await initiator.follow();
+		t.like(await initiator.run(read10(0, 1), {room: 512}), good, 'no medium goes of a disk');
+	}
 });
 
 test('a disk that is only read says so', async (t) => {

@@ -146,6 +146,11 @@ test('the owner takes a medium out, which a lock makes a wish, and puts in what 
 	await initiator.run(prevent as number[]);
 	t.true(command(initiator, ejectMedium(0)));
 	t.deepEqual((await events(initiator)).slice(4, 6), [1, 2], 'the guest is asked for it');
+	writeFileSync(`${path}.new`, new Uint8Array(4096).fill(9));
+	renameSync(`${path}.new`, path);
+	t.true(command(initiator, insertMedium(0)));
+	await initiator.follow();
+	t.deepEqual((await events(initiator)).slice(4, 6), [1, 2], 'and when another is to come in its place');
 	t.deepEqual(await content(), new Set([1]));
 	t.true(command(initiator, ejectMedium(0, true)));
 	await initiator.follow();
@@ -169,9 +174,12 @@ test('the owner takes a medium out, which a lock makes a wish, and puts in what 
 	t.deepEqual(await content(), new Set([3]));
 
 	unlinkSync(path);
-	command(initiator, insertMedium(0));
+	await initiator.run(prevent as number[]);
+	await events(initiator);
+	command(initiator, insertMedium(0, true));
 	await initiator.follow();
 	t.like(await initiator.run(ready), refused('2/3a/1'), 'what is not there is no medium');
+	t.deepEqual((await events(initiator)).slice(4, 6), [3, 0], 'and the other is not there any more');
 });
 
 test('an image that is shorter than a block is no disc, and one that becomes so has nothing to read', async (t) => {

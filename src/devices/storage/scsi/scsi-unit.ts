@@ -103,12 +103,11 @@ export class ScsiUnit implements RequestOwner {
 		this.#inFlight++;
 		const {state, locked} = this.facts;
 		const command = this.#commands.get(request.cdb.opcode);
-		if (state.attentions !== 0 && command?.isUnattended !== true) {
-			request.fail(locked(() => takeAttention(state)));
-			return;
-		}
+		const isTold = state.attentions !== 0 && command?.isUnattended !== true;
+		const attention = isTold ? locked(() => takeAttention(state)) : undefined;
 		const fault = command?.needsMedium ? this.mediumFault : undefined;
-		if (command === undefined) request.fail(Senses.INVALID_OPCODE);
+		if (attention !== undefined) request.fail(attention);
+		else if (command === undefined) request.fail(Senses.INVALID_OPCODE);
 		else if ((request.cdb.control & acaBit) !== 0) request.fail(Senses.INVALID_FIELD);
 		else if (fault !== undefined) request.fail(fault);
 		else command.run(this, request);

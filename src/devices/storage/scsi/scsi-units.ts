@@ -8,7 +8,7 @@ import {blockCommands} from './block-commands.ts';
 import {dvdCommands} from './dvd-commands.ts';
 import {ScsiTarget} from './scsi-target.ts';
 import {ScsiUnit, type UnitFacts} from './scsi-unit.ts';
-import {Attention, MediaEvent, resetUnit, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
+import {Attention, MediaEvent, resetUnit, takeOut, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
 
 /** Most units of one device. */
 export const mostUnits = 32;
@@ -84,6 +84,8 @@ export class ScsiUnits {
 	readonly #all: readonly OpenUnit[];
 	readonly #disks: DiskSet;
 	readonly #host: UnitsHost;
+	/** Its states may be another device's. */
+	#isGone = false;
 
 	private constructor({units, serial, states}: UnitsParts, disks: DiskSet, host: UnitsHost) {
 		this.#disks = disks;
@@ -129,6 +131,8 @@ export class ScsiUnits {
 		for (const {unit, config} of this.#all) {
 			const {facts, state} = unit;
 			facts.isLost = facts.kind === 'disk' && isVolatile(config.disk) && disk !== 0 && disk !== own;
+			// A disk is no medium, whatever a snapshot says.
+			if (facts.kind === 'disk') state.media = 0;
 			// What has just been opened is the medium that the guest of a snapshot knows.
 			if (((unit.media | state.media) & 1) === 0) unit.media = state.media;
 			if (state.on !== 0) continue;
@@ -180,17 +184,18 @@ export class ScsiUnits {
 	/** Looks how long the disks are. Of the first worker. */
 	async measure(): Promise<void> {
 		await this.#disks.measure();
-		this.#host.locked(() => this.#tell());
+		if (!this.#isGone) this.#host.locked(() => this.#tell());
 	}
 
 	async close(): Promise<void> {
+		this.#isGone = true;
 		await this.#disks.close();
 	}
 
 	async #follow(each: OpenUnit): Promise<void> {
 		each.isFollowing = true;
 		const {unit, index} = each;
-		while (unit.media !== unit.state.media) {
+		while (!this.#isGone && unit.media !== unit.state.media) {
 			const wanted = unit.state.media;
 			unit.disk = undefined;
 			await unit.idle();
@@ -207,17 +212,17 @@ export class ScsiUnits {
 			() => isDisc(this.#disks.at(index)),
 			() => false,
 		);
+		if (this.#isGone) return;
 		const {state} = unit;
 		if (isFound) {
 			unit.disk = this.#disks.at(index);
 			unit.media = wanted;
 		}
 		this.#host.locked(() => {
-			if (state.media !== wanted || this.#host.worker.index !== 0) return;
-			if (!isFound) {
-				state.media++;
-				return;
-			}
+			if (state.media !== wanted) return;
+			// One of the workers has none: then none has.
+			if (!isFound) takeOut(state);
+			if (!isFound || this.#host.worker.index !== 0) return;
 			state.flags &= ~UnitFlag.TRAY_OPEN;
 			state.attentions |= Attention.MEDIUM;
 			state.mediaEvents = MediaEvent.NEW_MEDIUM;

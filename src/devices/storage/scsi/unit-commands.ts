@@ -1,10 +1,10 @@
-import {Attention, MediaEvent, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
+import {Attention, MediaEvent, takeOut, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
 
 /** What the owner of a machine asks for of one unit. */
 export interface UnitCommand {
 	readonly kind: string;
 	readonly lun: number;
-	/** A medium is taken out though the guest has locked the drive. */
+	/** A medium goes though the guest has locked the drive. */
 	readonly force?: boolean;
 }
 export const [attachKind, detachKind, ejectKind, insertKind] = [
@@ -19,8 +19,8 @@ export const attachUnit = (lun: number): UnitCommand => ({kind: attachKind, lun}
 export const detachUnit = (lun: number): UnitCommand => ({kind: detachKind, lun});
 /** A drive's medium goes; where the guest has locked it, the guest is asked for it instead, unless `force` is there. */
 export const ejectMedium = (lun: number, force = false): UnitCommand => ({kind: ejectKind, lun, force});
-/** What the drive's image is now comes into it. */
-export const insertMedium = (lun: number): UnitCommand => ({kind: insertKind, lun});
+/** What the drive's image is now comes into it, in place of what is in it: of that the lock holds too. */
+export const insertMedium = (lun: number, force = false): UnitCommand => ({kind: insertKind, lun, force});
 
 /**
  * Does what the owner asks for, of a unit and of all others what comes of it. Under the lock.
@@ -49,11 +49,15 @@ export function commandUnit(
 			tellOthers(all);
 			return true;
 		case ejectKind:
-			return isDvd && eject(state, force);
+			if (!isDvd || isOut(state)) return false;
+			if (force || !isAsked(state)) takeOut(state);
+			return true;
 		case insertKind:
 			if (!isDvd) return false;
+			if (!isOut(state) && !force && isAsked(state)) return true;
 			// From out to in, or what the path leads to now.
-			state.media += (state.media & 1) === 0 ? 2 : 1;
+			state.media += isOut(state) ? 1 : 2;
+			state.flags &= ~UnitFlag.LOCKED;
 			return true;
 		default:
 			return false;
@@ -64,17 +68,12 @@ function tellOthers(all: readonly UnitState[]): void {
 	for (const each of all) if (each.on !== 0) each.attentions |= Attention.UNITS;
 }
 
-function eject(state: UnitState, force: boolean): boolean {
-	if ((state.media & 1) !== 0) return false;
-	const isOpen = (state.flags & UnitFlag.TRAY_OPEN) !== 0;
-	if ((state.flags & UnitFlag.LOCKED) !== 0 && !force && !isOpen) {
-		state.mediaEvents |= MediaEvent.EJECT_REQUEST;
-		state.events |= UnitEvent.MEDIUM;
-		return true;
-	}
-	state.media++;
-	state.flags &= ~(UnitFlag.LOCKED | UnitFlag.TRAY_OPEN);
-	state.mediaEvents = MediaEvent.REMOVAL;
+const isOut = ({media}: UnitState): boolean => (media & 1) !== 0;
+
+/** Asks the guest for a medium that it has locked; false where it has not. */
+function isAsked(state: UnitState): boolean {
+	if ((state.flags & (UnitFlag.LOCKED | UnitFlag.TRAY_OPEN)) !== UnitFlag.LOCKED) return false;
+	state.mediaEvents |= MediaEvent.EJECT_REQUEST;
 	state.events |= UnitEvent.MEDIUM;
 	return true;
 }

@@ -49,8 +49,8 @@ export const UnitState = wire('scsi-unit', {
 });
 export type UnitState = FieldsView<(typeof UnitState)['fields']>;
 
-/** What is to be told next, which is then told. Under the lock. */
-export function takeAttention(state: UnitState): Sense {
+/** What is to be told next, which is then told; undefined where another command has just been told of all. Under the lock. */
+export function takeAttention(state: UnitState): Sense | undefined {
 	for (const [bit, sense] of attentionSenses) {
 		if ((state.attentions & bit) === 0) continue;
 		state.attentions &= ~bit;
@@ -58,11 +58,19 @@ export function takeAttention(state: UnitState): Sense {
 	}
 	// A snapshot may hold anything.
 	state.attentions = 0;
-	return Senses.NONE;
+	return undefined;
 }
 
 /** The initiator begins anew with the unit (SAM-5, 6.3). Under the lock. */
 export function resetUnit(state: UnitState): void {
 	state.flags &= UnitFlag.DETACHED | UnitFlag.TRAY_OPEN;
 	state.attentions = Attention.RESET;
+}
+
+/** A drive's medium goes, and with it what the initiator has locked. Under the lock. */
+export function takeOut(state: UnitState): void {
+	state.media++;
+	state.flags &= ~(UnitFlag.LOCKED | UnitFlag.TRAY_OPEN);
+	state.mediaEvents = MediaEvent.REMOVAL;
+	state.events |= UnitEvent.MEDIUM;
 }
