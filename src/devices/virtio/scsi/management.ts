@@ -38,6 +38,7 @@ const withdrawals: Readonly<Record<number, number | undefined>> = {
 	[Management.QUERY_TASK]: undefined,
 	[Management.QUERY_TASK_SET]: undefined,
 };
+const noUnit = 2 ** 32 - 1;
 const ofOneTask: readonly number[] = [Management.ABORT_TASK, Management.QUERY_TASK];
 
 export const isFunction = (value: number): boolean => value in withdrawals;
@@ -78,6 +79,12 @@ export class ManagementView {
 		share.isFound = 0;
 	}
 
+	/** Who has not looked yet finds nothing: the commands of then may be another driver's. Under the lock. */
+	cancel(): void {
+		this.#share.function = Management.QUERY_TASK_SET;
+		this.#share.lun = noUnit;
+	}
+
 	/** The function that is under way. Under the lock. */
 	current(): CurrentFunction {
 		const {count, function: wanted, lun, idLow, idHigh} = this.#share;
@@ -106,10 +113,13 @@ export class ManagementView {
 		return done.subarray(0, this.#workers).every((each) => each === count);
 	}
 
+	/** A worker had such a command. Under the lock. */
+	get isFound(): boolean {
+		return this.#share.isFound !== 0;
+	}
+
 	/** The answer to the last function. Under the lock. */
 	get answer(): number {
-		return this.#share.isFound !== 0 && withdrawals[this.#share.function] === undefined
-			? Response.FUNCTION_SUCCEEDED
-			: Response.OK;
+		return this.isFound && withdrawals[this.#share.function] === undefined ? Response.FUNCTION_SUCCEEDED : Response.OK;
 	}
 }

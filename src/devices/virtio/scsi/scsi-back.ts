@@ -57,8 +57,9 @@ export class ScsiBack implements VirtioBack {
 	#isGone = false;
 	#emptied: (() => void) | undefined;
 	#measures = 0;
-	/** The driver's functions, of which the first is under way, if this is the worker of the control queue. */
-	readonly #asked: AskedFunction[] = [];
+	#isRunning = false;
+	/** The driver's function that is under way, if this is the worker of the control queue. */
+	#asked: AskedFunction | undefined;
 	/** The last function that was looked at, and how many commands it still waits for here. */
 	#managed = 0;
 	#withdrawn = 0;
@@ -94,23 +95,22 @@ export class ScsiBack implements VirtioBack {
 		this.#services.locked(() => {
 			this.#measures = this.#state.measures;
 			this.#state.disk = units.start(this.#state.disk);
-			this.#managed = this.#management.count;
-			this.#management.done(this.#managed);
 			if (this.#services.worker.index === 0) units.startTelling();
 		});
-		units.notified();
-		if (this.#services.worker.index === 0) this.#services.notifyBacks();
+		this.#isRunning = true;
+		// Of media, of events, and of a function that another worker has begun.
+		this.#services.notifyBacks();
 	}
 
 	async stop(): Promise<void> {
+		this.#isRunning = false;
 		this.#units?.stop();
 		if (this.#inFlight > 0) {
 			const {promise, resolve} = Promise.withResolvers<void>();
 			this.#emptied = resolve;
 			await promise;
 		}
-		// The others stop too, and have nothing under way when the guest looks.
-		while (this.#asked.length > 0) this.#endFunction();
+		this.#putFunctionBack();
 		if (this.#services.worker.index === 0) await this.#units?.settle();
 	}
 
@@ -203,8 +203,11 @@ export class ScsiBack implements VirtioBack {
 		this.#emptied = undefined;
 	}
 
+	/** What is behind a function that is under way waits in the queue. */
 	#serveControl(queue: VirtQueue): void {
-		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
+		while (this.#asked === undefined) {
+			const chain = queue.next();
+			if (chain === undefined) return;
 			const header = new Uint8Array(ManagementRequest.size);
 			const length = Math.min(chain.readable, header.length);
 			if (!chain.read(0, header, 0, length)) queue.complete(chain, 0);
@@ -228,35 +231,49 @@ export class ScsiBack implements VirtioBack {
 	#askFunction(queue: VirtQueue, chain: Chain, request: Uint8Array): void {
 		const {function: wanted, lun: address, id} = ManagementRequest.read(request);
 		const lun = lunOf(address);
-		const isOfUnit = wanted !== Management.NEXUS_RESET;
 		if (lun === undefined) answer(queue, chain, Response.BAD_TARGET);
 		else if (!isFunction(wanted)) answer(queue, chain, Response.FUNCTION_REJECTED);
-		else if (isOfUnit && this.#opened.target.find(lun) === undefined) answer(queue, chain, Response.INCORRECT_LUN);
 		else {
-			this.#asked.push({queue, chain, function: wanted, lun, id});
-			if (this.#asked.length === 1) this.#beginFunction();
+			const asked = {queue, chain, function: wanted, lun, id};
+			this.#asked = asked;
+			this.#services.locked(() => this.#management.begin(asked));
+			this.#services.notifyBacks();
 		}
 	}
 
-	#beginFunction(): void {
-		const asked = this.#asked[0] as AskedFunction;
-		this.#services.locked(() => this.#management.begin(asked));
-		this.#services.notifyBacks();
-	}
-
-	/** Looks for the commands of a function, among them those that the driver has made available before it. */
+	/** Looks for the commands of a function, when it has taken all that the driver has made available before it. */
 	#followManagement(): void {
+		if (!this.#isRunning) return;
 		if (this.#management.count !== this.#managed) {
-			const {worker} = this.#services;
-			for (let index = firstRequestQueue; index < firstRequestQueue + this.#config.queues; index++) {
-				if (index % worker.count !== worker.index) continue;
-				const queue = this.#services.queue(index);
-				queue?.serve(() => this.#serveCommands(queue));
-			}
-			this.#withdraw();
+			if (this.#takeAll()) this.#withdraw();
+			else this.#services.notifyBacks();
 		}
-		const first = this.#asked[0];
-		if (first !== undefined && this.#services.locked(() => this.#management.isDone)) this.#endFunction();
+		if (this.#isFunctionDone) this.#endFunction();
+	}
+
+	/** False where a queue has more than its turn. */
+	#takeAll(): boolean {
+		const {worker} = this.#services;
+		let isAll = true;
+		for (let index = firstRequestQueue; index < firstRequestQueue + this.#config.queues; index++) {
+			if (index % worker.count !== worker.index) continue;
+			const queue = this.#services.queue(index);
+			if (queue?.serve(() => this.#serveCommands(queue)) === true) isAll = false;
+		}
+		return isAll;
+	}
+
+	get #isFunctionDone(): boolean {
+		return this.#asked !== undefined && this.#services.locked(() => this.#management.isDone);
+	}
+
+	/** A pause has one that is not done begin anew: some of its commands may be in the driver's queues. */
+	#putFunctionBack(): void {
+		if (this.#isFunctionDone) this.#endFunction();
+		if (this.#asked === undefined) return;
+		this.#services.locked(() => this.#management.cancel());
+		this.#asked.queue.putBack(this.#asked.chain);
+		this.#asked = undefined;
 	}
 
 	#withdraw(): void {
@@ -284,16 +301,19 @@ export class ScsiBack implements VirtioBack {
 	}
 
 	#endFunction(): void {
-		const {queue, chain, function: wanted, lun} = this.#asked.shift() as AskedFunction;
+		const {queue, chain, function: wanted, lun} = this.#asked as AskedFunction;
+		this.#asked = undefined;
 		const {target} = this.#opened;
+		const isOfAll = wanted === Management.NEXUS_RESET;
 		const response = this.#services.locked(() => {
 			for (const {facts} of target.units)
-				if (wanted === Management.NEXUS_RESET || (wanted === Management.UNIT_RESET && facts.lun === lun))
-					resetUnit(facts.state);
-			return this.#management.answer;
+				if (isOfAll || (wanted === Management.UNIT_RESET && facts.lun === lun)) resetUnit(facts.state);
+			// One that has been detached is still asked for what it had under way.
+			const isThere = isOfAll || this.#management.isFound || target.find(lun) !== undefined;
+			return isThere ? this.#management.answer : Response.INCORRECT_LUN;
 		});
 		answer(queue, chain, response);
-		if (this.#asked.length > 0) this.#beginFunction();
+		if (this.#isRunning) this.#services.serve(controlQueue);
 	}
 
 	/** Tells the driver of what has happened to units, one event for each buffer that it has given. */
@@ -313,12 +333,13 @@ export class ScsiBack implements VirtioBack {
 		}
 	}
 
-	/** Takes the next event of a unit that the driver wants; the others are forgotten. */
+	/** Takes the next event of a unit that the driver wants; the others are forgotten, as is all of one that it does not see. */
 	#takeEvent(state: UnitState, lun: number): Uint8Array | undefined {
 		for (const [bit, feature, event, reason] of unitEvents) {
 			if ((state.events & bit) === 0) continue;
 			state.events &= ~bit;
-			if (this.#services.has(feature)) return ScsiEvent.encode({event, lun: addressOf(lun), reason});
+			const isSeen = bit === UnitEvent.REMOVED || (state.flags & UnitFlag.DETACHED) === 0;
+			if (isSeen && this.#services.has(feature)) return ScsiEvent.encode({event, lun: addressOf(lun), reason});
 		}
 		return undefined;
 	}

@@ -336,6 +336,99 @@ for (const workers of [1, 2])
 		t.deepEqual(machine.failures, []);
 	});
 
+test('a function sees all that the driver has made available before it, though a queue has more than its turn', async (t) => {
+	const held = new HeldDisks();
+	const path = newFile(0);
+	truncateSync(path, 2 ** 26);
+	held.holds = false;
+	const units = [disk(0, {disk: {kind: 'file', path}})];
+	const {machine, driver, offer, answer, askManagement, bytes} = await make('pci', {units}, {held});
+	held.holds = true;
+	const clear = [0x93, 1, 0, 0, 0, 0, ...be32(0), ...be32(2 ** 16), 0, 0];
+	offer(clear, {slot: 0, id: 1n});
+	offer(clear, {slot: 1, id: 2n});
+	offer(read10(0, 1), {slot: 2, id: 3n, room: 512});
+	askManagement(0, {id: 3n});
+	await machine.run();
+	t.is(held.count, 3);
+	t.deepEqual(driver.used(control), [], 'it waits for the last of them');
+	held.finish();
+	for (let tries = 0; driver.used(control).length === 0 && tries < 1000; tries++) await machine.run();
+	t.deepEqual([answer(0).response, answer(1).response, answer(2).response], [0, 0, 2]);
+	t.is(bytes(placeOf(3).answer, 1)[0], 0);
+	t.deepEqual(machine.failures, []);
+});
+
+test('a pause answers no function of which a worker has not looked for commands: it begins anew', async (t) => {
+	const held = new HeldDisks();
+	held.holds = false;
+	const {machine, driver, offer, answer, askManagement, bytes, registers} = await make('pci', {workers: 2}, {held});
+	const ask = () => {
+		held.holds = true;
+		offer(read10(0, 1), {room: 512, id: 2n, queue: first + 1});
+		askManagement(0, {id: 2n});
+		askManagement(6, {id: 2n, slot: 2});
+		machine.turn(0);
+		machine.turn(0);
+	};
+	ask();
+	await machine.stop();
+	t.deepEqual(driver.used(control), []);
+	t.is(held.count, 0, 'the other worker has not had its turn');
+	machine.start();
+	await machine.run();
+	t.is(held.count, 1);
+	t.deepEqual(driver.used(control), []);
+	held.finish();
+	await machine.run();
+	t.deepEqual([driver.used(first + 1).length, answer().response], [1, 2]);
+	t.deepEqual(
+		driver.used(control).map(([head]) => head),
+		[12, 8],
+	);
+	t.deepEqual([bytes(placeOf(3).answer, 1)[0], bytes(placeOf(2).answer, 1)[0]], [0, 0]);
+	ask();
+	registers.write('device_status', 0);
+	held.holds = false;
+	held.finish();
+	await machine.run();
+	t.deepEqual(driver.used(control), [], 'a driver that has gone gets no answer');
+	t.deepEqual(machine.failures, []);
+});
+
+test('a unit that has been detached gives its commands back, and tells of nothing else', async (t) => {
+	const held = new HeldDisks();
+	held.holds = false;
+	const path = newFile();
+	const units = [disk(0), disk(44, {disk: {kind: 'file', path}})];
+	const {machine, offer, answer, askManagement, waited, management, bytes, giveEvent, takeEvents} = await make(
+		'pci',
+		{units},
+		{held},
+	);
+	const command = (asked: object) => machine.machine.control('it', asked as never);
+	held.holds = true;
+	offer(read10(0, 1), {room: 512, id: 3n, address: flat(44)});
+	await machine.run();
+	giveEvent();
+	command(detachUnit(44));
+	t.deepEqual(await takeEvents(1), [[1, 44, 2]]);
+	askManagement(0, {id: 3n, lun: flat(44)});
+	await machine.run();
+	held.finish();
+	t.is((await waited(control)).length, 1);
+	t.deepEqual([answer().response, bytes(placeOf(3).answer, 1)[0]], [2, 0]);
+	t.is(await management(0, {id: 3n, lun: flat(44)}), 12);
+
+	truncateSync(path, 2 ** 17);
+	giveEvent();
+	command(measureDisk);
+	for (let turn = 0; turn < 20; turn++) await machine.run();
+	command(attachUnit(44));
+	t.deepEqual(await takeEvents(1), [[1, 44, 1]], 'it is looked at when it comes');
+	t.deepEqual(machine.failures, []);
+});
+
 test('asynchronous notifications are none; what is no request of the control queue fails', async (t) => {
 	const {driver, memory, bytes, waited} = await make();
 	const {header, answer} = placeOf(0);
