@@ -2,7 +2,7 @@ import {DiskBackend, type OpenDisk} from '#devices/storage/backend';
 import {diskMovers} from '#devices/storage/disk';
 import {isVolatile} from '#devices/storage/source';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
-import type {VirtQueue} from '#devices/virtio/queue';
+import {LeftChains, leftBytes, type VirtQueue} from '#devices/virtio/queue';
 import {errorTable} from '#support/errors';
 import {array, type FieldsView, i32, reserved, u32, wire} from '#support/wire';
 import {queueSize} from './blk-request.ts';
@@ -27,9 +27,7 @@ export const blkFeatures = {
 export type BlkFeature = keyof typeof blkFeatures;
 
 export const mostQueues = 16;
-/** Words of a bit for each descriptor of a queue. */
-const headWords = queueSize / 32;
-export const leftBytes = 4 * mostQueues * headWords;
+export const mostLeftBytes: number = leftBytes(mostQueues, queueSize);
 
 export const BlkState = wire('virtio-blk', {
 	/** Tells whose RAM the data are in ({@link BlkShare.disk}), or 1 for a file's; 0 when the machine is as new. */
@@ -38,8 +36,8 @@ export const BlkState = wire('virtio-blk', {
 	measures: u32,
 	/** What moves its data, counted from 1 in {@link diskMovers}; 0 before there is a disk. */
 	mover: u32,
-	/** Requests that are to be tried again when the machine goes on: by queue, a bit for each chain's head. */
-	left: array(u32, mostQueues * headWords),
+	/** Requests that are to be tried again when the machine goes on: see {@link LeftChains}. */
+	left: array(u32, mostLeftBytes / 4),
 });
 
 /** Memory that the backs share before the disk's. */
@@ -66,6 +64,7 @@ export class BlkBack implements VirtioBack {
 	readonly #state: FieldsView<typeof BlkState.fields>;
 	readonly #services: VirtioServices<BlkFeature>;
 	readonly #openDisk: OpenDisk;
+	readonly #left: LeftChains;
 	#opening: Promise<DiskBackend> | undefined;
 	#disk: DiskBackend | undefined;
 	#requests: BlkRequests | undefined;
@@ -83,6 +82,7 @@ export class BlkBack implements VirtioBack {
 		this.#config = config;
 		this.#state = state;
 		this.#services = services;
+		this.#left = new LeftChains(state.left, queueSize, services);
 	}
 
 	async open(): Promise<void> {
@@ -112,7 +112,8 @@ export class BlkBack implements VirtioBack {
 			this.#state.mover = diskMovers.indexOf(this.#opened.mover) + 1;
 		});
 		if (worker.index === 0) this.#startTelling();
-		this.#retakeLeft();
+		const requests = this.#requests as BlkRequests;
+		this.#left.retake((queue, index, chain) => requests.serve(queue, index, chain, this.#isLost));
 	}
 
 	#startTelling(): void {
@@ -129,12 +130,12 @@ export class BlkBack implements VirtioBack {
 		await this.#requests?.drained();
 		// What fails now is tried again by the next flush, whose error the driver gets.
 		await this.#disk?.settle().catch(() => {});
-		this.#leaveHeld();
+		this.#requests?.leaveHeld(this.#left);
 	}
 
 	/** What was left is the last driver's. */
 	reset(): void {
-		this.#state.left.fill(0);
+		this.#left.clear();
 	}
 
 	queueReset(queue: VirtQueue): void {
@@ -172,39 +173,6 @@ export class BlkBack implements VirtioBack {
 		// A machine that goes since another disk is not there goes while this one is being opened.
 		const disk = await this.#opening?.catch(() => undefined);
 		await disk?.close();
-	}
-
-	/** Has the state say which requests are to be tried again. */
-	#leaveHeld(): void {
-		const {left} = this.#state;
-		this.#services.locked(() =>
-			this.#requests?.leaveHeld((queue, head) => {
-				const word = queue * headWords + (head >>> 5);
-				left[word] = (left[word] as number) | (1 << (head & 31));
-			}),
-		);
-	}
-
-	/** Tries those again that are this worker's. */
-	#retakeLeft(): void {
-		const {worker, locked, queue: queueOf} = this.#services;
-		const requests = this.#requests as BlkRequests;
-		for (let index = worker.index; index < this.#config.queues; index += worker.count) {
-			const words = this.#state.left.subarray(index * headWords, (index + 1) * headWords);
-			if (!words.some((word) => word !== 0)) continue;
-			const left = locked(() => {
-				const copy = words.slice();
-				words.fill(0);
-				return copy;
-			});
-			const queue = queueOf(index);
-			if (queue?.mayLeave !== true) continue;
-			for (let head = 0; head < queueSize; head++) {
-				if ((((left[head >>> 5] as number) >>> (head & 31)) & 1) === 0) continue;
-				const chain = queue.retake(head);
-				if (chain !== undefined) requests.serve(queue, index, chain, this.#isLost);
-			}
-		}
 	}
 
 	get #opened(): DiskBackend {

@@ -1,5 +1,5 @@
 import {type Disk, DiskOperation} from '#devices/storage/disk';
-import type {Chain, VirtQueue} from '#devices/virtio/queue';
+import type {Chain, LeftChains, VirtQueue} from '#devices/virtio/queue';
 import {BlkRequest, type RequestOwner} from './blk-request.ts';
 import {idBytes, RequestHeader, RequestStatus, RequestType, sectorBytes} from './layout.ts';
 
@@ -51,17 +51,12 @@ export class BlkRequests implements RequestOwner {
 		await promise;
 	}
 
-	/**
-	 * Leaves what is to be tried again to the driver's queues, in which it is found by its head. When nothing is in flight.
-	 * @param left - told of each
-	 */
-	leaveHeld(left: (queue: number, head: number) => void): void {
+	/** Leaves what is to be tried again to the driver's queues. When nothing is in flight. */
+	leaveHeld(left: LeftChains): void {
 		const held = this.#held;
 		this.#held = [];
 		for (const request of held) {
-			const {queue, chain} = request;
-			left(request.queueIndex, chain.head);
-			queue.leave(chain);
+			left.leave(request.queue, request.queueIndex, request.chain);
 			this.#free.push(request);
 		}
 	}

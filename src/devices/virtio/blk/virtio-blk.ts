@@ -4,7 +4,7 @@ import {measureDisk, openDisk} from '#devices/storage/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {type SavedFields, stateError} from '#support/saved-state';
-import {BlkBack, type BlkFeature, BlkShare, BlkState, blkFeatures, leftBytes, mostQueues} from './blk-back.ts';
+import {BlkBack, type BlkFeature, BlkShare, BlkState, blkFeatures, mostLeftBytes, mostQueues} from './blk-back.ts';
 import {queueSize} from './blk-request.ts';
 import {emptyConfig, writebackOffset} from './config-space.ts';
 import {type VirtioBlkConfig, virtioBlkId, virtioBlkKind} from './handle.ts';
@@ -30,7 +30,7 @@ const versions = {
 			measures: 0,
 			mover: 0,
 			...fields,
-			left: Buffer.alloc(leftBytes).toString('base64'),
+			left: Buffer.alloc(mostLeftBytes).toString('base64'),
 			'virtio.config': from < 2 && typeof config === 'string' ? longer(config) : config,
 		};
 	},
