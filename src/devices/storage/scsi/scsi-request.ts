@@ -66,6 +66,10 @@ export abstract class ScsiRequest extends DiskRequest {
 	protected abstract pinData(direction: DmaDirection, length: number): boolean;
 	/** The command has its status. The vectors are released. */
 	protected abstract ended(): void;
+	/** The transport can keep the command until the machine goes on, and then has it executed anew. */
+	protected abstract readonly mayBeHeld: boolean;
+	/** The disk's policy has the machine pause: the command is to be kept, and has no status. The vectors are released. */
+	protected abstract held(): void;
 
 	/** A unit takes it. */
 	begin(owner: RequestOwner): void {
@@ -203,6 +207,7 @@ export abstract class ScsiRequest extends DiskRequest {
 		if (this.vectors.count > 0) this.vectors.release();
 		const isOfZeros = this.operation === DiskOperation.WRITE_ZEROES;
 		if (error === DiskError.UNSUPPORTED && isOfZeros) this.fill(disk, this.offset, this.length, zeros);
+		else if (error === DiskError.HELD && this.mayBeHeld) this.#finish(true);
 		else if (error !== DiskError.NONE) this.fail(this.#senseOf(error));
 		else if (this.#next < this.#end) this.#unmapNext();
 		else if (this.#patternBytes > 0) this.#fillNext();
@@ -282,12 +287,13 @@ export abstract class ScsiRequest extends DiskRequest {
 		this.#finish();
 	}
 
-	#finish(): void {
+	#finish(isHeld = false): void {
 		if (this.vectors.count > 0) this.vectors.release();
 		this.#patternBytes = this.#next = this.#end = 0;
 		const owner = this.#owner;
 		this.#owner = undefined;
-		this.ended();
+		if (isHeld) this.held();
+		else this.ended();
 		owner?.requestEnded();
 	}
 }

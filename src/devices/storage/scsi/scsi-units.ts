@@ -20,7 +20,7 @@ export interface UnitConfig {
 	readonly disk: DiskSource;
 	/** Commands that write fail. */
 	readonly readOnly: boolean;
-	/** Limits of a disk, and what follows errors of the host's, but for `stop`. Drives have none. */
+	/** Limits of a disk, and what follows errors of the host's. Drives have none. */
 	readonly policy?: DiskPolicy;
 	/** It is a drive for discs, and the disk the image of one. */
 	readonly dvd?: boolean;

@@ -25,13 +25,22 @@ export interface CommandSizes {
 	readonly senseBytes: number;
 }
 
+/** Told of commands that a unit has no more. */
+export interface CommandOwner {
+	ended(command: Command): void;
+	/** It is to be executed anew when the machine goes on. */
+	held(command: Command): void;
+}
+
 /** A driver's command while a unit has it. */
 export class Command extends ScsiRequest {
-	readonly #ended: (command: Command) => void;
+	readonly #owner: CommandOwner;
 	readonly #header = CommandHeader.on(new ArrayBuffer(CommandHeader.byteLength));
 	readonly #response = new DataView(new ArrayBuffer(CommandResponse.size + mostSense));
 	readonly #responseBytes = new Uint8Array(this.#response.buffer);
 	#queue: VirtQueue | undefined;
+	/** Number of its queue. */
+	queueIndex = 0;
 	#chain: Chain | undefined;
 	#dataStart = 0;
 	#dataEnd = 0;
@@ -39,14 +48,23 @@ export class Command extends ScsiRequest {
 	withdrawn: number | undefined;
 	isUnderWay = false;
 
-	constructor(ended: (command: Command) => void) {
+	constructor(owner: CommandOwner) {
 		super(mostVectors);
-		this.#ended = ended;
+		this.#owner = owner;
+	}
+
+	get queue(): VirtQueue {
+		return this.#queue as VirtQueue;
+	}
+
+	get chain(): Chain {
+		return this.#chain as Chain;
 	}
 
 	/** Takes a driver's chain; false where there is no way to answer it. */
-	receive(queue: VirtQueue, chain: Chain, {cdbBytes, senseBytes}: CommandSizes): boolean {
+	receive(queue: VirtQueue, index: number, chain: Chain, {cdbBytes, senseBytes}: CommandSizes): boolean {
 		this.#queue = queue;
+		this.queueIndex = index;
 		this.#chain = chain;
 		this.#dataStart = CommandHeader.size + cdbBytes;
 		this.#dataEnd = CommandResponse.size + senseBytes;
@@ -80,30 +98,35 @@ export class Command extends ScsiRequest {
 	}
 
 	override readData(target: Uint8Array, length: number): boolean {
-		return this.#chainNow.read(this.#dataStart, target, 0, length);
+		return this.chain.read(this.#dataStart, target, 0, length);
 	}
 
 	override writeData(source: Uint8Array, length: number): boolean {
-		return this.#chainNow.write(this.#dataEnd, source, 0, length);
+		return this.chain.write(this.#dataEnd, source, 0, length);
 	}
 
 	protected override pinData(direction: DmaDirection, length: number): boolean {
 		const start = direction === 'write' ? this.#dataEnd : this.#dataStart;
-		return this.#chainNow.pin(direction, this.vectors, start, length);
+		return this.chain.pin(direction, this.vectors, start, length);
 	}
 
 	protected override ended(): void {
-		this.#ended(this);
+		this.#owner.ended(this);
+	}
+
+	/** Who has agreed on a packed ring with a machine of another policy, and then was restored, hears of the error. */
+	protected override get mayBeHeld(): boolean {
+		return this.withdrawn === undefined && this.queue.mayLeave;
+	}
+
+	protected override held(): void {
+		this.#owner.held(this);
 	}
 
 	/** Tells the driver how it has ended. */
 	complete(): void {
 		if (this.withdrawn !== undefined) this.answer(this.withdrawn);
 		else this.#complete(this.isOverrun ? Response.OVERRUN : Response.OK, this.sense.length, this.moved);
-	}
-
-	get #chainNow(): Chain {
-		return this.#chain as Chain;
 	}
 
 	#complete(response: number, senseLength: number, moved: number): void {
@@ -115,8 +138,8 @@ export class Command extends ScsiRequest {
 		view.setUint8(at.status, response === Response.OK ? this.status : 0);
 		view.setUint8(at.response, response);
 		if (length > 0) this.#responseBytes.set(this.sense.subarray(0, length), CommandResponse.size);
-		const chain = this.#chainNow;
+		const {chain} = this;
 		const isTold = chain.write(0, this.#responseBytes, 0, CommandResponse.size + length);
-		(this.#queue as VirtQueue).complete(chain, isTold ? this.#dataEnd + (this.dataIn > 0 ? moved : 0) : 0);
+		this.queue.complete(chain, isTold ? this.#dataEnd + (this.dataIn > 0 ? moved : 0) : 0);
 	}
 }

@@ -1,6 +1,5 @@
 import {mostWorkers} from '#devices/device';
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
-import {mayHold} from '#devices/storage/backend';
 import {
 	type ControllerFlag,
 	diskFlag,
@@ -71,8 +70,7 @@ function asUnit(
 	{text, disk, readOnly, dvd, detached, policy, nsid, lun}: FlaggedDisk,
 ): UnitConfig {
 	if (nsid !== undefined) throw invalidValue(diskFlagOption, text, `lun=N: ${on} is a SCSI controller`);
-	if (policy !== undefined && (dvd || mayHold(policy)))
-		throw invalidValue(diskFlagOption, text, `no ${dvd ? 'limits of a dvd' : 'stop'}: ${on} is a SCSI controller`);
+	if (policy !== undefined && dvd) throw invalidValue(diskFlagOption, text, 'no limits and no actions of a dvd');
 	if (dvd && 'create' in disk) throw invalidValue(diskFlagOption, text, 'an image that is there for a dvd');
 	if (others.length === mostUnits)
 		throw invalidValue(diskFlagOption, text, `another controller: ${on} has ${mostUnits} disks, and no more`);

@@ -2,10 +2,10 @@ import type {OpenDisk} from '#devices/storage/backend';
 import {diskMovers} from '#devices/storage/disk';
 import {mostUnits, resetUnit, ScsiUnits, UnitEvent, UnitFlag, UnitState} from '#devices/storage/scsi';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
-import type {Chain, VirtQueue} from '#devices/virtio/queue';
+import {type Chain, LeftChains, leftBytes, type VirtQueue} from '#devices/virtio/queue';
 import {array, type FieldsView, u32, wire} from '#support/wire';
-import {Command, type CommandSizes, mostCdb, mostSense} from './command.ts';
-import type {VirtioScsiConfig} from './handle.ts';
+import {Command, type CommandOwner, type CommandSizes, mostCdb, mostSense, queueSize} from './command.ts';
+import {mostRequestQueues, type VirtioScsiConfig} from './handle.ts';
 import {
 	addressOf,
 	ControlHeader,
@@ -30,6 +30,7 @@ export type ScsiFeature = keyof typeof scsiFeatures;
 /** Queues before those for requests (5.6.2). */
 const [controlQueue, eventQueue] = [0, 1];
 export const firstRequestQueue = 2;
+export const mostLeftBytes: number = leftBytes(firstRequestQueue + mostRequestQueues, queueSize);
 
 export const ScsiState = wire('virtio-scsi', {
 	/** Tells whose RAM the data of disks in memory are in; 0 when the machine is as new. */
@@ -38,11 +39,13 @@ export const ScsiState = wire('virtio-scsi', {
 	measures: u32,
 	/** By place in the configuration. */
 	units: array(UnitState, mostUnits),
+	/** Commands that are to be executed anew when the machine goes on: see {@link LeftChains}. */
+	left: array(u32, mostLeftBytes / 4),
 });
 type State = FieldsView<typeof ScsiState.fields>;
 
 /** One worker's part of a controller. */
-export class ScsiBack implements VirtioBack {
+export class ScsiBack implements VirtioBack, CommandOwner {
 	readonly #config: VirtioScsiConfig;
 	readonly #state: State;
 	readonly #services: VirtioServices<ScsiFeature>;
@@ -53,6 +56,9 @@ export class ScsiBack implements VirtioBack {
 	/** All commands that there are, and those that are not under way, to be used again. */
 	readonly #all: Command[] = [];
 	readonly #free: Command[] = [];
+	/** Those that are to be executed anew when the machine goes on. */
+	readonly #held = new Set<Command>();
+	readonly #left: LeftChains;
 	#inFlight = 0;
 	#isGone = false;
 	#emptied: (() => void) | undefined;
@@ -69,6 +75,7 @@ export class ScsiBack implements VirtioBack {
 		this.#state = state;
 		this.#services = services;
 		this.#open = open;
+		this.#left = new LeftChains(state.left, queueSize, services);
 		const {index, count} = services.worker;
 		this.#management = new ManagementView(services.hostMemory as SharedArrayBuffer, index, count);
 	}
@@ -98,6 +105,8 @@ export class ScsiBack implements VirtioBack {
 			if (this.#services.worker.index === 0) units.startTelling();
 		});
 		this.#isRunning = true;
+		const sizes = this.#sizes;
+		this.#left.retake((queue, index, chain) => this.#serve(queue, index, chain, sizes));
 		// Of media, of events, and of a function that another worker has begun.
 		this.#services.notifyBacks();
 	}
@@ -111,6 +120,11 @@ export class ScsiBack implements VirtioBack {
 			await promise;
 		}
 		this.#putFunctionBack();
+		for (const command of this.#held) {
+			this.#left.leave(command.queue, command.queueIndex, command.chain);
+			this.#leave(command);
+		}
+		this.#held.clear();
 		if (this.#services.worker.index === 0) await this.#units?.settle();
 	}
 
@@ -121,7 +135,11 @@ export class ScsiBack implements VirtioBack {
 	queueReady(queue: VirtQueue, index: number): void {
 		if (index === controlQueue) this.#serveControl(queue);
 		else if (index === eventQueue) this.#tellEvents(queue);
-		else this.#serveCommands(queue);
+		else this.#serveCommands(queue, index);
+	}
+
+	queueReset(queue: VirtQueue): void {
+		for (const command of this.#held) if (command.queue === queue) this.#giveBack(command);
 	}
 
 	notified(): void {
@@ -140,6 +158,7 @@ export class ScsiBack implements VirtioBack {
 
 	reset(): void {
 		this.#opened.reset();
+		this.#left.clear();
 	}
 
 	async dispose(): Promise<void> {
@@ -160,44 +179,65 @@ export class ScsiBack implements VirtioBack {
 		return {senseBytes: Math.min(senseBytes, mostSense), cdbBytes: Math.min(cdbBytes, mostCdb)};
 	}
 
-	#serveCommands(queue: VirtQueue): void {
+	#serveCommands(queue: VirtQueue, index: number): void {
 		const sizes = this.#sizes;
-		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
-			const command = this.#free.pop() ?? this.#make();
-			if (!command.receive(queue, chain, sizes)) {
-				// There is no room for an answer (5.6.6.1.1).
-				queue.complete(chain, 0);
-				this.#free.push(command);
-				continue;
-			}
-			const {lun} = command;
-			if (lun === undefined || !command.isOneWay) {
-				command.answer(lun === undefined ? Response.BAD_TARGET : Response.FAILURE);
-				this.#free.push(command);
-				continue;
-			}
-			this.#inFlight++;
-			command.isUnderWay = true;
-			this.#opened.target.execute(lun, command);
-			queue.spend(command.cleared);
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) this.#serve(queue, index, chain, sizes);
+	}
+
+	#serve(queue: VirtQueue, index: number, chain: Chain, sizes: CommandSizes): void {
+		const command = this.#free.pop() ?? this.#make();
+		if (!command.receive(queue, index, chain, sizes)) {
+			// There is no room for an answer (5.6.6.1.1).
+			queue.complete(chain, 0);
+			this.#free.push(command);
+			return;
 		}
+		const {lun} = command;
+		if (lun === undefined || !command.isOneWay) {
+			command.answer(lun === undefined ? Response.BAD_TARGET : Response.FAILURE);
+			this.#free.push(command);
+			return;
+		}
+		this.#inFlight++;
+		command.isUnderWay = true;
+		this.#opened.target.execute(lun, command);
+		queue.spend(command.cleared);
 	}
 
 	#make(): Command {
-		const made = new Command((command) => this.#ended(command));
+		const made = new Command(this);
 		this.#all.push(made);
 		return made;
 	}
 
-	#ended(command: Command): void {
+	ended(command: Command): void {
 		if (!this.#isGone) command.complete();
+		this.#leave(command);
+		this.#leftDisk();
+		if (command.withdrawn === undefined) return;
+		this.#withdrawn--;
+		if (this.#withdrawn === 0) this.#endWithdrawal();
+	}
+
+	held(command: Command): void {
+		this.#held.add(command);
+		this.#leftDisk();
+	}
+
+	/** Answers one that no disk has, since it was to be executed anew. */
+	#giveBack(command: Command): void {
+		this.#held.delete(command);
+		this.#inFlight++;
+		this.ended(command);
+	}
+
+	#leave(command: Command): void {
 		command.isUnderWay = false;
 		this.#free.push(command);
+	}
+
+	#leftDisk(): void {
 		this.#inFlight--;
-		if (command.withdrawn !== undefined) {
-			this.#withdrawn--;
-			if (this.#withdrawn === 0) this.#endWithdrawal();
-		}
 		if (this.#inFlight > 0) return;
 		this.#emptied?.();
 		this.#emptied = undefined;
@@ -258,7 +298,7 @@ export class ScsiBack implements VirtioBack {
 		for (let index = firstRequestQueue; index < firstRequestQueue + this.#config.queues; index++) {
 			if (index % worker.count !== worker.index) continue;
 			const queue = this.#services.queue(index);
-			if (queue?.serve(() => this.#serveCommands(queue)) === true) isAll = false;
+			if (queue?.serve(() => this.#serveCommands(queue, index)) === true) isAll = false;
 		}
 		return isAll;
 	}
@@ -288,6 +328,7 @@ export class ScsiBack implements VirtioBack {
 			this.#withdrawn++;
 		}
 		if (found > 0) this.#services.locked(() => this.#management.found());
+		for (const command of this.#held) if (command.withdrawn !== undefined) this.#giveBack(command);
 		if (this.#withdrawn === 0) this.#endWithdrawal();
 	}
 

@@ -1,4 +1,4 @@
-import {isPolicy, mayHold} from '#devices/storage/backend';
+import {isPolicy} from '#devices/storage/backend';
 import {mostLun, mostUnits, type UnitConfig} from '#devices/storage/scsi';
 import {diskOption} from '#devices/storage/source';
 import {invalidValue, parseNumber, type ValueType} from '#support/options';
@@ -43,8 +43,8 @@ function isUnit(value: unknown): boolean {
 	const {lun, readOnly, dvd, detached, disk, policy} = value as Record<string, unknown>;
 	const isNumber = Number.isInteger(lun) && (lun as number) >= 0 && (lun as number) <= mostLun;
 	const areFlags = [dvd, detached].every((each) => each === undefined || typeof each === 'boolean');
-	// No command is kept over a pause, and a drive's file is another one after a while.
-	const isPossible = policy === undefined || (isPolicy(policy) && !mayHold(policy) && dvd !== true);
+	// A drive's file is another one after a while.
+	const isPossible = policy === undefined || (isPolicy(policy) && dvd !== true);
 	return (
 		isPossible && isNumber && typeof readOnly === 'boolean' && areFlags && typeof disk === 'object' && disk !== null
 	);

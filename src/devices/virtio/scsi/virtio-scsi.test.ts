@@ -1,8 +1,11 @@
-import {mkdtempSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {generator} from '#devices/conformance';
+import type {OpenDisk} from '#devices/storage/backend';
+import {FaultyDisks} from '#devices/storage/backend/testing';
+import {DiskError} from '#devices/storage/disk';
 import {HeldDisks} from '#devices/storage/disk-set/testing';
 import {attachUnit, detachUnit, ejectMedium, insertMedium, type UnitConfig} from '#devices/storage/scsi';
 import {measureDisk, openDisk} from '#devices/storage/source';
@@ -47,7 +50,7 @@ interface Choice {
 async function make(
 	transport: TransportName = 'pci',
 	changes: object = {},
-	{held, features = [hotPlug, change]}: {held?: HeldDisks; features?: readonly number[]} = {},
+	{held, features = [hotPlug, change]}: {held?: {readonly open: OpenDisk}; features?: readonly number[]} = {},
 ) {
 	const over = transport === 'pci' ? virtioScsiPciOver : virtioScsiMmioOver;
 	const config = {...usual, ...changes};
@@ -668,6 +671,82 @@ test('a guest from a snapshot has its units as they were, and not disks that are
 	);
 	await shorter.machine.dispose();
 });
+
+for (const workers of [1, 2])
+	test(`what the host fails is kept over a pause and in a snapshot, and can be taken back, on ${workers} workers`, async (t) => {
+		const path = newFile();
+		const faulty = new FaultyDisks();
+		const units = [disk(0, {disk: {kind: 'file', path}, policy: {onError: 'stop'}}), disk(1)];
+		const one = await make('pci', {units, workers}, {held: faulty, features: [hotPlug, change, ringReset]});
+		const {machine, driver, registers} = one;
+		const packed = 34;
+		t.false(driver.offered.includes(packed), 'what is kept has to stay in its ring');
+		faulty.fault = () => DiskError.IO;
+		const out = new Uint8Array(512).fill(0xab);
+		/** Waits until the disk has had it. */
+		const write = async (lba: number, slot = 0) => {
+			const seen = faulty.seen.length;
+			one.offer(write10(lba, 1), {out, slot, queue: first + 1, id: 2n});
+			for (let tries = 0; faulty.seen.length === seen && tries < 10_000; tries++) await machine.run();
+		};
+		const rest = async () => {
+			let isOver = false;
+			const stopped = machine.stop().then(() => {
+				isOver = true;
+			});
+			for (let tries = 0; !isOver && tries < 10_000; tries++) await machine.run();
+			await stopped;
+		};
+		await write(1);
+		t.deepEqual(driver.used(first + 1), []);
+		t.is(machine.pins, 0);
+		t.is(await one.management(6), 0, 'one of another name is not there');
+		t.is(await one.management(6, {id: 2n}), 10);
+		t.is(await one.management(0, {id: 2n}), 0);
+		t.deepEqual([one.answer().response, driver.used(first + 1).length], [2, 1]);
+
+		await write(1);
+		registers.write('queue_select', first + 1);
+		registers.write('queue_reset', 1);
+		await machine.run();
+		t.is(registers.read('queue_reset'), 0);
+		driver.setUp(first + 1);
+		await write(2);
+		await write(3, 1);
+		await rest();
+		machine.start();
+		await machine.run();
+		await rest();
+		t.deepEqual(driver.used(first + 1), [], 'it has failed again');
+		const saved = JSON.parse(JSON.stringify(machine.machine.save()));
+		const ram = new Uint8Array(0x10_0000);
+		one.memory.copyOut(0, ram);
+		await machine.dispose();
+
+		const two = await make('pci', {units: [disk(0, {disk: {kind: 'file', path}}), disk(1)], workers: 3 - workers});
+		await two.machine.stop();
+		two.memory.copyIn(0, ram);
+		two.machine.machine.restore(saved);
+		two.driver.resume(driver);
+		two.machine.start();
+		t.is((await two.waited(first + 1)).length, 2);
+		t.like(
+			[two.answer(0), two.answer(1)],
+			[
+				{response: 0, status: 0},
+				{response: 0, status: 0},
+			],
+		);
+		await two.machine.run();
+		t.deepEqual(two.driver.used(first + 1), [], 'once');
+		const content = readFileSync(path);
+		t.deepEqual(
+			[1, 2, 3, 4].map((block) => content[512 * block] === 0xab),
+			[false, true, true, false],
+		);
+		t.deepEqual([...machine.failures, ...two.machine.failures], []);
+		await two.end();
+	});
 
 for (const [what, changes] of [
 	['no name', {serial: ''}],

@@ -1,13 +1,22 @@
-import type {OpenDisk} from '#devices/storage/backend';
+import {mayHold, type OpenDisk} from '#devices/storage/backend';
 import {commandUnit, mostLun, mostTransferBytes, mostUnits, type UnitCommand, unitsBytes} from '#devices/storage/scsi';
 import {measureDisk, openDisk, sectorBytes} from '#devices/storage/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
+import {type SavedFields, stateError} from '#support/saved-state';
 import {mostCdb, mostSegments, mostSense, queueSize} from './command.ts';
 import {mostRequestQueues, type VirtioScsiConfig, virtioScsiId, virtioScsiKind} from './handle.ts';
 import {ScsiConfig, ScsiEvent} from './layout.ts';
 import {ManagementShare} from './management.ts';
-import {firstRequestQueue, ScsiBack, type ScsiFeature, ScsiState, scsiFeatures, unitWords} from './scsi-back.ts';
+import {
+	firstRequestQueue,
+	mostLeftBytes,
+	ScsiBack,
+	type ScsiFeature,
+	ScsiState,
+	scsiFeatures,
+	unitWords,
+} from './scsi-back.ts';
 
 const scsiError = errorTable({
 	VIRTIO_SCSI_IMPOSSIBLE: (c: {cause: string}) => ({
@@ -16,19 +25,30 @@ const scsiError = errorTable({
 	}),
 });
 
+/** In version 2 commands may be left for later. */
+const versions = {
+	version: 2,
+	upgrade: (fields: SavedFields): SavedFields => {
+		if ('left' in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioScsiKind, field: 'left'});
+		return {...fields, left: Buffer.alloc(mostLeftBytes).toString('base64')};
+	},
+};
+
 /** A controller (virtio 1.2, 5.6) of one target with up to 32 units, over disks that are opened so. */
 const virtioScsiOver = (open: OpenDisk): VirtioDevice<VirtioScsiConfig, typeof ScsiState.fields, ScsiFeature> => ({
 	kind: virtioScsiKind,
 	id: virtioScsiId,
 	pciClass: 0x01_0000,
 	state: ScsiState,
+	versions,
 	workers: ({workers}) => workers,
 	hostMemory: (config) => {
 		check(config);
 		return ManagementShare.byteLength + unitsBytes(config.units, config.workers);
 	},
 	features: scsiFeatures,
-	platform: ({packed}) => ({RING_PACKED: packed}),
+	// What is in flight in a packed ring may be written over, so that it could not be left for later.
+	platform: ({packed, units}) => ({RING_PACKED: packed && !units.some(({policy = {}}) => mayHold(policy))}),
 	mostQueues: firstRequestQueue + mostRequestQueues,
 	queues: ({queues}) => [
 		{name: 'control', size: 64},

@@ -37,6 +37,9 @@ class TestRequest extends ScsiRequest {
 		return this.#memory.pin(direction === 'write' ? inAt : outAt, length, direction, this.vectors);
 	}
 
+	protected readonly mayBeHeld = false;
+	protected held(): void {}
+
 	protected ended(): void {
 		this.#resolve();
 	}
