@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import type {OpenDisk} from '#devices/storage/backend';
+import {HeldDisks} from '#devices/storage/disk-set/testing';
 import {openDisk} from '#devices/storage/source';
 import {
 	commandUnit,
@@ -180,6 +181,25 @@ test('the owner takes a medium out, which a lock makes a wish, and puts in what 
 	await initiator.follow();
 	t.like(await initiator.run(ready), refused('2/3a/1'), 'what is not there is no medium');
 	t.deepEqual((await events(initiator)).slice(4, 6), [3, 0], 'and the other is not there any more');
+});
+
+test('a medium goes when what is read of it has been', async (t) => {
+	const held = new HeldDisks();
+	held.holds = false;
+	const initiator = await make(drive(), held.open);
+	held.holds = true;
+	const read = initiator.send(read10(0, 1), {room: 2048});
+	t.true(command(initiator, ejectMedium(0)));
+	let isGone = false;
+	const going = initiator.follow().then(() => {
+		isGone = true;
+	});
+	t.like(await initiator.run(read10(0, 1), {room: 2048}), refused('2/3a/1'), 'of what is on its way nothing is begun');
+	await new Promise(setImmediate);
+	t.false(isGone);
+	held.finish();
+	await going;
+	t.deepEqual([read.status, read.moved], [0, 2048]);
 });
 
 test('an image that is shorter than a block is no disc, and one that becomes so has nothing to read', async (t) => {

@@ -748,6 +748,22 @@ for (const workers of [1, 2])
 		await two.end();
 	});
 
+test('heads that a snapshot makes up are taken for what the driver has there, or break the queue', async (t) => {
+	const {machine, driver, end, offer, askManagement} = await make('pci', {workers: 2});
+	offer(write10(0, 1), {out: new Uint8Array(512)});
+	askManagement(1);
+	await machine.run();
+	await machine.stop();
+	const {state} = machine.machine.devices.at(-1) as {state: {left: Uint32Array}};
+	state.left.fill(0xffff_ffff);
+	machine.start();
+	await machine.run();
+	t.deepEqual([...state.left].filter((word) => word !== 0).length, 0);
+	t.is(driver.status & 0x40, 0x40, 'DEVICE_NEEDS_RESET');
+	t.deepEqual(machine.failures, []);
+	await end();
+});
+
 for (const [what, changes] of [
 	['no name', {serial: ''}],
 	['a number twice', {units: [disk(1), disk(1)]}],
