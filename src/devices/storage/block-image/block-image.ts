@@ -15,6 +15,7 @@ import {
 	type RunUse,
 	type Target,
 	Turns,
+	writeZeros,
 } from '#devices/storage/image';
 import {type SectorBits, sectorBytes} from './sector-bits.ts';
 
@@ -32,6 +33,8 @@ export const BlockKind = {
 } as const;
 export type BlockKind = (typeof BlockKind)[keyof typeof BlockKind];
 
+/** With so much given back that waits for a flush, there is one before the file grows: not every guest flushes. */
+const mostFreedBytes = 2 ** 30;
 /** Of room between blocks so many places are remembered. */
 const mostFree = 4096;
 
@@ -60,7 +63,7 @@ export abstract class BlockImage implements DiskImage {
 	readonly #inFlight = new InFlight();
 	#sizeBytes: number;
 	/** Places that no block has any more, when the tables are written. */
-	#freed: number[] = [];
+	readonly #freed: number[] = [];
 	/** Places in the file that no block has. */
 	protected free: number[] = [];
 	/** What a flush of the file failed with: nobody knows what is on stable storage. */
@@ -215,7 +218,7 @@ export abstract class BlockImage implements DiskImage {
 		const done = this.#inFlight.begin(changes.filter(({isNew}) => isNew).map(({block}) => block));
 		return {
 			targets,
-			finish: () => this.turns.run(() => this.#finish(changes)).finally(done),
+			finish: () => this.turns.run(() => this.#finish(changes).finally(undo)).finally(done),
 			abandon: () => this.turns.run(async () => undo()).finally(done),
 		};
 	}
@@ -239,6 +242,7 @@ export abstract class BlockImage implements DiskImage {
 
 	/** A place for a block, which reads as zeros. */
 	async #take(): Promise<number> {
+		if (this.free.length === 0 && this.#freed.length * this.blockBytes > mostFreedBytes) await this.sync();
 		const offset = this.free.at(-1);
 		if (offset === undefined) return this.append();
 		await this.blank(offset);
@@ -251,13 +255,14 @@ export abstract class BlockImage implements DiskImage {
 		await this.file.punch(offset, this.blockBytes);
 	}
 
-	async #finish(changes: readonly Change[]): Promise<void> {
-		for (const {block, offset, isNew, isFull, sectors} of changes) {
-			if (isNew) {
-				await this.link(block, offset, isFull ? undefined : sectors);
-				continue;
-			}
-			if ((await this.#known(block)) === BlockKind.PARTIAL) this.addSectors(block, this.bitsOf(block), sectors);
+	/** Lets the disk have what was written; leaves what it does not get. */
+	async #finish(changes: Change[]): Promise<void> {
+		changes.reverse();
+		for (let change = changes.at(-1); change !== undefined; change = changes.at(-1)) {
+			const {block, offset, isNew, isFull, sectors} = change;
+			if (isNew) await this.link(block, offset, isFull ? undefined : sectors);
+			else if ((await this.#known(block)) === BlockKind.PARTIAL) this.addSectors(block, this.bitsOf(block), sectors);
+			changes.pop();
 		}
 	}
 
@@ -317,17 +322,8 @@ export abstract class BlockImage implements DiskImage {
 		for (let at = start; at < end; )
 			for (const extent of await this.map(at, end - at)) {
 				at = extent.offset + extent.length;
-				if (extent.kind !== 'below') continue;
-				const allocation = await this.allocate(extent.offset, extent.length);
-				for (const {fileOffset, length} of allocation.targets) await this.#writeZerosTo(fileOffset, length);
-				await allocation.finish();
+				if (extent.kind === 'below') await writeZeros(this, extent.offset, extent.length);
 			}
-	}
-
-	async #writeZerosTo(fileOffset: number, length: number): Promise<void> {
-		const zeros = new Uint8Array(Math.min(length, 2 ** 18));
-		for (let at = 0; at < length; at += zeros.length)
-			await this.file.write(fileOffset + at, zeros.subarray(0, Math.min(zeros.length, length - at)));
 	}
 
 	async flush(): Promise<void> {
@@ -342,11 +338,10 @@ export abstract class BlockImage implements DiskImage {
 		if (!this.file.writable) return;
 		await this.writeTables();
 		await this.stable();
-		const freed = this.#freed;
-		this.#freed = [];
 		// Nothing on stable storage leads there any more.
-		for (const offset of freed) {
+		for (let offset = this.#freed.at(-1); offset !== undefined; offset = this.#freed.at(-1)) {
 			await this.blank(offset);
+			this.#freed.pop();
 			this.free.push(offset);
 		}
 	}

@@ -16,5 +16,5 @@ export {appendExtent, appendTarget, mostExtents, wholeBlocks} from './extents.ts
 export {Faults} from './faults.ts';
 export {createHostFile, HostImageFile, openHostFile} from './host-image-file.ts';
 export type {FileRange, ImageFile} from './image-file.ts';
-export {type Run, readExtent, readImage, runsOf, writeImage} from './read-write.ts';
+export {type Run, readExtent, readImage, runsOf, writeImage, writeZeros} from './read-write.ts';
 export {InFlight, Turns} from './turns.ts';

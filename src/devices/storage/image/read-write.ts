@@ -39,6 +39,16 @@ export async function writeImage(image: DiskImage, offset: number, bytes: Uint8A
 	await allocation.finish();
 }
 
+/** So many are written at a time: an allocation keeps the places of all its blocks until it is done. */
+const mostZeros = 2 ** 20;
+
+/** Writes zeros to a disk. @throws as {@link DiskImage.allocate} */
+export async function writeZeros(image: DiskImage, offset: number, length: number): Promise<void> {
+	const zeros = new Uint8Array(Math.min(length, mostZeros));
+	for (let at = 0; at < length; at += zeros.length)
+		await writeImage(image, offset + at, zeros.subarray(0, Math.min(zeros.length, length - at)));
+}
+
 /** What a disk reads as over a range: runs of zeros, and runs that may be anything. */
 export type Run = {readonly offset: number; readonly length: number; readonly zero: boolean};
 

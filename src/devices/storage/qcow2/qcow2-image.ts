@@ -18,6 +18,7 @@ import {
 	type Target,
 	Turns,
 	wholeBlocks,
+	writeZeros,
 } from '#devices/storage/image';
 import {checkQcow2, replaceCounts} from './check.ts';
 import {CompressedClusters} from './decompress.ts';
@@ -30,8 +31,8 @@ import {Table} from './table.ts';
 
 /** With so much in memory that the file lacks, it is written before more comes. */
 const mostDirtyBytes = 64 * 2 ** 20;
-/** An allocation takes no more clusters than this at a time: their places are kept until it is done. */
-const mostClusters = 4096;
+/** With so much given back that its room waits for a flush, there is one before more is taken: not every guest flushes. */
+const mostReleasedBytes = 2 ** 30;
 
 /** A cluster that gets a new place, or its first one. */
 interface Change {
@@ -96,9 +97,9 @@ export class Qcow2Image implements DiskImage {
 			throw imageError('DISK_IMAGE_DAMAGED', {path: file.path, format, what: 'it is marked as corrupt'});
 		const own = new OwnClusters(header.clusterBytes);
 		own.add(0, 1);
-		const counts = await Refcounts.open(file, header, own);
+		const counts = await Refcounts.open(file, header, own, () => image.#stable());
 		const tables = await L2Tables.open(file, header, own);
-		const image = new Qcow2Image(file, header, tables, {counts, own}, below);
+		const image: Qcow2Image = new Qcow2Image(file, header, tables, {counts, own}, below);
 		if (header.incompatible & Incompatible.dirty) await image.#countAnew();
 		return image;
 	}
@@ -239,7 +240,7 @@ export class Qcow2Image implements DiskImage {
 		const done = this.#inFlight.begin(changes.map(({cluster}) => cluster));
 		return {
 			targets,
-			finish: () => this.#turns.run(() => this.#link(changes)).finally(done),
+			finish: () => this.#turns.run(() => this.#link(changes).finally(undo)).finally(done),
 			abandon: () => this.#turns.run(async () => undo()).finally(done),
 		};
 	}
@@ -289,14 +290,17 @@ export class Qcow2Image implements DiskImage {
 		}
 	}
 
-	/** Lets the disk have clusters in their new places. */
-	async #link(changes: readonly Change[]): Promise<void> {
+	/** Lets the disk have clusters in their new places; leaves those that it does not get. */
+	async #link(changes: Change[]): Promise<void> {
 		const {counts} = this.#writable;
-		for (const {cluster, host, isNew} of changes) {
+		changes.reverse();
+		for (let change = changes.at(-1); change !== undefined; change = changes.at(-1)) {
+			const {cluster, host, isNew} = change;
 			const table = await this.#tables.own(Math.floor(cluster / this.#perTable), counts);
 			const index = cluster % this.#perTable;
 			if (isNew) this.#releaseEntry(table, index);
 			table.setEntry(index, copiedHigh(host), host % 2 ** 32);
+			changes.pop();
 		}
 		this.#compressed.forget();
 	}
@@ -339,17 +343,10 @@ export class Qcow2Image implements DiskImage {
 	async #writeZeros(offset: number, length: number): Promise<void> {
 		const end = Math.min(offset + length, this.sizeBytes);
 		for (let at = offset; at < end; ) {
-			for (const extent of await this.map(at, Math.min(end - at, mostClusters * this.blockBytes))) {
+			for (const extent of await this.map(at, end - at)) {
 				at = extent.offset + extent.length;
 				if (extent.kind === 'zero' || (extent.kind === 'below' && this.below === undefined)) continue;
-				const bytes = new Uint8Array(Math.min(extent.length, 2 ** 20));
-				for (let from = extent.offset; from < at; from += bytes.length) {
-					const part = bytes.subarray(0, Math.min(bytes.length, at - from));
-					const allocation = await this.allocate(from, part.length);
-					for (const target of allocation.targets)
-						await this.file.write(target.fileOffset, part.subarray(0, target.length));
-					await allocation.finish();
-				}
+				await writeZeros(this, extent.offset, extent.length);
 			}
 		}
 	}
@@ -413,7 +410,11 @@ export class Qcow2Image implements DiskImage {
 		// Whoever reads what was compressed reads it to the end.
 		await this.#compressed.settled();
 		const free = await counts.applyReleases();
-		for (const offset of free) await this.file.punch(offset, this.blockBytes);
+		for (let [first, next] = [0, 1]; first < free.length; first = next++) {
+			// A run of them by one call.
+			while (free[next] === (free[next - 1] as number) + this.blockBytes) next++;
+			await this.file.punch(free[first] as number, (next - first) * this.blockBytes);
+		}
 	}
 
 	async #stable(): Promise<void> {
@@ -491,7 +492,8 @@ export class Qcow2Image implements DiskImage {
 			if (repair !== undefined) await this.#beginChange();
 			await this.#sync();
 			const counts =
-				this.#writing?.counts ?? (await Refcounts.open(this.file, this.#header, new OwnClusters(this.blockBytes)));
+				this.#writing?.counts ??
+				(await Refcounts.open(this.file, this.#header, new OwnClusters(this.blockBytes), () => this.#stable()));
 			const subject = {
 				file: this.file,
 				header: this.#header,
@@ -565,7 +567,9 @@ export class Qcow2Image implements DiskImage {
 			this.#clearsAutoclear = false;
 			this.#header = {...this.#header, hasAutoclear: false, bitmaps: undefined};
 		}
-		if (writing.counts.dirtyBytes + this.#tables.dirtyBytes > mostDirtyBytes) await this.#sync();
+		const {counts} = writing;
+		if (counts.dirtyBytes + this.#tables.dirtyBytes > mostDirtyBytes || counts.releasedBytes > mostReleasedBytes)
+			await this.#sync();
 		return writing;
 	}
 

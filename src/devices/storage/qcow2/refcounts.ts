@@ -26,6 +26,8 @@ export class Refcounts {
 	readonly #blocks: TableCache;
 	/** Where the image's own data are: no cluster there is free, whatever its count says. */
 	readonly #own: OwnClusters;
+	/** Has the file flushed. */
+	readonly #stable: () => Promise<void>;
 	#table: Table;
 	/** The lowest cluster that may be free. */
 	#next = 0;
@@ -37,11 +39,13 @@ export class Refcounts {
 		file: ImageFile,
 		{clusterBytes, refcountOrder}: Header,
 		own: OwnClusters,
+		stable: () => Promise<void>,
 		table: Table,
 		fileBytes: number,
 	) {
 		this.#file = file;
 		this.#own = own;
+		this.#stable = stable;
 		this.#clusterBytes = clusterBytes;
 		this.#order = refcountOrder;
 		this.perBlock = (clusterBytes * 8) / 2 ** refcountOrder;
@@ -50,14 +54,23 @@ export class Refcounts {
 		this.#blankFrom = Math.ceil(fileBytes / clusterBytes);
 	}
 
-	/** @param own - gets the clusters of the counts themselves. @throws VmmError DISK_IMAGE_DAMAGED */
-	static async open(file: ImageFile, header: Header, own: OwnClusters): Promise<Refcounts> {
+	/**
+	 * @param own - gets the clusters of the counts themselves
+	 * @param stable - has the file flushed, for the image, which remembers that it failed
+	 * @throws VmmError DISK_IMAGE_DAMAGED
+	 */
+	static async open(
+		file: ImageFile,
+		header: Header,
+		own: OwnClusters,
+		stable: () => Promise<void>,
+	): Promise<Refcounts> {
 		const {clusterBytes, refcountTableOffset, refcountTableClusters} = header;
 		const table = new Table(refcountTableOffset, Buffer.alloc(refcountTableClusters * clusterBytes));
 		await file.read(refcountTableOffset, table.bytes);
 		own.add(refcountTableOffset, table.bytes.length);
 		const fileBytes = await file.size();
-		const counts = new Refcounts(file, header, own, table, fileBytes);
+		const counts = new Refcounts(file, header, own, stable, table, fileBytes);
 		for (let range = 0; range < counts.tableEntries; range++) {
 			const offset = counts.blockOffset(range);
 			if (offset === undefined) throw counts.#damaged(`refcount block ${range} begins within a cluster`);
@@ -87,6 +100,11 @@ export class Refcounts {
 	/** True when the file lacks some of it. */
 	get isDirty(): boolean {
 		return this.#released.length > 0 || this.#table.isDirty || this.#blocks.dirtyCount > 0;
+	}
+
+	/** Bytes of clusters that lose a reference with the next {@link applyReleases}. */
+	get releasedBytes(): number {
+		return this.#released.length * this.#clusterBytes;
 	}
 
 	get dirtyBytes(): number {
@@ -238,14 +256,23 @@ export class Refcounts {
 		for (const [i, {offset}] of made.entries())
 			table.setEntry(range + i, Math.floor(offset / 2 ** 32), offset % 2 ** 32);
 		this.#blankFrom = Math.max(this.#blankFrom, first + blocks + clusters);
-		for (const block of this.#blocks.dirty) await block.write(this.#file);
-		await table.write(this.#file);
-		await this.#file.flush();
-		const reference = Buffer.alloc(12);
-		reference.writeBigUInt64BE(BigInt(table.offset));
-		reference.writeUInt32BE(clusters, 8);
-		await this.#file.write(field.refcountTableOffset, reference);
-		await this.#file.flush();
+		try {
+			for (const block of this.#blocks.dirty) await block.write(this.#file);
+			await table.write(this.#file);
+			await this.#stable();
+			const reference = Buffer.alloc(12);
+			reference.writeBigUInt64BE(BigInt(table.offset));
+			reference.writeUInt32BE(clusters, 8);
+			await this.#file.write(field.refcountTableOffset, reference);
+			await this.#stable();
+		} catch (error) {
+			// Whoever allocates next makes the same ones again.
+			for (const [i, {offset}] of made.entries()) {
+				this.#blocks.drop(range + i);
+				this.#own.remove(offset, this.#clusterBytes);
+			}
+			throw error;
+		}
 		this.#table = table;
 		this.#own.add(table.offset, table.bytes.length);
 		this.#own.remove(old.offset, old.bytes.length);
@@ -263,7 +290,7 @@ export class Refcounts {
 		const dirty = this.#blocks.dirty;
 		const fresh = dirty.some((block) => block.fresh);
 		for (const block of dirty) await block.write(this.#file);
-		if (fresh) await this.#file.flush();
+		if (fresh) await this.#stable();
 		await this.#table.write(this.#file);
 	}
 

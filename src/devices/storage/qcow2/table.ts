@@ -113,11 +113,17 @@ export class TableCache {
 
 	/** A new table, which nothing in the file refers to. It may take another one's place. */
 	create(index: number, offset: number): Table {
-		const old = this.#tables.get(index);
-		if (old !== undefined) this.#dirty.delete(old);
+		this.drop(index);
 		const table = this.#make(index, offset, true);
 		this.#put(index, table);
 		return table;
+	}
+
+	/** Forgets a table, and what of it the file lacks. */
+	drop(index: number): void {
+		const table = this.#tables.get(index);
+		if (table !== undefined) this.#dirty.delete(table);
+		this.#tables.delete(index);
 	}
 
 	#make(index: number, offset: number, fresh: boolean): Table {
