@@ -233,6 +233,18 @@ test.serial('a device that does not get what it needs of the host does not come,
 	delete backs.opened;
 	await vm.addPcieDevice('rp0', {module});
 	t.truthy(await vm.inspect('vm/devices/plugged'));
+
+	await vm.removePcieDevice('rp0');
+	backs.opened = new Promise(() => {});
+	backs.log.length = 0;
+	const last = vm.addPcieDevice('rp0', {module});
+	while (!backs.log.includes('made')) await new Promise(setImmediate);
+	const ending = vm.stop();
+	await t.throwsAsync(last, {code: 'OPERATION_ABORTED'});
+	await ending;
+	t.deepEqual(await vm.ended, {kind: 'stopped'});
+	t.is(backs.log.at(-1), 'dispose');
+	delete backs.opened;
 });
 
 /** What a process has that somebody may leave behind. */

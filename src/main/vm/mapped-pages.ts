@@ -17,6 +17,7 @@ export class MappedPages implements Disposable {
 	readonly lost: Promise<VmmError>;
 	readonly #watches = new Map<Device, MemoryWatch>();
 	readonly #lose: (error: VmmError) => void;
+	#isOver = false;
 
 	constructor(devices: readonly Device[]) {
 		const {promise, resolve} = Promise.withResolvers<VmmError>();
@@ -25,8 +26,9 @@ export class MappedPages implements Disposable {
 		this.follow(devices);
 	}
 
-	/** Watches over these devices' memory, and no other. */
+	/** Watches over these devices' memory, and no other; over none any more when the machine is. */
 	follow(devices: readonly Device[]): void {
+		if (this.#isOver) return;
 		for (const [device, watch] of this.#watches) {
 			if (devices.includes(device)) continue;
 			watch[Symbol.dispose]();
@@ -37,6 +39,7 @@ export class MappedPages implements Disposable {
 
 	[Symbol.dispose](): void {
 		this.follow([]);
+		this.#isOver = true;
 	}
 
 	#watch(device: Device): void {

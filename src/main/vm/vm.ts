@@ -5,7 +5,7 @@ import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import {attentionPressed} from '#devices/pci/port';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
-import type {LongOperation} from '#support/abort';
+import {type LongOperation, untilAborted} from '#support/abort';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {SavedUnits} from '#support/state-units';
 import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
@@ -125,10 +125,12 @@ export class Vm {
 	/**
 	 * Plugs a device into a PCI Express port that has the option hotplug. A running guest is paused for a moment.
 	 * @returns the device's name
-	 * @throws VmmError with a `HOT_PLUG_`, `PCI_` or `DEVICE_` code, VM_STOPPED; the machine goes on as it was
+	 * @throws VmmError with a `HOT_PLUG_`, `PCI_` or `DEVICE_` code, VM_STOPPED; the machine goes on as it was. OPERATION_ABORTED when it ends
 	 */
 	addPcieDevice(port: string, device: DeviceHandle): Promise<string> {
-		return this.#life.atRest('port', () => this.#parts.hotPlug.add(port, device));
+		const asked = {operation: 'pcie-add', wanted: 'port', signal: undefined};
+		// A file system that does not answer keeps no machine from its end.
+		return this.#life.longAtRest(asked, (ending) => untilAborted(this.#parts.hotPlug.add(port, device), ending));
 	}
 
 	/**
