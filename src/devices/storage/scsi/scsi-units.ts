@@ -169,9 +169,12 @@ export class ScsiUnits {
 		return this.#disks.settle();
 	}
 
-	/** The device begins anew for the initiator. Under the lock. */
+	/** The device begins anew for another initiator, which has to look at everything. Under the lock. */
 	reset(): void {
-		for (const {unit} of this.#all) resetUnit(unit.state);
+		for (const {unit} of this.#all) {
+			resetUnit(unit.state);
+			unit.state.flags &= ~UnitFlag.WRITE_THROUGH;
+		}
 	}
 
 	/** Follows the media that the owner has taken out or put in, by the states. */

@@ -61,9 +61,12 @@ export function takeAttention(state: UnitState): Sense | undefined {
 	return undefined;
 }
 
-/** The initiator begins anew with the unit (SAM-5, 6.3). Under the lock. */
+/**
+ * The initiator begins anew with the unit (SAM-5, 6.3). A write cache that it has turned off stays off, as if that were saved: drivers
+ * do not look again after a reset, and would have no flush make durable what they write. Under the lock.
+ */
 export function resetUnit(state: UnitState): void {
-	state.flags &= UnitFlag.DETACHED | UnitFlag.TRAY_OPEN;
+	state.flags &= UnitFlag.DETACHED | UnitFlag.TRAY_OPEN | UnitFlag.WRITE_THROUGH;
 	state.attentions = Attention.RESET;
 }
 

@@ -432,6 +432,27 @@ test('a unit that has been detached gives its commands back, and tells of nothin
 	t.deepEqual(machine.failures, []);
 });
 
+test('a write cache that is off stays off when its unit is reset, and is on for the next driver', async (t) => {
+	const {machine, driver, run, management, begin, bytes, registers} = await make();
+	const cacheIsOn = async () => {
+		t.like(await run([0x1a, 8, 8, 0, 24, 0], {room: 24}), {status: 0});
+		return (((bytes(placeOf(0).data, 24)[6] as number) >>> 2) & 1) !== 0;
+	};
+	t.true(await cacheIsOn());
+	const out = Uint8Array.from([0, 0, 0, 0, 8, 18, ...new Array(18).fill(0)]);
+	t.like(await run([0x15, 0x10, 0, 0, out.length, 0], {out}), {status: 0});
+	for (const reset of [4, 5]) {
+		t.is(await management(reset), 0);
+		await begin(0);
+		t.false(await cacheIsOn());
+	}
+	registers.write('device_status', 0);
+	await machine.run();
+	driver.begin([hotPlug, change], first + 2);
+	await begin(0);
+	t.true(await cacheIsOn());
+});
+
 test('asynchronous notifications are none; what is no request of the control queue fails', async (t) => {
 	const {driver, memory, bytes, waited} = await make();
 	const {header, answer} = placeOf(0);
