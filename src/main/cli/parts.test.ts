@@ -141,7 +141,7 @@ test('the console shows the tree, and says what is wrong with a path, a flag or 
 
 test('the console completes commands and paths', async (t) => {
 	const completed = (line: string) => complete(line, consoleCommands(), recorder([]));
-	t.deepEqual(await completed('ins'), [['inspect'], 'ins']);
+	t.deepEqual(await completed('ins'), [['inspect', 'insert-medium'], 'ins']);
 	t.deepEqual(await completed('x '), [['vm/', 'log'], '']);
 	t.deepEqual(await completed('x -r vm/v'), [['vm/vcpus/'], 'vm/v']);
 	t.deepEqual(await completed('inspect vm/vcpus/0/'), [['vm/vcpus/0/rip'], 'vm/vcpus/0/']);
