@@ -40,8 +40,8 @@ export class ScsiUnit implements RequestOwner {
 	readonly #commands: ScsiCommands;
 	/** Its disk; undefined while there is none, or none yet. */
 	disk: Disk | undefined;
-	/** The owner's changes of the medium that {@link disk} follows: see the state. */
-	media = 0;
+	/** The owner's changes of the medium that {@link disk} follows: see the state. Undefined before the first start. */
+	media: number | undefined;
 	#inFlight = 0;
 	#emptied: (() => void) | undefined;
 

@@ -133,8 +133,8 @@ export class ScsiUnits {
 			facts.isLost = facts.kind === 'disk' && isVolatile(config.disk) && disk !== 0 && disk !== own;
 			// A disk is no medium, whatever a snapshot says.
 			if (facts.kind === 'disk') state.media = 0;
-			// What has just been opened is the medium that the guest of a snapshot knows.
-			if (((unit.media | state.media) & 1) === 0) unit.media = state.media;
+			// What has just been opened is the last medium that the guest of a snapshot knows; what comes during a pause is another.
+			unit.media ??= state.media - (state.media & 1);
 			if (state.on !== 0) continue;
 			state.on = 1;
 			state.flags = config.detached === true ? UnitFlag.DETACHED : 0;

@@ -1,4 +1,4 @@
-import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
@@ -46,18 +46,34 @@ interface Choice {
 	readonly sizes?: {readonly cdb: number; readonly sense: number};
 }
 
+interface MakeChoice {
+	readonly held?: {readonly open: OpenDisk};
+	readonly features?: readonly number[];
+	/** What was saved of another machine. */
+	readonly from?: {readonly saved: unknown; readonly ram: Uint8Array; readonly driver: TestDriver};
+}
+
 /** A machine with a controller, and a driver that has the events' buffers ready. */
 async function make(
 	transport: TransportName = 'pci',
 	changes: object = {},
-	{held, features = [hotPlug, change]}: {held?: {readonly open: OpenDisk}; features?: readonly number[]} = {},
+	{held, features = [hotPlug, change], from}: MakeChoice = {},
 ) {
 	const over = transport === 'pci' ? virtioScsiPciOver : virtioScsiMmioOver;
 	const config = {...usual, ...changes};
-	const machine = await VirtioMachine.opened(over(held?.open ?? openDisk) as never, transport, config);
+	const machine = new VirtioMachine(over(held?.open ?? openDisk) as never, transport, config, false);
+	await machine.open();
 	const driver = new TestDriver(machine, 16);
-	driver.begin(features, first + config.queues);
 	const {memory} = machine;
+	if (from === undefined) {
+		machine.start();
+		driver.begin(features, first + config.queues);
+	} else {
+		memory.copyIn(0, from.ram);
+		machine.machine.restore(from.saved as never);
+		driver.resume(from.driver);
+		machine.start();
+	}
 	const bytes = (at: number, length: number) => {
 		const found = new Uint8Array(length);
 		memory.copyOut(at, found);
@@ -156,7 +172,7 @@ async function make(
 	const begin = async (...luns: readonly number[]) => {
 		for (const lun of luns) await run([0], {address: flat(lun)});
 	};
-	await begin(...config.units.map(({lun}) => lun));
+	if (from === undefined) await begin(...config.units.map(({lun}) => lun));
 	const end = async () => {
 		await machine.stop();
 		await machine.dispose();
@@ -541,6 +557,29 @@ for (const workers of [1, 2])
 		await end();
 	});
 
+for (const workers of [1, 2])
+	test(`a medium that comes during a pause is there when the machine goes on, on ${workers} workers`, async (t) => {
+		const path = newFile();
+		const units = [disk(0, {disk: {kind: 'file', path}, dvd: true})];
+		const {machine, run, bytes, end} = await make('pci', {units, workers});
+		for (const commands of [[insertMedium(0)], [ejectMedium(0), insertMedium(0)]]) {
+			await machine.stop();
+			const other = newFile();
+			const content = files;
+			renameSync(other, path);
+			for (const asked of commands) machine.machine.control('it', asked as never);
+			machine.start();
+			for (const queue of [first, first + 1]) {
+				const read = () => run(read10(0, 1), {queue, room: 2048});
+				let told = await read();
+				for (let tries = 0; told.status !== 0 && tries < 10_000; tries++) told = await read();
+				t.deepEqual([told.status, bytes(placeOf(0).data, 1)[0]], [0, content], 'what the path leads to now');
+			}
+		}
+		t.deepEqual(machine.failures, []);
+		await end();
+	});
+
 test('a driver that wants no events gets none', async (t) => {
 	const {machine, giveEvent, takeEvents} = await make(
 		'pci',
@@ -658,15 +697,10 @@ test('a guest from a snapshot has its units as they were, and not disks that are
 	await one.end();
 	const saved = one.machine.machine.save();
 	const restored = async (file: string, workers: number) => {
-		const two = await make('pci', {units: [disk(0, {disk: {kind: 'file', path: file}}), ...units.slice(1)], workers});
-		await two.machine.stop();
 		const ram = new Uint8Array(0x10_0000);
 		one.memory.copyOut(0, ram);
-		two.memory.copyIn(0, ram);
-		two.machine.machine.restore(saved);
-		two.driver.resume(one.driver);
-		two.machine.start();
-		return two;
+		const from = {saved, ram, driver: one.driver};
+		return make('pci', {units: [disk(0, {disk: {kind: 'file', path: file}}), ...units.slice(1)], workers}, {from});
 	};
 	for (const workers of [1, 2]) {
 		const two = await restored(path, workers);
