@@ -112,6 +112,23 @@ test('reads and writes have limits of their own, and neither waits for the other
 	t.is(done(writes), 3);
 });
 
+test('of one limit reads and writes have their turns as they came, however many of the others there are', (t) => {
+	for (const [one, other] of [
+		[READ, WRITE],
+		[WRITE, READ],
+	] as const) {
+		const {submit, pass} = make({limits: {iops: 10, iops_burst: 1}});
+		const before = [submit(one, 512), submit(one, 512)];
+		const late = submit(other, 512);
+		const after = [submit(one, 512)];
+		for (let turn = 0; turn < 3; turn++) {
+			pass(second / 10);
+			after.push(submit(one, 512));
+		}
+		t.deepEqual([done(before), done([late]), done(after)], [2, 1, 1]);
+	}
+});
+
 test('all workers of a disk have one limit between them', (t) => {
 	const {submit} = make({limits: {iops: 1, iops_burst: 3}}, {workers: 2});
 	const requests = [0, 1, 0, 1, 0, 1].map((worker) => submit(READ, 512, {worker}));

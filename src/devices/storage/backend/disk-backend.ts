@@ -167,16 +167,18 @@ export class DiskBackend implements Disk {
 		return operation === DiskOperation.READ ? this.#reads : this.#writes;
 	}
 
-	/** Passes on those whose time has come. */
+	/** Passes on those whose time has come, the first that came first: both directions draw on common buckets, and neither may have the other wait for ever. */
 	#goOn(): void {
-		for (const waiting of [this.#reads, this.#writes]) {
+		let [reads, writes]: (Waiting | undefined)[] = [this.#reads, this.#writes];
+		for (let next = elder(reads, writes); next !== undefined; next = elder(reads, writes)) {
+			const first = next.first as Passage;
 			// What comes of one that ends at once has its turn later.
-			for (let first = waiting.first; first !== undefined; first = waiting.first) {
-				waiting.shift();
-				if (this.#pass(first, this.#isStopping)) continue;
-				waiting.unshift(first);
-				break;
-			}
+			next.shift();
+			if (this.#pass(first, this.#isStopping)) continue;
+			next.unshift(first);
+			// It may be a limit of its own direction's that it waits for.
+			if (next === reads) reads = undefined;
+			else writes = undefined;
 		}
 		this.#plan();
 	}
@@ -266,6 +268,12 @@ class Waiting {
 		this.first = passage;
 		this.#last ??= passage;
 	}
+}
+
+/** The one whose first has waited longer, of those that have any. */
+function elder(one: Waiting | undefined, other: Waiting | undefined): Waiting | undefined {
+	if (one?.first === undefined) return other?.first && other;
+	return other?.first !== undefined && other.first.startNs < one.first.startNs ? other : one;
 }
 
 /** A worker's counts, which it alone writes. */
