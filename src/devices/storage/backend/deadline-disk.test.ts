@@ -186,3 +186,20 @@ test('a write that waits for memory is not tried behind one that was given up', 
 	faulty.answer();
 	t.deepEqual(submit(WRITE, 512).ends, [NONE]);
 });
+
+test('a host that hangs is not asked for ever more, whatever the guest asks for', (t) => {
+	const {submit, faulty, expire} = make();
+	faulty.fault = () => 'hangs';
+	const all = Array.from({length: 20}, () => {
+		const flushes = Array.from({length: 32}, () => submit(FLUSH, 0));
+		expire();
+		return flushes;
+	});
+	t.true(all.flat().every(({ends}) => ends.length === 1 && ends[0] === TIMEOUT));
+	t.is(faulty.hanging, 256);
+	t.deepEqual(submit(READ, 512).ends, [TIMEOUT]);
+	t.deepEqual(submit(READ, 512, {worker: 1}).ends, [], 'another worker has its own');
+	faulty.fault = () => undefined;
+	faulty.answer();
+	t.deepEqual(submit(FLUSH, 0).ends, [NONE]);
+});

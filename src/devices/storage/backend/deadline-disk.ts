@@ -16,6 +16,9 @@ const [pieceBytes, mostPieces] = [2 ** 16, 256];
 /** Longest request of data: as devices have them. */
 const mostRequestBytes = 2 ** 22;
 
+/** Requests of a worker that may be overdue: each is kept until the host answers, and a guest asks for as many as it likes. */
+const mostOverdue = 256;
+
 /** Parts of the limit that are told apart. */
 const ticksOfLimit = 8;
 
@@ -49,6 +52,8 @@ export class DeadlineDisk implements Disk {
 	#newest: Attempt | undefined;
 	/** Those of them that wait for memory. */
 	readonly #waiting: Attempt[] = [];
+	/** How many are overdue here. */
+	#overdue = 0;
 	/** Counts the timer's expiries while requests are under way: a clock for the price of none. */
 	#tick = 0;
 	#timer: Timer | undefined;
@@ -100,6 +105,7 @@ export class DeadlineDisk implements Disk {
 	ended(attempt: Attempt, error: DiskError): void {
 		const {request, isOverdue, operation} = attempt;
 		if (isOverdue) {
+			this.#overdue--;
 			if (isChange(operation)) Atomics.sub(this.#words, overdueWord, 1);
 		} else {
 			this.#remove(attempt);
@@ -117,7 +123,7 @@ export class DeadlineDisk implements Disk {
 	}
 
 	#errorOf(request: DiskRequest): DiskError {
-		if (this.#isFenced) return DiskError.TIMEOUT;
+		if (this.#isFenced || this.#overdue >= mostOverdue) return DiskError.TIMEOUT;
 		if (hasData(request.operation) && request.length > mostRequestBytes) return DiskError.UNSUPPORTED;
 		return requestError(this, request);
 	}
@@ -175,6 +181,7 @@ export class DeadlineDisk implements Disk {
 			this.#free.push(attempt);
 		} else {
 			attempt.isOverdue = true;
+			this.#overdue++;
 			if (isChange(operation)) Atomics.add(this.#words, overdueWord, 1);
 		}
 		request.done(DiskError.TIMEOUT);
