@@ -315,8 +315,11 @@ export interface DeviceBack {
 	open?(): Promise<void>;
 	/** Begins I/O. Called on start, on every resume, and after a rest or a reset that the guest has asked for. */
 	start(): void;
-	/** Resolves when nothing is in flight. Called on pause and before any reset, save and shutdown. */
-	stop(): Promise<void>;
+	/**
+	 * Resolves when nothing is in flight. Called on pause and before any reset, save and shutdown.
+	 * @param isReset - the guest has reset the device: it waits for nothing any more, and what is not begun need not be done
+	 */
+	stop(isReset?: boolean): Promise<void>;
 	/** What is in flight, for people, while {@link open}, {@link stop} or {@link dispose} does not come to its end. */
 	inFlight?(): string | undefined;
 	/** The front called {@link DeviceServices.notifyBack} (once or more) since the last call. */

@@ -88,10 +88,10 @@ export class GuardedBack implements DeviceBack {
 		this.#try('start', () => this.#back?.start());
 	}
 
-	async stop(): Promise<void> {
+	async stop(isReset: boolean): Promise<void> {
 		if (this.#isDown()) return;
 		try {
-			await this.run(() => this.#back?.stop());
+			await this.run(() => this.#back?.stop(isReset));
 			await this.#tracked.drained();
 		} catch (cause) {
 			this.#strayed('stop', cause);

@@ -171,7 +171,7 @@ export class RunningBack {
 		if (this.#late !== undefined) return false;
 		const {promise: isLate, resolve} = Promise.withResolvers<boolean>();
 		const timer = reactor.after(limitNs, () => resolve(false));
-		const stopped = back.stop().then(() => {
+		const stopped = back.stop(isRestAsked(device.header)).then(() => {
 			this.#late = undefined;
 			setLate(device.header, worker, false);
 			return true;

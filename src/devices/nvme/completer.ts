@@ -46,7 +46,9 @@ export class Completer {
 	/** Counts what a disk has done, for the health log. */
 	count({operation, length}: IoRequest, status: CommandStatus): void {
 		const moved = this.#moved;
-		if (status === CommandStatus.UNRECOVERED_READ || status === CommandStatus.WRITE_FAULT) moved.mediaErrors++;
+		const isMedia = status === CommandStatus.UNRECOVERED_READ || status === CommandStatus.WRITE_FAULT;
+		// What a reset has had given up is no fault of the medium's.
+		if (isMedia && this.#controller.isLive) moved.mediaErrors++;
 		if (status !== CommandStatus.SUCCESS) return;
 		if (operation === DiskOperation.READ) {
 			moved.reads++;

@@ -249,6 +249,17 @@ test('a disk that waits for its limit, or does not answer, keeps no other one', 
 	t.is((await one.driver.perform(1, write(7, 2))).status, SUCCESS);
 	await one.rest();
 	t.is((await one.take(1, 2)).length, 2, 'the rest goes at once');
+	one.machine.start();
+	for (let block = 0; block < 3; block++) one.driver.submit(1, write(block));
+	await one.machine.run();
+	one.machine.write(0x14, 0);
+	await one.until(() => one.driver.status === 0);
+	t.is(one.driver.status, 0);
+	t.deepEqual(
+		[one.faulty.seen.length, one.machine.pins, one.state().mediaErrors],
+		[3, 0, 0],
+		'a reset gives up what waits',
+	);
 	await one.end();
 	const two = await make({});
 	two.faulty.fault = () => 'hangs';

@@ -98,8 +98,8 @@ export class Namespaces {
 		return this.#disks.settle();
 	}
 
-	stop(): void {
-		this.#disks.stop();
+	stop(isReset: boolean): void {
+		this.#disks.stop(isReset);
 	}
 
 	close(): Promise<void> {

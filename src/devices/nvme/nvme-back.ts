@@ -32,8 +32,8 @@ export class NvmeBack implements DeviceBack {
 		this.#worker.start();
 	}
 
-	async stop(): Promise<void> {
-		await this.#opened?.stop();
+	async stop(isReset = false): Promise<void> {
+		await this.#opened?.stop(isReset);
 	}
 
 	inFlight(): string | undefined {

@@ -95,9 +95,9 @@ export class NvmeWorker implements RequestOwner {
 	}
 
 	/** What is fetched is completed; what is not stays in the driver's queues. */
-	async stop(): Promise<void> {
+	async stop(isReset: boolean): Promise<void> {
 		this.#isRunning = false;
-		this.#namespaces.stop();
+		this.#namespaces.stop(isReset);
 		this.#flush();
 		if (this.#inFlight > 0) {
 			const {promise, resolve} = Promise.withResolvers<void>();

@@ -164,6 +164,24 @@ test('what waits for a limit keeps nobody from a rest, and is owed afterwards', 
 	t.is(done([next]), 1);
 });
 
+test('what waits for a limit is given up where the driver resets the device, or the disk is closed, and is not owed', async (t) => {
+	for (const how of ['reset', 'closed']) {
+		const {submit, first, pass, faulty, value} = make({limits: {iops: 10, iops_burst: 1}});
+		const requests = [READ, WRITE, READ, FLUSH].map((operation) => submit(operation, operation === FLUSH ? 0 : 512));
+		if (how === 'reset') first.stop(true);
+		else await first.close();
+		t.deepEqual(
+			requests.map(({ends}) => ends),
+			[[DiskError.NONE], [DiskError.IO], [DiskError.IO], [DiskError.IO]],
+		);
+		t.is(faulty.seen.length, 1);
+		t.deepEqual([await value('inFlight'), await value('waiting'), await value('failures')], [0, 0, 0]);
+		pass(second / 10);
+		first.start();
+		if (how === 'reset') t.is(done([submit(WRITE, 512)]), 1);
+	}
+});
+
 test('errors of the host are told, kept from the guest, or have the request held; those of the guest are its own', (t) => {
 	const policies: readonly (readonly [DiskPolicy, io: DiskError, full: DiskError])[] = [
 		[{}, DiskError.IO, DiskError.NO_SPACE],

@@ -109,8 +109,10 @@ export class DiskBackend implements Disk {
 		return this.#disk.settle();
 	}
 
+	/** Nobody waits for a limit any more, with guest memory that nobody gives back. */
 	close(): Promise<void> {
-		this.#timer?.cancel();
+		this.#giveUp();
+		this.#plan();
 		return this.#disk.close();
 	}
 
@@ -119,9 +121,13 @@ export class DiskBackend implements Disk {
 		this.#isStopping = false;
 	}
 
-	/** The device comes to rest, which no limit keeps it from: what waits goes now, and is owed. Until {@link start}. */
-	stop(): void {
+	/**
+	 * The device comes to rest, which no limit keeps it from: what waits goes now, and is owed. Until {@link start}.
+	 * @param isReset - its driver has reset it: what waits is given up, or one that resets it again and again would have no limit
+	 */
+	stop(isReset = false): void {
 		this.#isStopping = true;
+		if (isReset) this.#giveUp();
 		this.#goOn();
 	}
 
@@ -161,6 +167,17 @@ export class DiskBackend implements Disk {
 		if (passage.isThrottled) this.#counts.waited(passage.restart());
 		this.#disk.submit(passage);
 		return true;
+	}
+
+	/** Ends what waits for a limit, and has the disk do nothing of it. */
+	#giveUp(): void {
+		for (const waiting of [this.#reads, this.#writes])
+			for (let first = waiting.first; first !== undefined; first = waiting.first) {
+				waiting.shift();
+				this.#counts.givenUp();
+				this.#free.push(first);
+				first.request.done(DiskError.IO);
+			}
 	}
 
 	#waitingOf({operation}: Passage): Waiting {
@@ -318,6 +335,11 @@ class Counts {
 		add(this.#underWay, UnderWay.WAITING, -1);
 		this.#share.throttled++;
 		this.#share.throttledNs += ns;
+	}
+
+	givenUp(): void {
+		add(this.#underWay, UnderWay.ALL, -1);
+		add(this.#underWay, UnderWay.WAITING, -1);
 	}
 
 	/** The count is the last that changes: who reads it has the rest. */

@@ -120,10 +120,10 @@ export class DiskSet {
 		for (const {disk} of this.#places) disk?.start();
 	}
 
-	/** The device comes to rest: no limit keeps a request any more. */
-	stop(): void {
+	/** The device comes to rest: no limit keeps a request any more. See `DiskBackend.stop`. */
+	stop(isReset = false): void {
 		this.#isStopping = true;
-		for (const {disk} of this.#places) disk?.stop();
+		for (const {disk} of this.#places) disk?.stop(isReset);
 	}
 
 	/** Has the disks' files hold what was written. When nothing is in flight. What fails is tried again by the next flush, whose error the driver gets. */

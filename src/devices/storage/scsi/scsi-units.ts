@@ -159,9 +159,9 @@ export class ScsiUnits {
 		this.#tell();
 	}
 
-	/** The device comes to rest: no limit keeps a command any more. */
-	stop(): void {
-		this.#disks.stop();
+	/** The device comes to rest: no limit keeps a command any more. See `DiskBackend.stop`. */
+	stop(isReset = false): void {
+		this.#disks.stop(isReset);
 	}
 
 	/** Has the disks' files hold what was written. When no command is under way. */

@@ -125,8 +125,8 @@ export class BlkBack implements VirtioBack {
 		this.#tell();
 	}
 
-	async stop(): Promise<void> {
-		this.#disk?.stop();
+	async stop(isReset = false): Promise<void> {
+		this.#disk?.stop(isReset);
 		await this.#requests?.drained();
 		// What fails now is tried again by the next flush, whose error the driver gets.
 		await this.#disk?.settle().catch(() => {});

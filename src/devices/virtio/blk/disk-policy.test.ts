@@ -225,6 +225,24 @@ test('errors are told to the guest, or kept from it', async (t) => {
 	}
 });
 
+test('a driver that resets its disk again and again has no more of it than its limit', async (t) => {
+	const one = await make({limits: {iops: 1}});
+	const {machine, driver, offer, faulty} = one;
+	for (let times = 0; times < 3; times++) {
+		for (let number = 0; number < 4; number++) offer(OUT, number, number);
+		await driver.notify();
+		await machine.run();
+		machine.registers.write('device_status', 0);
+		await machine.run();
+		t.is(driver.status, 0);
+		driver.begin([flush], 2);
+	}
+	t.is(faulty.seen.length, 1);
+	t.is(machine.pins, 0);
+	t.deepEqual(machine.failures, []);
+	await one.end();
+});
+
 test('a disk that waits for its limit comes to rest at once, with all done', async (t) => {
 	const one = await make({limits: {bps: 1}});
 	for (let number = 0; number < 4; number++) one.offer(OUT, number, number);

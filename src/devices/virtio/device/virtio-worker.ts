@@ -76,9 +76,9 @@ export class VirtioWorker implements DeviceBack {
 		});
 	}
 
-	async stop(): Promise<void> {
+	async stop(isReset = false): Promise<void> {
 		this.#isRunning = false;
-		await this.#back.stop?.();
+		await this.#back.stop?.(isReset);
 		await this.#services.drained();
 		this.#services.locked(() => {
 			if (this.#core.isResetting) {

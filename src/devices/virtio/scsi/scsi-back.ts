@@ -111,9 +111,9 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 		this.#services.notifyBacks();
 	}
 
-	async stop(): Promise<void> {
+	async stop(isReset = false): Promise<void> {
 		this.#isRunning = false;
-		this.#units?.stop();
+		this.#units?.stop(isReset);
 		if (this.#inFlight > 0) {
 			const {promise, resolve} = Promise.withResolvers<void>();
 			this.#emptied = resolve;
