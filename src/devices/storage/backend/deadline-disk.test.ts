@@ -33,6 +33,7 @@ function make() {
 	);
 	return {
 		memory,
+		workers,
 		content,
 		faulty,
 		share,
@@ -185,6 +186,19 @@ test('a write that waits for memory is not tried behind one that was given up', 
 	t.true(content.every((byte) => byte === 0x33));
 	faulty.answer();
 	t.deepEqual(submit(WRITE, 512).ends, [NONE]);
+});
+
+test('a disk that is closed while its host hangs has nothing of the guest’s, and what comes later is nobody’s', async (t) => {
+	const {submit, memory, faulty, bytes, workers} = make();
+	faulty.fault = () => 'hangs';
+	const all = [...Array.from({length: 5}, () => submit(READ, 2 ** 22)), submit(FLUSH, 0)];
+	memory.fill(0, 8192, 0x55);
+	await workers[0]?.close();
+	t.true(all.every(({ends, vectors}) => ends.length === 1 && ends[0] === TIMEOUT && vectors.count === 0));
+	faulty.fault = () => undefined;
+	faulty.answer();
+	t.true(bytes(0, 8192).every((byte) => byte === 0x55));
+	t.true(all.every(({ends}) => ends.length === 1));
 });
 
 test('a host that hangs is not asked for ever more, whatever the guest asks for', (t) => {

@@ -96,7 +96,9 @@ export class DeadlineDisk implements Disk {
 		return this.#disk.settle();
 	}
 
+	/** Whatever the host still does, it has nothing of the guest's: requests end at once. */
 	close(): Promise<void> {
+		for (let first = this.#oldest; first !== undefined; first = this.#oldest) this.#giveUp(first);
 		this.#timer?.cancel();
 		return this.#disk.close();
 	}
