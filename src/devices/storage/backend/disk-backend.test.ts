@@ -43,6 +43,7 @@ function make(policy: DiskPolicy, {workers = 1, shared = new SharedArrayBuffer(s
 	return {
 		faulty,
 		report,
+		shared,
 		first: backends[0] as DiskBackend,
 		backends,
 		submit(operation: DiskOperation, length: number, {offset = 0, worker = 0} = {}): Request {
@@ -191,7 +192,7 @@ test('errors of the host are told, kept from the guest, or have the request held
 		[{onError: 'stop', enospc: 'report'}, DiskError.HELD, DiskError.NO_SPACE],
 	];
 	for (const [policy, io, full] of policies) {
-		const {faulty, submit, report, noticed} = make(policy);
+		const {faulty, submit, report, noticed, shared} = make(policy);
 		faulty.fault = ({operation}) => (operation === READ ? DiskError.IO : DiskError.NO_SPACE);
 		t.deepEqual(submit(READ, 512, {offset: 1024}).ends, [io]);
 		const [notice, ...others] = report.notices();
@@ -209,6 +210,8 @@ test('errors of the host are told, kept from the guest, or have the request held
 		faulty.fault = () => undefined;
 		t.deepEqual(submit(READ, 512, {offset: diskBytes}).ends, [DiskError.OUT_OF_RANGE]);
 		t.is(noticed(), 4, 'what a guest asks for wrongly is nobody else’s business');
+		new Uint8Array(shared).fill(0);
+		t.deepEqual(report.notices(), [], 'the device is no more');
 	}
 });
 

@@ -37,7 +37,8 @@ class DiskReport {
 		return this.#workers.flatMap((share, worker) => {
 			const {failures} = share;
 			const count = (failures - (this.#told[worker] as number)) >>> 0;
-			if (count === 0) return [];
+			// The memory of a device that is no more has been given back.
+			if (count === 0 || failures === 0) return [];
 			this.#told[worker] = failures;
 			return [this.#notice(share, count)];
 		});
