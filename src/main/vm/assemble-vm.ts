@@ -223,7 +223,11 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 			}
 		},
 	});
-	void tellNotices(machine, {told: options.deviceNoticed ?? (() => {}), pause: () => vm.pause()}, vm.ended);
+	void tellNotices(
+		machine,
+		{told: options.deviceNoticed ?? (() => {}), pause: (still) => vm.pauseFor(still)},
+		vm.ended,
+	);
 	if (options.deviceFailed !== undefined && config.deviceFailure === 'device')
 		void tellFailures(machine, options.deviceFailed, vm.ended);
 	return {vm, devices};

@@ -19,12 +19,13 @@ function make() {
 	return {machine: {events, devices} as unknown as AttachedMachine, notice};
 }
 
-test('what happens to a device is told with its name, and has the machine pause where it says so, once', async (t) => {
+test('what happens to a device is told with its name, and has the machine pause where it says so, once for what comes until then', async (t) => {
 	const {machine, notice} = make();
 	// What waits for notices keeps no process from its end.
 	const alive = setInterval(() => {}, 1000);
 	t.teardown(() => clearInterval(alive));
-	const told: NoticeOfDevice[] = [];
+	const told: Pick<NoticeOfDevice, 'device' | 'kind' | 'message'>[] = [];
+	const asked = {device: '', kind: 'asked', message: 'pause'};
 	const over = Promise.withResolvers<void>();
 	let pauses = 0;
 	const heard = async (count: number) => {
@@ -34,10 +35,15 @@ test('what happens to a device is told with its name, and has the machine pause 
 		machine,
 		{
 			told: (each) => void told.push(each),
-			async pause() {
+			async pause(still) {
+				told.push(asked);
 				pauses++;
+				await undefined;
 				// What is under way when the machine begins to pause.
 				if (pauses === 1) notice('late', true);
+				still();
+				// Its owner has it go on before anybody else has a turn, and there still is no room.
+				if (pauses === 1) notice('again', true);
 			},
 		},
 		over.promise,
@@ -47,14 +53,14 @@ test('what happens to a device is told with its name, and has the machine pause 
 	t.like(told[0], {device: 'disk', kind: 'disk-error', message: 'first'});
 	t.is(pauses, 0);
 	notice('full', true);
-	await heard(3);
+	await heard(6);
 	notice('after');
-	await heard(4);
+	await heard(7);
 	t.deepEqual(
 		told.map(({message}) => message),
-		['first', 'full', 'late', 'after'],
+		['first', 'pause', 'full', 'late', 'pause', 'again', 'after'],
+		'a pause is asked for before anybody is told, and what came before the machine stood still is no reason for another one',
 	);
-	t.is(pauses, 1, 'the machine is not paused again for what came before it stood still');
 	over.resolve();
 	await telling;
 });

@@ -10,7 +10,8 @@ export interface NoticeOfDevice extends DeviceNotice {
 /** What the owner of a machine does with notices. */
 export interface NoticeListener {
 	told(notice: NoticeOfDevice): void;
-	pause(): Promise<void>;
+	/** @param still - to be called when the machine stands still, before anybody has it go on */
+	pause(still: () => void): Promise<void>;
 }
 
 /** Time between two rounds of telling: a guest can have as many errors as its disks are fast. */
@@ -34,17 +35,17 @@ export async function tellNotices(
 		const made = report(config, hostMemory);
 		return () => made.notices();
 	};
-	const isToPause = (): boolean => {
-		let isAsked = false;
-		for (const device of machine.devices) {
-			const read = readers.get(device) ?? reader(device);
-			readers.set(device, read);
-			for (const notice of read()) {
-				told({device: device.placed.name, ...notice});
-				isAsked ||= notice.pauses;
-			}
-		}
-		return isAsked;
+	let known = 0;
+	const read = (): readonly NoticeOfDevice[] => {
+		known = events.notices;
+		return machine.devices.flatMap((device) => {
+			const own = readers.get(device) ?? reader(device);
+			readers.set(device, own);
+			return own().map((notice) => ({device: device.placed.name, ...notice}));
+		});
+	};
+	const tell = (notices: readonly NoticeOfDevice[]): void => {
+		for (const notice of notices) told(notice);
 	};
 	let isOver = false;
 	void ended.then(() => {
@@ -52,16 +53,15 @@ export async function tellNotices(
 		// Whoever waits for ever keeps the whole machine in memory.
 		events.stopWaiting();
 	});
-	for (let known = 0; !isOver; ) {
+	while (!isOver) {
 		await events.moreNotices(known);
-		known = events.notices;
 		if (isOver) return;
-		if (isToPause()) {
-			await pause().catch(() => {});
-			// Those that came until it stood still are of the same trouble: they must not have it pause again when somebody has it go on.
-			isToPause();
-			known = events.notices;
-		}
+		const notices = read();
+		// Those that come until it stands still are of the same trouble: they must not have it pause again when somebody has it go on.
+		const pausing = notices.some(({pauses}) => pauses) ? pause(() => tell(read())) : undefined;
+		// Who is told may have it go on at once: that is after the pause.
+		tell(notices);
+		await pausing?.catch(() => {});
 		await sleep(roundMs, undefined, {ref: false});
 	}
 }

@@ -81,15 +81,17 @@ export class Lifecycle {
 		});
 	}
 
-	/** See `Vm.pause`. */
-	pause(): Promise<void> {
+	/** See `Vm.pauseFor`. */
+	pause(still: () => void = () => {}): Promise<void> {
 		return this.next(async () => {
 			const waiting = this.#takeWaiting();
-			if (this.#state !== 'running' && waiting === undefined) return;
-			if (this.#state === 'running') await this.#halt();
-			if (waiting !== undefined) await this.#orFail(waiting.restart);
-			this.#become('paused');
-			this.#parts.debug.report({kind: 'paused'});
+			if (this.#state === 'running' || waiting !== undefined) {
+				if (this.#state === 'running') await this.#halt();
+				if (waiting !== undefined) await this.#orFail(waiting.restart);
+				this.#become('paused');
+				this.#parts.debug.report({kind: 'paused'});
+			}
+			still();
 		});
 	}
 

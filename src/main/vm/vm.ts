@@ -85,7 +85,12 @@ export class Vm {
 	 * @throws VmmError VM_DEVICES_HUNG; it is done when the devices' thread comes back. VM_NOT_AT_REST, which ends the machine
 	 */
 	pause(): Promise<void> {
-		return this.#parts.devices.supervise(this.#life.pause());
+		return this.pauseFor(() => {});
+	}
+
+	/** @internal As {@link pause}. @param still - called when the guest stands still, before any other operation has its turn */
+	pauseFor(still: () => void): Promise<void> {
+		return this.#parts.devices.supervise(this.#life.pause(still));
 	}
 
 	/**
