@@ -201,6 +201,19 @@ test('a disk that is closed while its host hangs has nothing of the guest’s, a
 	t.true(all.every(({ends}) => ends.length === 1));
 });
 
+test('a disk comes to no rest while its host has something under way, and nobody waits for that', async (t) => {
+	const {submit, faulty, expire, workers} = make();
+	faulty.fault = () => 'hangs';
+	for (const operation of [READ, WRITE, FLUSH] as const) {
+		submit(operation, operation === FLUSH ? 0 : 512);
+		expire();
+		await t.throwsAsync(async () => workers[0]?.settle(), {code: 'DISK_NOT_ANSWERED'});
+		if (operation === WRITE) await t.throwsAsync(async () => workers[1]?.settle(), {code: 'DISK_NOT_ANSWERED'});
+		faulty.answer();
+		await t.notThrowsAsync(async () => workers[0]?.settle());
+	}
+});
+
 test('a host that hangs is not asked for ever more, whatever the guest asks for', (t) => {
 	const {submit, faulty, expire} = make();
 	faulty.fault = () => 'hangs';

@@ -8,6 +8,7 @@ import {
 	DiskRequest,
 	requestError,
 } from '#devices/storage/disk';
+import {errorTable} from '#support/errors';
 import type {Reactor, Timer} from '#support/reactor';
 import {DiskShare, type DiskShareView} from './share.ts';
 
@@ -21,6 +22,14 @@ const mostOverdue = 256;
 
 /** Parts of the limit that are told apart. */
 const ticksOfLimit = 8;
+
+const deadlineError = errorTable({
+	DISK_NOT_ANSWERED: () => ({
+		message:
+			'The host has not answered requests to the disk, so that what its files hold may be older than what was written',
+		remedy: 'Flush it again when the host answers',
+	}),
+});
 
 const overdueWord = DiskShare.word('overdue');
 
@@ -92,8 +101,10 @@ export class DeadlineDisk implements Disk {
 		return this.#disk.fault;
 	}
 
-	settle(): Promise<void> {
-		return this.#disk.settle();
+	/** @throws VmmError DISK_NOT_ANSWERED while the host has something under way, with which the disk below cannot come to rest */
+	async settle(): Promise<void> {
+		if (this.#isFenced || this.#overdue > 0) throw deadlineError('DISK_NOT_ANSWERED', {});
+		await this.#disk.settle();
 	}
 
 	/** Whatever the host still does, it has nothing of the guest's: requests end at once. */
