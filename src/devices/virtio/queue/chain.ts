@@ -5,6 +5,10 @@ import {type DmaDirection, type GuestMemory, IoVectors} from '#devices/guest-mem
  * bytes to the device, however the driver has cut it up. It lives until it is completed.
  */
 export class Chain {
+	/** @internal Its neighbours among those that its queue has taken. */
+	before: Chain | undefined;
+	/** @internal */
+	after: Chain | undefined;
 	readonly #memory: GuestMemory;
 	readonly #addresses: number[] = [];
 	readonly #lengths: number[] = [];

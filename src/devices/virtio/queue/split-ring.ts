@@ -95,10 +95,18 @@ export class SplitRing implements Ring {
 		return index === undefined ? 0 : (index - this.#available) & (indexLimit - 1);
 	}
 
+	/** Takes the chain that begins with a descriptor. */
 	#walk(chain: Chain, head: number): QueueFault | undefined {
 		const {place, indirect} = this.#parts;
 		chain.begin(this.#available);
-		let [table, count, index, isIndirect] = [place.descriptors, place.size, head, false];
+		const fault = this.#walkTable(chain, place.descriptors, place.size, head, indirect);
+		if (fault === undefined) chain.end(head, 1);
+		return fault;
+	}
+
+	/** Adds the buffers of a table from a descriptor on. @param mayLead - to one more table, which is the last that a chain has */
+	#walkTable(chain: Chain, table: number, count: number, first: number, mayLead: boolean): QueueFault | undefined {
+		let index = first;
 		for (let steps = 0; steps < count; steps++) {
 			const descriptor = this.#descriptors.load(table + Descriptor.size * index);
 			if (descriptor === undefined) return 'descriptor';
@@ -108,17 +116,12 @@ export class SplitRing implements Ring {
 			if (address === undefined || !this.#memory.contains(address, length)) return 'buffer';
 			if ((flags & DescriptorFlag.INDIRECT) !== 0) {
 				const entries = length / Descriptor.size;
-				const isPossible = indirect && !isIndirect && entries >= 1 && entries <= mostIndirect;
+				const isPossible = mayLead && entries >= 1 && entries <= mostIndirect;
 				if (!isPossible || !Number.isInteger(entries) || (flags & DescriptorFlag.NEXT) !== 0) return 'indirect';
-				// One table is the last that a chain has.
-				[table, count, index, steps, isIndirect] = [address, entries, 0, -1, true];
-				continue;
+				return this.#walkTable(chain, address, entries, 0, false);
 			}
 			if (!chain.add(address, length, (flags & DescriptorFlag.WRITE) !== 0)) return 'buffer';
-			if ((flags & DescriptorFlag.NEXT) === 0) {
-				chain.end(head, 1);
-				return undefined;
-			}
+			if ((flags & DescriptorFlag.NEXT) === 0) return undefined;
 			const next = below(descriptor.next, count);
 			if (next === undefined) return 'next';
 			index = next;

@@ -25,8 +25,12 @@ export class VirtQueue {
 	readonly #parts: QueueParts;
 	readonly #ring: Ring;
 	readonly #free: Chain[] = [];
-	/** By head: those that the device has, in the order in which they were taken. */
-	readonly #taken = new Map<number, Chain>();
+	/** By head: those that the device has. */
+	readonly #taken: (Chain | undefined)[];
+	#count = 0;
+	/** The same in the order in which they were taken: ends of a list. */
+	#oldest: Chain | undefined;
+	#newest: Chain | undefined;
 	#isBroken = false;
 	/** Bytes of chains that may still be taken in this turn. */
 	#budget = Number.POSITIVE_INFINITY;
@@ -34,12 +38,13 @@ export class VirtQueue {
 
 	constructor(parts: QueueParts) {
 		this.#parts = parts;
+		this.#taken = new Array<undefined>(parts.place.size).fill(undefined);
 		this.#ring = parts.packed ? new PackedRing(parts) : new SplitRing(parts);
 	}
 
 	/** Chains that the device has taken and not completed. */
 	get inFlight(): number {
-		return this.#taken.size;
+		return this.#count;
 	}
 
 	/** Progress of the queue. */
@@ -75,11 +80,7 @@ export class VirtQueue {
 			this.#free.push(chain);
 			return undefined;
 		}
-		if (taken !== 'taken') return this.#break(taken);
-		if (this.#taken.has(chain.head)) return this.#break('head');
-		this.#taken.set(chain.head, chain);
-		this.#budget -= Math.max(chain.readable + chain.writable, servedBytes / this.#parts.place.size);
-		return chain;
+		return this.#take(chain, taken);
 	}
 
 	/** What a chain asks for is as much work as moving so many bytes more than it has: the turn is shorter by them. */
@@ -89,7 +90,7 @@ export class VirtQueue {
 
 	/** Gives a chain back to the driver, of which the device has written the first `written` bytes to write. */
 	complete(chain: Chain, written: number): void {
-		if (this.#taken.get(chain.head) !== chain || chain.isDone)
+		if (this.#taken[chain.head] !== chain || chain.isDone)
 			throw new TypeError('a chain is completed once, by the queue it is of');
 		chain.done(Math.min(written, chain.writable) % 2 ** 32);
 		if (!this.#map()) {
@@ -106,7 +107,7 @@ export class VirtQueue {
 	 * the reverse of the order in which they were taken, and {@link next} takes them again. The driver is told nothing.
 	 */
 	putBack(chain: Chain): void {
-		if (this.#taken.get(chain.head) !== chain || chain.isDone || !this.#ring.putBack(chain))
+		if (this.#taken[chain.head] !== chain || chain.isDone || !this.#ring.putBack(chain))
 			throw new TypeError('of the chains of a queue that are not completed, the one that was taken last is put back');
 		this.#drop(chain);
 		if (!this.#map()) this.#forget();
@@ -127,7 +128,7 @@ export class VirtQueue {
 	 * started anew; see {@link retake}.
 	 */
 	leave(chain: Chain): void {
-		if (!this.mayLeave || this.#taken.get(chain.head) !== chain || chain.isDone)
+		if (!this.mayLeave || this.#taken[chain.head] !== chain || chain.isDone)
 			throw new TypeError('a chain of a split queue that is not completed is left');
 		this.#drop(chain);
 	}
@@ -135,21 +136,31 @@ export class VirtQueue {
 	/** Takes a chain again that was left. Whatever the driver has made of it meanwhile is checked as at first. */
 	retake(head: number): Chain | undefined {
 		if (!this.#map()) return undefined;
-		if (this.#taken.has(head)) return this.#break('head');
 		const chain = this.#free.pop() ?? new Chain(this.#parts.memory);
-		const taken = this.#ring.retake?.(chain, head) ?? 'head';
+		return this.#take(chain, this.#ring.retake?.(chain, head) ?? 'head');
+	}
+
+	/** The device has a chain, if the ring gave it. */
+	#take(chain: Chain, taken: 'taken' | QueueFault): Chain | undefined {
 		if (taken !== 'taken') return this.#break(taken);
-		this.#taken.set(head, chain);
+		const {head} = chain;
+		// Ids of a packed queue are any of 16 bits.
+		while (this.#taken.length <= head) this.#taken.push(undefined);
+		if (this.#taken[head] !== undefined) return this.#break('head');
+		this.#taken[head] = chain;
+		this.#count++;
+		chain.before = this.#newest;
+		chain.after = undefined;
+		if (this.#newest === undefined) this.#oldest = chain;
+		else this.#newest.after = chain;
+		this.#newest = chain;
 		this.#budget -= Math.max(chain.readable + chain.writable, servedBytes / this.#parts.place.size);
 		return chain;
 	}
 
 	/** Gives back what is done up to the first that is not. */
 	#useInOrder(): void {
-		for (const chain of this.#taken.values()) {
-			if (!chain.isDone) return;
-			this.#use(chain);
-		}
+		for (let chain = this.#oldest; chain?.isDone === true; chain = this.#oldest) this.#use(chain);
 	}
 
 	#use(chain: Chain): void {
@@ -159,12 +170,22 @@ export class VirtQueue {
 
 	/** The driver does not use the queue any more, and gets nothing of it. */
 	#forget(): void {
-		for (const chain of this.#taken.values()) if (chain.isDone) this.#drop(chain);
-		if (this.#taken.size === 0) this.#parts.emptied();
+		for (let chain = this.#oldest; chain !== undefined; ) {
+			const {after} = chain;
+			if (chain.isDone) this.#drop(chain);
+			chain = after;
+		}
+		if (this.#count === 0) this.#parts.emptied();
 	}
 
 	#drop(chain: Chain): void {
-		this.#taken.delete(chain.head);
+		const {head, before, after} = chain;
+		this.#taken[head] = undefined;
+		this.#count--;
+		if (before === undefined) this.#oldest = after;
+		else before.after = after;
+		if (after === undefined) this.#newest = before;
+		else after.before = before;
 		this.#free.push(chain);
 	}
 
