@@ -100,7 +100,6 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 	start(): void {
 		const units = this.#opened;
 		this.#services.locked(() => {
-			this.#measures = this.#state.measures;
 			this.#state.disk = units.start(this.#state.disk);
 			if (this.#services.worker.index === 0) units.startTelling();
 		});
@@ -143,6 +142,8 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 	}
 
 	notified(): void {
+		// What comes meanwhile is looked at when it goes on.
+		if (!this.#isRunning) return;
 		this.#opened.notified();
 		this.#followManagement();
 		const events = this.#services.queue(eventQueue);
@@ -283,7 +284,6 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 
 	/** Looks for the commands of a function, when it has taken all that the driver has made available before it. */
 	#followManagement(): void {
-		if (!this.#isRunning) return;
 		if (this.#management.count !== this.#managed) {
 			if (this.#takeAll()) this.#withdraw();
 			else this.#services.notifyBacks();

@@ -557,6 +557,21 @@ for (const workers of [1, 2])
 		await end();
 	});
 
+test('a disk that grows during a pause is looked at when the machine goes on', async (t) => {
+	const path = newFile();
+	const {machine, giveEvent, takeEvents, run, end} = await make('pci', {
+		units: [disk(0, {disk: {kind: 'file', path}})],
+	});
+	giveEvent();
+	await machine.stop();
+	truncateSync(path, 2 ** 17);
+	machine.machine.control('it', measureDisk as never);
+	machine.start();
+	t.deepEqual(await takeEvents(1), [[3, 0, 0x92a]]);
+	t.like(await run([0]), {sense: '6/2a/9'});
+	await end();
+});
+
 for (const workers of [1, 2])
 	test(`a medium that comes during a pause is there when the machine goes on, on ${workers} workers`, async (t) => {
 		const path = newFile();
