@@ -111,8 +111,22 @@ test('a file that has become longer is told of', async (t) => {
 		[noticeResult],
 	);
 	t.deepEqual([await changed(driver), await changed(driver)], [[4], []]);
-	await driver.admin({opcode: 6, nsid: 4, prp1: dataPage});
-	t.is(IdentifyNamespace.read(driver.bytes(dataPage, 4096)).size, 256);
+	const size = async () => {
+		await driver.admin({opcode: 6, nsid: 4, prp1: dataPage});
+		return IdentifyNamespace.read(driver.bytes(dataPage, 4096)).size;
+	};
+	t.is(await size(), 256);
+	await machine.stop();
+	truncateSync(path, 0x4_0000);
+	machine.machine.control('it', measureDisk);
+	machine.start();
+	told = [];
+	for (let tries = 0; told.length === 0 && tries < 10_000; tries++) {
+		await machine.run();
+		told = driver.take(0);
+	}
+	t.is(told[0]?.result, noticeResult, 'and what was said during a pause is done behind it');
+	t.is(await size(), 512);
 	t.deepEqual(machine.failures, []);
 });
 

@@ -83,7 +83,6 @@ export class NvmeWorker implements RequestOwner {
 	start(): void {
 		this.#isRunning = true;
 		this.#services.locked(() => {
-			this.#measures = this.#controller.state.measures;
 			this.#namespaces.start();
 			if (this.#admin !== undefined && this.#namespaces.startTelling()) this.#raiseNamespaces();
 			// A snapshot has the state, and not that its workers were on their way.

@@ -108,7 +108,6 @@ export class BlkBack implements VirtioBack {
 		locked(() => {
 			if (this.#state.disk === 0) this.#state.disk = own;
 			this.#isLost = this.#state.disk !== own;
-			this.#measures = this.#state.measures;
 			this.#state.mover = diskMovers.indexOf(this.#opened.mover) + 1;
 		});
 		if (worker.index === 0) this.#startTelling();

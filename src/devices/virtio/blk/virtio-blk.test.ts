@@ -363,6 +363,12 @@ test('a disk that grows or shrinks while the guest runs is told when its owner s
 	t.deepEqual(await request(IN, 64, [{at: data, length: 512, writable: true}]), [IO_ERROR, 1]);
 	t.is(driver.status, 0xf);
 	await machine.stop();
+	truncateSync(path, 128 * 512);
+	machine.machine.control('it', measureDisk);
+	machine.start();
+	for (let tries = 0; registers.readConfig(0, 4) !== 128 && tries < 1000; tries++) await machine.run();
+	t.is(registers.readConfig(0, 4), 128, 'and what was said during a pause is done behind it');
+	await machine.stop();
 	await machine.dispose();
 });
 
