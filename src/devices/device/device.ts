@@ -365,8 +365,10 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	 * queues and {@link mostWorkers}.
 	 */
 	workers?(config: C): number;
-	/** Bytes of the host's memory that its backs have together: zero at first, nothing of the guest's, and in no snapshot. */
+	/** Bytes of the host's memory that its backs have together: zero at first, and in no snapshot but for {@link savedMemory}. */
 	hostMemory?(config: C): number;
+	/** Parts of {@link hostMemory} that snapshots have, which begins with a page where there are any. Backs check what they find there: it may be anybody's. */
+	savedMemory?(config: C): readonly SavedMemory[];
 	/** Interrupt outputs, by their names. */
 	lines?(config: C): Readonly<Record<string, LineInput>>;
 	/**
@@ -377,6 +379,17 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	front(config: C, state: FieldsView<T>, services: S): F;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackParts.locked}. */
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;
+}
+
+/** Part of a device's host memory that snapshots have. */
+export interface SavedMemory {
+	/** Tells it from the device's others, also to people: `disk/memdiff`. */
+	readonly name: string;
+	/** In the host memory. Both are of whole pages, in bytes. What a snapshot has may be shorter. */
+	readonly offset: number;
+	readonly length: number;
+	/** It may be zeros where a snapshot has nothing of it: what its guest goes on with is elsewhere. */
+	readonly mayBeNew: boolean;
 }
 
 /** Most workers that one device may have: each is a thread. */

@@ -32,6 +32,7 @@ export type {
 	PciServices,
 	PciSlot,
 	Region,
+	SavedMemory,
 	ServicesByBus,
 } from './device.ts';
 export {mostWorkers} from './device.ts';

@@ -9,6 +9,7 @@ import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#support/mailbox';
+import {allocateSharedPages} from '#support/shared-memory';
 import {DecodeState} from './decode-changes.ts';
 import type {DeviceFailurePolicy} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
@@ -255,7 +256,8 @@ export function allocateHostMemory(
 	const bytes = model.hostMemory?.(config) ?? 0;
 	if (bytes === 0) return undefined;
 	try {
-		return new SharedArrayBuffer(bytes);
+		const isSaved = (model.savedMemory?.(config).length ?? 0) > 0;
+		return isSaved ? allocateSharedPages(bytes) : new SharedArrayBuffer(bytes);
 	} catch (cause) {
 		throw machineError('DEVICE_HOST_MEMORY_EXHAUSTED', {name, bytes}, {cause});
 	}

@@ -34,9 +34,7 @@ export class IoCommands {
 	start(command: CommandView, request: IoRequest): CommandStatus | undefined {
 		const {opcode, nsid} = command;
 		if (opcode === IoOpcode.FLUSH && nsid === everyNamespace) {
-			const {attached} = this.#namespaces;
-			if (attached.some(({isLost}) => isLost)) return CommandStatus.WRITE_FAULT;
-			request.flushAll(attached);
+			request.flushAll(this.#namespaces.attached);
 			return undefined;
 		}
 		const namespace = this.#namespaces.find(nsid);
@@ -44,7 +42,6 @@ export class IoCommands {
 			return nsid === 0 || nsid > mostNamespaceId ? CommandStatus.INVALID_NAMESPACE : CommandStatus.INVALID_FIELD;
 		switch (opcode) {
 			case IoOpcode.FLUSH:
-				if (namespace.isLost) return CommandStatus.WRITE_FAULT;
 				request.flush(namespace);
 				return undefined;
 			case IoOpcode.READ:
@@ -74,7 +71,6 @@ export class IoCommands {
 		const wrong = this.#pointer.find(command, length);
 		if (wrong !== CommandStatus.SUCCESS) return wrong;
 		if ((first + blocks) * 2 ** blockShift > disk.bytes) return CommandStatus.LBA_RANGE;
-		if (namespace.isLost) return isRead ? CommandStatus.UNRECOVERED_READ : CommandStatus.WRITE_FAULT;
 		if (!isRead && disk.isReadOnly) return CommandStatus.WRITE_PROTECTED;
 		if (!this.#pointer.pin(isRead ? 'write' : 'read', request.vectors)) return CommandStatus.DATA_TRANSFER;
 		const isDurable = (command.dword12 & fuaBit) !== 0 || (!isRead && this.#isWriteThrough);
@@ -89,7 +85,6 @@ export class IoCommands {
 		const length = blocks * 2 ** blockShift;
 		if (length > disk.geometry.mostClearedBytes) return CommandStatus.INVALID_FIELD;
 		if ((first + blocks) * 2 ** blockShift > disk.bytes) return CommandStatus.LBA_RANGE;
-		if (namespace.isLost) return CommandStatus.WRITE_FAULT;
 		if (disk.isReadOnly) return CommandStatus.WRITE_PROTECTED;
 		const isDurable = (dword12 & fuaBit) !== 0 || this.#isWriteThrough;
 		request.zero(namespace, first * 2 ** blockShift, length, (dword12 & deallocateBit) !== 0, isDurable);
@@ -103,7 +98,6 @@ export class IoCommands {
 		if (count > mostClearedRanges) return CommandStatus.SIZE_LIMIT;
 		const wrong = this.#pointer.find(command, count * ClearedRange.size);
 		if (wrong !== CommandStatus.SUCCESS) return wrong;
-		if (namespace.isLost) return CommandStatus.WRITE_FAULT;
 		if (!this.#pointer.pin('read', request.vectors)) return CommandStatus.DATA_TRANSFER;
 		return request.deallocate(namespace, count);
 	}

@@ -1,7 +1,7 @@
+import type {SavedMemory} from '#devices/device';
 import type {OpenDisk, ReportedDisk} from '#devices/storage/backend';
 import {type Disk, diskMovers} from '#devices/storage/disk';
-import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces} from '#devices/storage/disk-set';
-import {isVolatile} from '#devices/storage/source';
+import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces, diskSetSavedParts} from '#devices/storage/disk-set';
 import {errorTable} from '#support/errors';
 import type {NamespaceConfig, NvmeConfig} from './handle.ts';
 import type {ControllerState, NamespaceTold} from './state.ts';
@@ -23,6 +23,10 @@ export const diskPlaces = ({namespaces, workers}: NvmeConfig): readonly Reported
 		offset,
 	}));
 
+/** The parts of it that snapshots have. */
+export const savedMemory = ({namespaces, workers}: NvmeConfig): readonly SavedMemory[] =>
+	diskSetSavedParts(namespaces, workers, 0, (index) => `namespace-${namespaces[index]?.nsid}`);
+
 /** A disk as one worker has it, behind the number that the driver knows it by. */
 export interface Namespace {
 	readonly nsid: number;
@@ -31,8 +35,6 @@ export interface Namespace {
 	readonly disk: Disk;
 	/** log2 of the bytes of a block. */
 	readonly blockShift: number;
-	/** The guest is from a snapshot, and the data are in RAM that is no more: it must not take zeros for them. */
-	readonly isLost: boolean;
 }
 
 /** The namespaces of a controller as one worker has them. */
@@ -61,12 +63,9 @@ export class Namespaces {
 		return new Namespaces(config, state, await DiskSet.open(config.namespaces, host, open));
 	}
 
-	/** Before anything is served. Under the device's lock. */
+	/** Before anything is served. */
 	start(): void {
 		this.#disks.start();
-		const own = this.#disks.drawn;
-		if (this.#state.disk === 0) this.#state.disk = own;
-		for (const each of this.all) each.isLost = each.isVolatile && this.#state.disk !== own;
 	}
 
 	/**
@@ -144,14 +143,11 @@ class OpenNamespace implements Namespace {
 	readonly index: number;
 	readonly disk: Disk;
 	readonly blockShift: number;
-	readonly isVolatile: boolean;
-	isLost = false;
 
-	constructor({nsid, disk: source}: NamespaceConfig, index: number, disk: Disk) {
+	constructor({nsid}: NamespaceConfig, index: number, disk: Disk) {
 		this.nsid = nsid;
 		this.index = index;
 		this.disk = disk;
 		this.blockShift = Math.log2(disk.geometry.sectorBytes);
-		this.isVolatile = isVolatile(source);
 	}
 }

@@ -6,7 +6,7 @@ import {type SavedFields, stateError} from '#support/saved-state';
 import {Controller, headDoorbell, tailDoorbell} from './controller.ts';
 import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind} from './handle.ts';
 import {pciIds} from './identify.ts';
-import {hostBytes} from './namespaces.ts';
+import {hostBytes, savedMemory} from './namespaces.ts';
 import {NvmeBack} from './nvme-back.ts';
 import {NvmeFront, vectorNames} from './nvme-front.ts';
 import {Register} from './registers.ts';
@@ -27,8 +27,9 @@ const doorbellBytes: AccessSize = 4;
 
 /** In version 2 commands may be left for later. */
 const versions = {
-	version: 2,
-	upgrade: (fields: SavedFields): SavedFields => {
+	version: 3,
+	upgrade: ({disk: _, ...fields}: SavedFields, from: number): SavedFields => {
+		if (from > 1) return fields;
 		for (const field of ['left', 'leftCount'])
 			if (field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: nvmeKind, field});
 		return {...fields, left: Buffer.alloc(4 * mostLeft * leftWords).toString('base64'), leftCount: 0};
@@ -53,6 +54,7 @@ export const nvmeOver = (open: OpenDisk): DeviceModel<NvmeConfig, NvmeFields, 'p
 		check(config);
 		return hostBytes(config);
 	},
+	savedMemory,
 	doorbells: ({queues}) =>
 		Array.from({length: queues + 1}, (_, queue) =>
 			[tailDoorbell(queue), headDoorbell(queue)].map(

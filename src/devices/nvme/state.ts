@@ -108,8 +108,6 @@ export const NvmeState = wire('nvme', {
 	reads: f64,
 	writes: f64,
 	mediaErrors: f64,
-	/** Tells whose RAM the data of disks in memory are in; 0 when the controller is as new. */
-	disk: u32,
 	/** Commands that are to be tried again when the machine goes on, the first so many: each its queue's number and all of itself. */
 	left: array(u32, mostLeft * leftWords),
 	leftCount: u32,

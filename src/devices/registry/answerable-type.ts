@@ -46,6 +46,13 @@ const answers = {
 	],
 	workers: ['a number', isNumber],
 	hostMemory: ['a number of bytes', isNumber],
+	savedMemory: [
+		'parts of its host memory, each with a name, numbers for offset and length, and whether it may be new',
+		listOf(
+			({name, offset, length, mayBeNew}) =>
+				typeof name === 'string' && isNumber(offset) && isNumber(length) && typeof mayBeNew === 'boolean',
+		),
+	],
 	lines: ['a number, "shared" or "own" for each name', valuesOf(isInput)],
 	inputs: ['a number for each name', valuesOf(isNumber)],
 	front: ['an object with read and write', withCalls('read', 'write')],
@@ -104,6 +111,7 @@ export function answerableType(module: string, type: AnyDeviceType): AnyDeviceTy
 			'doorbells',
 			'workers',
 			'hostMemory',
+			'savedMemory',
 			'lines',
 			'inputs',
 			'front',

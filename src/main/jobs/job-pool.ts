@@ -7,7 +7,7 @@ import {threadLimits} from '#support/rpc';
 import type {Compute} from '#vcpu-worker/hypervisor';
 import type {DecompressResult} from './decompress-kernel.ts';
 import type {FindVmcoreinfoJob, FoundVmcoreinfo} from './find-vmcoreinfo.ts';
-import type {RamPages} from './populated.ts';
+import type {HostPages} from './populated.ts';
 import type {PrefetchJob} from './prefetch.ts';
 import type {ReadJsonJob, ReadJsonResult} from './read-json.ts';
 import type {SaveMemoryJob, SaveMemoryResult} from './save-memory.ts';
@@ -23,7 +23,7 @@ export interface JobPool {
 	/** Number of jobs done at a time. */
 	readonly threads: number;
 	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<FoundVmcoreinfo>;
-	populatedChunks(ram: RamPages): Promise<boolean[][]>;
+	populatedChunks(pages: HostPages): Promise<boolean[][]>;
 	decompressKernel(job: DecompressJob): Promise<DecompressResult>;
 	prefetch(job: PrefetchJob): Promise<number>;
 	readJson(job: ReadJsonJob): Promise<ReadJsonResult>;

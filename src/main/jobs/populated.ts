@@ -3,15 +3,23 @@ import type {MappedRange} from '#devices/guest-memory';
 import {Errno, Seek, seek} from '#support/ffi';
 import {chunkBytes} from './save-memory.ts';
 
-/** Guest RAM as whoever writes it to a file has to see it. */
-export interface RamPages {
-	readonly ranges: readonly MappedRange[];
+/** Memory of this process. */
+export type HostRange = Pick<MappedRange, 'memory' | 'offset' | 'hostAddress' | 'length'>;
+
+/** Memory as whoever writes it to a file has to see it. */
+export interface HostPages {
+	readonly ranges: readonly HostRange[];
 	/** The same, by what lies under it. */
 	readonly banks: readonly BankPages[];
 }
 
-interface BankPages {
+/** Guest RAM likewise. */
+export interface RamPages extends HostPages {
 	readonly ranges: readonly MappedRange[];
+}
+
+export interface BankPages {
+	readonly ranges: readonly HostRange[];
 	/** Descriptor of the bytes under the ranges, first range first; undefined for anonymous pages. */
 	readonly fd: number | undefined;
 	/** Offset of the first range in it, in bytes. */
@@ -25,8 +33,8 @@ const entryBytes = 8;
 /** Present, or swapped out (Documentation/admin-guide/mm/pagemap.rst), in the upper half of an entry. */
 const usedBits = 0xc000_0000;
 
-/** Finds the chunks of RAM that may hold anything but zeros, by range, without touching a page. */
-export const populatedChunks = ({banks}: RamPages): boolean[][] => banks.flatMap(populatedOfBank);
+/** Finds the chunks of memory that may hold anything but zeros, by range, without touching a page. */
+export const populatedChunks = ({banks}: HostPages): boolean[][] => banks.flatMap(populatedOfBank);
 
 function populatedOfBank({ranges, fd, fdOffset, isCopyOnWrite}: BankPages): boolean[][] {
 	const marks = ranges.map(({length}) => new Array<boolean>(Math.ceil(length / chunkBytes)).fill(false));
@@ -36,7 +44,7 @@ function populatedOfBank({ranges, fd, fdOffset, isCopyOnWrite}: BankPages): bool
 }
 
 /** Chunks in which the file has data and no hole (lseek(2), SEEK_DATA). */
-function markFileData(fd: number, fdOffset: number, ranges: readonly MappedRange[], marks: boolean[][]): void {
+function markFileData(fd: number, fdOffset: number, ranges: readonly HostRange[], marks: boolean[][]): void {
 	let start = fdOffset;
 	for (const [index, {length}] of ranges.entries()) {
 		for (let at = start; at < start + length; ) {
@@ -53,7 +61,7 @@ function markFileData(fd: number, fdOffset: number, ranges: readonly MappedRange
 }
 
 /** Chunks in which this process has pages of its own. */
-function markPages(ranges: readonly MappedRange[], marks: boolean[][]): void {
+function markPages(ranges: readonly HostRange[], marks: boolean[][]): void {
 	const pagemap = openSync('/proc/self/pagemap', 'r');
 	const entries = new Uint32Array((chunkBytes / pageBytes) * (entryBytes / 4));
 	const bytes = new Uint8Array(entries.buffer);

@@ -1,4 +1,4 @@
-import {chunkBytes, handOut, type JobPool, type RamPages, type RamPiece} from '#main/jobs';
+import {chunkBytes, type HostPages, handOut, type JobPool, type RamPiece} from '#main/jobs';
 import type {LongOperation} from '#support/abort';
 
 /** An open file that RAM is written to, range after range. */
@@ -18,7 +18,7 @@ const chunksPerJob = 32;
  */
 export async function writeRam(
 	pool: JobPool,
-	{ranges}: Pick<RamPages, 'ranges'>,
+	{ranges}: Pick<HostPages, 'ranges'>,
 	chunks: readonly (readonly boolean[])[],
 	{fd, start}: RamFile,
 	{progress, signal}: LongOperation = {},
@@ -53,7 +53,7 @@ interface PlacedPiece {
  * @param populated - which chunks of each range may hold anything but zeros
  */
 export function* ramPieces(
-	ranges: RamPages['ranges'],
+	ranges: HostPages['ranges'],
 	populated: readonly (readonly boolean[])[],
 ): Generator<PlacedPiece> {
 	let [rangeByte, rangeChunk] = [0, 0];

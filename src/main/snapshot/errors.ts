@@ -35,6 +35,17 @@ export const snapshotError = errorTable({
 		remedy:
 			'Restore it with the hypervisor that it was saved with, on a host with the same kind of processor; a guest that is to move begins with --cpu x86-64-v2',
 	}),
+	SNAPSHOT_DISK_DIFFERS: (c: {
+		directory: string;
+		device: string;
+		disk: string;
+		bytes: number | undefined;
+		room: number | undefined;
+	}) => ({
+		message: `The snapshot ${c.directory} has ${c.bytes === undefined ? 'nothing' : `a part of ${c.bytes} bytes`} of what ${printable(c.device)} has in memory as ${printable(c.disk)}, and the machine has ${c.room === undefined ? 'no such disk' : `room for ${c.room} bytes there`}`,
+		remedy:
+			'Give the device the disks that it had, made of the same layers: mem as long, memdiff with as much for its limit; over a file that it had alone memdiff may be new',
+	}),
 	SNAPSHOT_MEMORY_BACKING: (c: {option: string}) => ({
 		message: `Restored memory is a private copy of the snapshot's, which excludes ${c.option}`,
 		remedy: `Drop ${c.option} from --memory`,

@@ -6,4 +6,6 @@ export const snapshotFiles = {
 	state: 'state.json',
 	/** Guest RAM, range after range as the memory layout has them; pages of zeros are holes. */
 	memory: 'memory.bin',
+	/** What disks have in memory of the host's, part after part as the manifest has them; pages of zeros are holes. */
+	disks: 'disks.bin',
 } as const;

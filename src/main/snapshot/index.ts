@@ -1,5 +1,6 @@
 export type {SavedBoot} from './asked-machine.ts';
 export {asJson, checkShape} from './check-shape.ts';
+export {DiskMemory, type DiskPages, savedPartsOf} from './disk-memory.ts';
 export {bootToSave, type MachineShape, machineShape, type ShapedParts} from './machine-shape.ts';
 export type {Manifest, ReadManifest} from './manifest.ts';
 export {type OpenSnapshot, openSnapshot, type SnapshotUnits} from './open-snapshot.ts';

@@ -1,6 +1,7 @@
+import {pageBytes} from '#devices/guest-memory';
 import {chunkBytes} from '#main/jobs';
 import {isVmmError} from '#support/errors';
-import {anyObject, partOf, textUpTo, wholeNumber} from '#support/saved-state';
+import {anyObject, listOf, partOf, textUpTo, wholeNumber} from '#support/saved-state';
 import type {CpuChoice} from '#vcpu-worker/cpuid';
 import {type AskedMachine, askedMachine, type SavedBoot, savedBoot, savedCpu} from './asked-machine.ts';
 import {snapshotError} from './errors.ts';
@@ -9,8 +10,9 @@ import {printable} from './printable.ts';
 import {type SavedHypervisor, savedHypervisor} from './saved-hypervisor.ts';
 
 const format = 'openvmm-snapshot';
+const [mostParts, mostNameLetters] = [4096, 1024];
 /** Counts up when a folder's files change so that older programs would misread them. */
-export const formatVersion = 5;
+export const formatVersion = 6;
 
 /** A machine's shape as a snapshot has it: plain data that is there to be compared. */
 export type SavedShape = Readonly<Record<string, unknown>> & Pick<AskedMachine, 'memoryBytes'>;
@@ -27,8 +29,24 @@ export interface Manifest {
 	readonly boot: SavedBoot;
 	readonly cpu: CpuChoice;
 	readonly state: {readonly bytes: number; readonly sha256: string};
-	/** CRC-32 of every {@link chunkBytes} of memory, little-endian, as base64. */
-	readonly memory: {readonly bytes: number; readonly checksums: string};
+	readonly memory: SavedMemoryFile;
+	/** What disks have in memory, in parts that follow each other; each has checksums of its own in turn. */
+	readonly disks: SavedMemoryFile & {readonly parts: readonly SavedDiskPart[]};
+}
+
+/** A file of memory. */
+export interface SavedMemoryFile {
+	readonly bytes: number;
+	/** CRC-32 of every {@link chunkBytes}, little-endian, as base64. */
+	readonly checksums: string;
+}
+
+/** Part of a device's host memory, which has a name there. */
+export interface SavedDiskPart {
+	readonly device: string;
+	readonly name: string;
+	/** Whole pages. */
+	readonly bytes: number;
 }
 
 /** The same, read and checked. */
@@ -41,6 +59,8 @@ export interface ReadManifest extends Manifest {
 
 const shortText = textUpTo(64);
 const bytes = wholeNumber(Number.MAX_SAFE_INTEGER);
+const checksums = textUpTo(Number.MAX_SAFE_INTEGER);
+const name = textUpTo(mostNameLetters);
 const fields = {
 	createdAt: shortText,
 	openvmmVersion: shortText,
@@ -50,7 +70,8 @@ const fields = {
 	boot: savedBoot,
 	cpu: savedCpu,
 	state: partOf({bytes, sha256: shortText}),
-	memory: partOf({bytes, checksums: textUpTo(Number.MAX_SAFE_INTEGER)}),
+	memory: partOf({bytes, checksums}),
+	disks: partOf({bytes, checksums, parts: listOf(partOf({device: name, name, bytes}), mostParts)}),
 };
 
 export const sha256 = (data: string): string =>
@@ -86,6 +107,11 @@ export function parseManifest(parsed: unknown, directory: string): ReadManifest 
 /** This host's architecture, as OpenVMM calls it. */
 export const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 
+/** True where there is a checksum for each chunk of each part. */
+const hasChecksums = (file: SavedMemoryFile, parts: readonly number[]): boolean =>
+	Buffer.from(file.checksums, 'base64').length ===
+	4 * parts.reduce((sum, size) => sum + Math.ceil(size / chunkBytes), 0);
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
 	typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -95,9 +121,12 @@ function readFields(body: Readonly<Record<string, unknown>>, wrong: (field: stri
 		const entries = Object.entries(fields).map(([name, value]) => [name, value.parse(body[name], name)]);
 		const manifest = Object.fromEntries(entries) as Manifest;
 		const asked = askedMachine.parse(body['machine'], 'machine');
-		const {memory} = manifest;
-		const chunks = Math.ceil(memory.bytes / chunkBytes);
-		if (Buffer.from(memory.checksums, 'base64').length !== chunks * 4) throw wrong('memory.checksums');
+		const {memory, disks} = manifest;
+		const sizes = disks.parts.map((part) => part.bytes);
+		if (!hasChecksums(memory, [memory.bytes])) throw wrong('memory.checksums');
+		if (sizes.some((size) => size % pageBytes !== 0)) throw wrong('disks.parts');
+		if (sizes.reduce((sum, size) => sum + size, 0) !== disks.bytes) throw wrong('disks.bytes');
+		if (!hasChecksums(disks, sizes)) throw wrong('disks.checksums');
 		return {...manifest, asked, machineText: JSON.stringify(manifest.machine)};
 	} catch (error) {
 		if (!isVmmError(error, 'STATE_FIELD_WRONG')) throw error;

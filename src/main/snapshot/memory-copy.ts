@@ -8,6 +8,9 @@ const littleBytes = 16 * chunkBytes;
 /** A round that leaves more than this part of the one before would not come to an end. */
 const worthwhile = 0.75;
 
+/** Checksums as the manifest has them. */
+export const checksumsText = ({buffer}: Uint32Array): string => Buffer.from(buffer).toString('base64');
+
 /**
  * Copies a machine's memory to a file: while its guest runs, round after round what has been written since the round before,
  * and the rest when it stands still.
@@ -36,7 +39,7 @@ export class MemoryCopy {
 
 	/** CRC-32 of every chunk, as the manifest has them. */
 	get checksums(): string {
-		return Buffer.from(this.#checksums?.buffer ?? new ArrayBuffer(0)).toString('base64');
+		return checksumsText(this.#checksums ?? new Uint32Array());
 	}
 
 	/** Copies while the guest runs, until little has been written since or the guest writes as fast as this copies. */

@@ -21,6 +21,8 @@ export interface OpenSnapshot {
 	readUnits(most: JsonLimits): Promise<SnapshotUnits>;
 	/** Descriptor of guest RAM, for reading and private mapping. */
 	readonly memoryFd: number;
+	/** The same of what disks have in memory. */
+	readonly disksFd: number;
 	/** Machines made from it live on. */
 	close(): void;
 }
@@ -51,7 +53,11 @@ export function openSnapshot(directory: string): OpenSnapshot {
 	try {
 		const memory = open(snapshotFiles.memory);
 		const description = open(snapshotFiles.manifest);
-		const most = {...manifestLimits, bytes: manifestLimits.bytes + checksumBytes(memory.size)};
+		const disks = open(snapshotFiles.disks);
+		const most = {
+			...manifestLimits,
+			bytes: manifestLimits.bytes + checksumBytes(memory.size) + checksumBytes(disks.size),
+		};
 		const read = readJson({...description, limits: most});
 		const manifest = parseManifest(checked(read, directory, snapshotFiles.manifest).value, directory);
 		const {bytes} = manifest.memory;
@@ -60,16 +66,19 @@ export function openSnapshot(directory: string): OpenSnapshot {
 			throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.memory, cause});
 		}
 		const state = open(snapshotFiles.state);
-		if (state.size !== manifest.state.bytes) {
-			const cause = `has ${state.size} bytes instead of ${manifest.state.bytes}`;
-			throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.state, cause});
+		for (const [file, {size}, wanted] of [
+			[snapshotFiles.state, state, manifest.state.bytes],
+			[snapshotFiles.disks, disks, manifest.disks.bytes],
+		] as const) {
+			const cause = `has ${size} bytes instead of ${wanted}`;
+			if (size !== wanted) throw snapshotError('SNAPSHOT_DAMAGED', {directory, file, cause});
 		}
 		let units: Promise<SnapshotUnits> | undefined;
 		const readUnits = (mostState: JsonLimits) => {
 			units ??= readState(state, mostState, directory, manifest);
 			return units;
 		};
-		return {directory, manifest, readUnits, memoryFd: memory.fd, close};
+		return {directory, manifest, readUnits, memoryFd: memory.fd, disksFd: disks.fd, close};
 	} catch (error) {
 		close();
 		throw error;

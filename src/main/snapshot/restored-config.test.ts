@@ -76,6 +76,7 @@ async function manifestOf(options: VmOptions, change: (machine: Record<string, u
 		cpu: config.cpu,
 		state: {bytes: 10, sha256: ''},
 		memory,
+		disks: {bytes: 0, checksums: '', parts: []},
 	};
 	return parseManifest(JSON.parse(formatManifest(written)), directory);
 }

@@ -2,19 +2,20 @@ import {open, writeFile} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import type {WriteLog} from '#devices/guest-memory';
-import {createJobPool, type RamPages} from '#main/jobs';
-import {holdRam} from '#main/memory';
+import {createJobPool, type JobPool, type RamPages} from '#main/jobs';
+import {holdRam, writeRam} from '#main/memory';
 import {packageVersion} from '#main/version';
 import {type LongOperation, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {errnoOf} from '#support/ffi';
 import type {CpuChoice} from '#vcpu-worker/cpuid';
 import type {SavedBoot} from './asked-machine.ts';
+import type {DiskPages} from './disk-memory.ts';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {makeFolder} from './folder.ts';
-import {architecture, formatManifest, type SavedShape, sha256} from './manifest.ts';
-import {MemoryCopy} from './memory-copy.ts';
+import {architecture, formatManifest, type Manifest, type SavedShape, sha256} from './manifest.ts';
+import {checksumsText, MemoryCopy} from './memory-copy.ts';
 import type {SavedHypervisor} from './saved-hypervisor.ts';
 
 /** A machine at rest, as a snapshot takes it. */
@@ -27,6 +28,7 @@ export interface MachineToSave {
 	readonly cpu: CpuChoice;
 	/** Every unit's state: data that survives JSON. */
 	readonly units: Readonly<Record<string, unknown>>;
+	readonly disks: DiskPages;
 }
 
 /** A machine that a snapshot is to be taken of. */
@@ -78,7 +80,10 @@ async function writeFiles(path: string, source: SnapshotSource, asked: LongOpera
 		using log = source.isRunning() ? closedAtEnd(source.writeLog()) : undefined;
 		if (log !== undefined) await copy.whileWritten(log.log);
 		await source.atRest(async (machine) => {
-			finishing = copy.finish().then(() => writeDescription(path, machine, copy));
+			finishing = copy
+				.finish()
+				.then(() => writeDisks(path, machine.disks, pool, asked))
+				.then((disks) => writeDescription(path, machine, copy, disks));
 			// A file that hangs keeps its threads, and not the machine from its end.
 			await untilAborted(finishing, asked.signal);
 		});
@@ -90,10 +95,26 @@ async function writeFiles(path: string, source: SnapshotSource, asked: LongOpera
 
 const closedAtEnd = (log: WriteLog) => ({log, [Symbol.dispose]: () => log.close()});
 
+async function writeDisks(
+	path: string,
+	{parts, pages}: DiskPages,
+	pool: JobPool,
+	{signal}: LongOperation,
+): Promise<Manifest['disks']> {
+	await using file = await open(join(path, snapshotFiles.disks), 'wx', 0o600);
+	const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+	if (bytes === 0) return {bytes, checksums: '', parts};
+	await file.truncate(bytes);
+	const populated = await pool.populatedChunks(pages);
+	const checksums = await writeRam(pool, pages, populated, {fd: file.fd, start: 0}, {signal});
+	return {bytes, checksums: checksumsText(checksums), parts};
+}
+
 async function writeDescription(
 	path: string,
 	{units, shape, hypervisor, boot, cpu}: MachineToSave,
 	copy: MemoryCopy,
+	disks: Manifest['disks'],
 ): Promise<void> {
 	const state = JSON.stringify({units}, null, '\t');
 	await writeFile(join(path, snapshotFiles.state), state);
@@ -107,6 +128,7 @@ async function writeDescription(
 		cpu,
 		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},
 		memory: {bytes: copy.bytes, checksums: copy.checksums},
+		disks,
 	});
 	await writeFile(join(path, snapshotFiles.manifest), manifest);
 }

@@ -245,7 +245,7 @@ test('files that are missing, cut short, longer, links or no files are refused b
 		t.throws(() => openSnapshot(directory), {code, message: new RegExp(file)}, file);
 	};
 	t.throws(() => openSnapshot(join(whole, 'nowhere')), {code: 'SNAPSHOT_UNREADABLE', message: /ENOENT/});
-	for (const file of ['manifest.json', 'state.json', 'memory.bin']) {
+	for (const file of ['manifest.json', 'state.json', 'memory.bin', 'disks.bin']) {
 		bad(file, (path) => rmSync(path), 'SNAPSHOT_UNREADABLE');
 		bad(file, (path) => truncateSync(path, 100), 'SNAPSHOT_DAMAGED');
 		bad(file, (path) => truncateSync(path, 2 ** 40), 'SNAPSHOT_DAMAGED');
@@ -323,6 +323,7 @@ const manifest: Manifest = {
 	cpu: hostCpu,
 	state: {bytes: 10, sha256: ''},
 	memory: {bytes: 13 * MiB, checksums: Buffer.alloc(7 * 4).toString('base64')},
+	disks: {bytes: 0, checksums: '', parts: []},
 };
 
 const port = {name: 'rp0', rootComplex: 'rc0', hotplug: false, acs: 0, pasid: false};
@@ -360,6 +361,20 @@ test('a manifest that was made on purpose is not believed', (t) => {
 	});
 	t.throws(wrong({state: {bytes: 'many'}}), {code: 'SNAPSHOT_DAMAGED', message: /state/});
 	t.throws(wrong({memory: {bytes: 2 ** 52, checksums: ''}}), {code: 'SNAPSHOT_DAMAGED', message: /memory/});
+	const part = {device: 'it', name: 'disk/mem', bytes: 4096};
+	const checksums = Buffer.alloc(4).toString('base64');
+	t.notThrows(wrong({disks: {bytes: 4096, checksums, parts: [part]}}));
+	for (const [change, field] of [
+		[{bytes: 8192}, 'bytes'],
+		[{parts: [{...part, bytes: 100}], bytes: 100}, 'parts'],
+		[{parts: [{...part, bytes: -4096}]}, 'parts'],
+		[{parts: [{...part, name: 7}]}, 'parts'],
+		[{parts: new Array(5000).fill({...part, bytes: 0})}, 'parts'],
+		[{checksums: ''}, 'checksums'],
+	] as const) {
+		const message = new RegExp(`disks\\.${field}`);
+		t.throws(wrong({disks: {bytes: 4096, checksums, parts: [part], ...change}}), {code: 'SNAPSHOT_DAMAGED', message});
+	}
 	t.throws(wrong({architecture: 'riscv64'}), {code: 'SNAPSHOT_ARCHITECTURE'});
 	t.throws(wrong({cpu: {...hostCpu, model: 'any'}}), {code: 'SNAPSHOT_DAMAGED', message: /cpu\.model/});
 	t.throws(wrong({cpu: {...hostCpu, without: ['a b']}}), {code: 'SNAPSHOT_DAMAGED', message: /cpu\.without/});
@@ -435,6 +450,7 @@ function withState(t: ExecutionContext, text: string): string {
 	mkdirSync(directory);
 	writeFileSync(join(directory, 'memory.bin'), '');
 	truncateSync(join(directory, 'memory.bin'), manifest.memory.bytes);
+	writeFileSync(join(directory, 'disks.bin'), '');
 	writeFileSync(join(directory, 'state.json'), text);
 	const state = {bytes: Buffer.byteLength(text), sha256: createHash('sha256').update(text).digest('hex')};
 	writeFileSync(join(directory, 'manifest.json'), formatManifest({...manifest, state}));

@@ -13,6 +13,7 @@ import {
 	asJson,
 	bootToSave,
 	checkHypervisor,
+	DiskMemory,
 	type MachineToSave,
 	type OpenSnapshot,
 	type SavedHypervisor,
@@ -109,6 +110,8 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	taken.workers.defer(async () => void (await Promise.all(workers.map((worker) => worker.leave()))));
 	const own = await loading;
 	const plan = planMachine(config, topology, partition.processor, own.models);
+	// Before RAM, so that it goes after it: who saves holds that.
+	const disks = taken.memory.use(new DiskMemory());
 	const ram = mapRam(plan, partition, snapshot, taken);
 	const birthMs = Date.now();
 	const {handle, facts} = layOut(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);
@@ -133,6 +136,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const hypervisor = {kind: partition.handle.kind, units: ownUnits.map(({name}) => name)};
 	if (snapshot !== undefined) {
 		checkHypervisor(snapshot.directory, snapshot.manifest.hypervisor, {...hypervisor, cpuid: opened.cpuid});
+		disks.restore(snapshot, machine.devices);
 	}
 	const initiators = genericInitiators(config.pcie, machine.pci);
 	const bootMachine = {
@@ -193,7 +197,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		debug,
 		time,
 		units,
-		save: saver(config, {plan, ram, machine, hypervisor, writeLog, cpu: snapshot?.manifest.cpu ?? config.cpu}),
+		save: saver(config, {plan, ram, disks, machine, hypervisor, writeLog, cpu: snapshot?.manifest.cpu ?? config.cpu}),
 		vcpus,
 		sampler: new GuestSampler(threads),
 		devices,
@@ -325,6 +329,7 @@ function saver(
 	{
 		plan,
 		ram,
+		disks,
 		machine,
 		hypervisor,
 		writeLog,
@@ -332,6 +337,7 @@ function saver(
 	}: {
 		plan: MachinePlan;
 		ram: GuestRam;
+		disks: DiskMemory;
 		machine: AttachedMachine;
 		hypervisor: Omit<SavedHypervisor, 'needs'>;
 		writeLog: () => WriteLog;
@@ -344,7 +350,7 @@ function saver(
 		// Those of a restored guest are what it was shown where it was started.
 		const needs = needsOf(parseVcpuState(bootProcessor).cpuid);
 		const shape = asJson(plan.shapeOf(describedBy(machine)));
-		return {boot, cpu, hypervisor: {...hypervisor, needs}, shape, units};
+		return {boot, cpu, hypervisor: {...hypervisor, needs}, shape, units, disks: disks.of(machine.devices)};
 	};
 	return (directory: string, {isRunning, atRest}: GuestToSave, asked: LongOperation) => {
 		const writeAtRest = (write: (machine: MachineToSave) => Promise<void>) =>

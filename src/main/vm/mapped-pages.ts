@@ -1,4 +1,5 @@
 import type {AttachedMachine} from '#devices/machine';
+import {savedPartsOf} from '#main/snapshot';
 import type {VmmError} from '#support/errors';
 import {addressOf} from '#support/ffi';
 import {type MemoryWatch, watchMemory} from '#support/memory-watch';
@@ -9,8 +10,8 @@ const pageBytes = 4096;
 const cause = 'the host has no page for its memory any more: the file has been cut, or cannot be read or written';
 
 /**
- * Notices that the host has no page to put under what devices have mapped as memory of BARs. The device has failed then, which ends its
- * machine where devices do; the process and its other machines go on.
+ * Notices that the host has no page to put under what devices have mapped as memory of BARs, or under what their disks have in memory, which
+ * may be a snapshot's. The device has failed then, which ends its machine where devices do; the process and its other machines go on.
  */
 export class MappedPages implements Disposable {
 	/** Resolves soon after that, where it ends the machine. */
@@ -47,7 +48,8 @@ export class MappedPages implements Disposable {
 		const memories = pages
 			.map(({placed}) => placed)
 			.filter(({isMapped}) => isMapped)
-			.map(({pages: {memory, length}}) => ({hostAddress: Number(addressOf(memory.buffer)), length, pageBytes}));
+			.map(({pages: {memory, length}}) => ({hostAddress: Number(addressOf(memory.buffer)), length, pageBytes}))
+			.concat(savedPartsOf(device).map(({hostAddress, length}) => ({hostAddress, length, pageBytes})));
 		if (memories.length === 0) return;
 		const failed = () => {
 			const error = faults.record('its memory', new Error(cause));

@@ -1,3 +1,4 @@
+import type {SavedMemory} from '#devices/device';
 import {IoVectors} from '#devices/guest-memory';
 import {
 	type Disk,
@@ -7,7 +8,7 @@ import {
 	DiskOperation,
 	DiskRequest,
 } from '#devices/storage/disk';
-import {type DiskHost, type DiskSource, type openDisk, sharedBytes} from '#devices/storage/source';
+import {type DiskHost, type DiskSource, type openDisk, savedParts, sharedBytes} from '#devices/storage/source';
 import type {Timer} from '#support/reactor';
 import {DeadlineDisk} from './deadline-disk.ts';
 import {bucketCount, bucketOf} from './latency.ts';
@@ -26,6 +27,18 @@ export interface BackendHost extends DiskHost {
 
 /** Bytes that the workers of such a disk have to share. */
 export const backendBytes = (source: DiskSource, workers: number): number => shareBytes(workers) + sharedBytes(source);
+
+/**
+ * The parts of those that snapshots have.
+ * @param offset - of those bytes
+ * @param name - of the disk among its device's
+ */
+export const backendSavedParts = (
+	source: DiskSource,
+	workers: number,
+	offset: number,
+	name: string,
+): readonly SavedMemory[] => savedParts(source, offset + shareBytes(workers), name);
 
 /** Longest sleep of requests that wait for a limit: it may have been changed meanwhile. */
 const longestWaitNs = 50e6;

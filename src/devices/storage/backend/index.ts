@@ -1,4 +1,4 @@
-export {type BackendHost, backendBytes, DiskBackend, type OpenDisk} from './disk-backend.ts';
+export {type BackendHost, backendBytes, backendSavedParts, DiskBackend, type OpenDisk} from './disk-backend.ts';
 export {diskReport, type ReportedDisk} from './disk-report.ts';
 export {type DiskLimits, parseLimits} from './limits.ts';
 export {

@@ -1,9 +1,15 @@
-import type {DeviceWorkerPlace} from '#devices/device';
-import {backendBytes, DiskBackend, type DiskPolicy, type OpenDisk, type ReportedDisk} from '#devices/storage/backend';
+import type {DeviceWorkerPlace, SavedMemory} from '#devices/device';
+import {
+	backendBytes,
+	backendSavedParts,
+	DiskBackend,
+	type DiskPolicy,
+	type OpenDisk,
+	type ReportedDisk,
+} from '#devices/storage/backend';
 import type {Disk} from '#devices/storage/disk';
 import type {DiskSource} from '#devices/storage/source';
 import type {Reactor} from '#support/reactor';
-import {i32, reserved, wire} from '#support/wire';
 
 /** One disk of a device that has several. */
 export interface SetMember {
@@ -28,13 +34,6 @@ export interface DiskSetHost {
 	noticed(): void;
 }
 
-/** Memory that the workers share before the disks' own. */
-const Share = wire('disk-set', {
-	/** A number that the first of them draws. */
-	drawn: i32,
-	padding: reserved(4),
-});
-
 const memberBytes = ({disk, isPrivate}: SetMember, workers: number): number =>
 	isPrivate === true ? workers * backendBytes(disk, 1) : backendBytes(disk, workers);
 
@@ -43,7 +42,7 @@ const memberBytes = ({disk, isPrivate}: SetMember, workers: number): number =>
  * @param offset - of the set in that memory
  */
 export function diskSetPlaces(members: readonly SetMember[], workers: number, offset: number): readonly ReportedDisk[] {
-	let end = offset + Share.byteLength;
+	let end = offset;
 	return members.flatMap((member, disk) => {
 		const own = {disk, offset: end};
 		end += memberBytes(member, workers);
@@ -53,7 +52,22 @@ export function diskSetPlaces(members: readonly SetMember[], workers: number, of
 
 /** Bytes that the workers of a device with these disks have to share. */
 export const diskSetBytes = (members: readonly SetMember[], workers: number): number =>
-	members.reduce((sum, each) => sum + memberBytes(each, workers), Share.byteLength);
+	members.reduce((sum, each) => sum + memberBytes(each, workers), 0);
+
+/**
+ * The parts of those that snapshots have; private disks have no content of their own.
+ * @param offset - of the set in that memory
+ * @param nameOf - a disk, by its place among the members
+ */
+export const diskSetSavedParts = (
+	members: readonly SetMember[],
+	workers: number,
+	offset: number,
+	nameOf: (member: number) => string,
+): readonly SavedMemory[] =>
+	diskSetPlaces(members, workers, offset).flatMap((place) =>
+		backendSavedParts((members[place.disk] as SetMember).disk, workers, place.offset, nameOf(place.disk)),
+	);
 
 /** The disks of a device, as one of its workers has them. */
 export class DiskSet {
@@ -71,7 +85,7 @@ export class DiskSet {
 
 	/** @throws what the disks' opening throws, when those that were opened are closed again */
 	static async open(members: readonly SetMember[], host: DiskSetHost, open: OpenDisk): Promise<DiskSet> {
-		let end = host.offset + Share.byteLength;
+		let end = host.offset;
 		const {index, count} = host.worker;
 		const places = members.map((member): Place => {
 			const offset = end + (member.isPrivate === true ? index * backendBytes(member.disk, 1) : 0);
@@ -89,13 +103,6 @@ export class DiskSet {
 	/** The disk of a member; undefined while its medium is out. */
 	at(index: number): Disk | undefined {
 		return this.#places[index]?.disk;
-	}
-
-	/** Tells RAM of this process from any other: the same for all workers. */
-	get drawn(): number {
-		const own = process.getBuiltinModule('node:crypto').randomInt(1, 2 ** 31);
-		const words = Share.on(this.#host.memory, this.#host.offset).$atomic;
-		return Atomics.compareExchange(words, Share.word('drawn'), 0, own) || own;
 	}
 
 	/** Opens a private member's disk anew, as what its source leads to now. When it has been let go of. */

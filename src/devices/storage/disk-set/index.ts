@@ -1,1 +1,1 @@
-export {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces, type SetMember} from './disk-set.ts';
+export {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces, diskSetSavedParts, type SetMember} from './disk-set.ts';

@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import test from 'ava';
 import {DiskError, DiskOperation} from '#devices/storage/disk';
 import {SeededRandom} from '#devices/storage/image/testing';
-import {diskStack, randomLoad} from '#devices/storage/source/testing';
+import {diskStack, randomLoad, type Stack} from '#devices/storage/source/testing';
 import {Overlay} from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-memdiff-'));
@@ -62,7 +62,7 @@ test('memory is taken as pages are written, given back where they are discarded,
 	});
 });
 
-test('a page that was given back holds zeros when it is taken again, and long zeros take next to nothing', async (t) => {
+test('a page that was given back is taken again, for a part of what is zeros too, and long zeros take next to nothing', async (t) => {
 	await diskStack(`memdiff;limit=1M:file:${path}`, async ({write, read, run, memory}) => {
 		const overlay = new Overlay(memory, 0, 2 ** 20);
 		t.is(await write(0, new Uint8Array(2 ** 19).fill(9)), DiskError.NONE);
@@ -111,4 +111,94 @@ test('several have one disk below, each with changes of its own', async (t) => {
 			t.deepEqual(await other.read(4096, 512), Buffer.alloc(512, 2));
 		}),
 	);
+});
+
+/** What a snapshot has of an overlay, as 32-bit words: its header, from a page on spans, and behind 16 MiB of them pages. */
+const savedWords = ({memory, saved}: Pick<Stack, 'memory' | 'saved'>): Int32Array => {
+	const {offset, length} = saved[0] ?? {offset: 0, length: 0};
+	return new Int32Array(memory, offset, length / 4);
+};
+const [spansAt, pagesAt] = [1024, 1024 + 2 ** 22];
+const limited = (limit: string) => `memdiff;limit=${limit}:file:${path}`;
+
+/** Opens an overlay whose saved part is a copy of another one's, with pages of garbage where nothing is. */
+const copied = <T>(content: Int32Array, limit: string, body: (stack: Stack) => Promise<T>): Promise<T> =>
+	diskStack(limited(limit), body, false, (memory, saved) => {
+		const own = savedWords({memory, saved});
+		own.set(content);
+		const touched = own[0] as number;
+		const tables = [...own.subarray(spansAt, spansAt + 1024)].filter((span) => span > 0);
+		const words = tables.flatMap((table) => [...own.subarray(pagesAt + table * 1024, pagesAt + (table + 1) * 1024)]);
+		const used = new Set([...tables, ...words.map((word) => word >>> 8)]);
+		for (let page = 1; page < touched; page++)
+			if (!used.has(page)) own.fill(0x5a5a_5a5a, pagesAt + page * 1024, pagesAt + (page + 1) * 1024);
+		own.fill(0x5a5a_5a5a, pagesAt + touched * 1024);
+		own.fill(0x5a5a_5a5a, spansAt + 1024, pagesAt);
+	});
+
+for (const limit of ['64M', '80M'])
+	test(`what snapshots have of it is all that was written, and it goes on from there, with a limit of ${limit}`, async (t) => {
+		const load = {steps: 60, discarded: base, most: 2 ** 18};
+		await diskStack(limited('64M'), async (stack) => {
+			await randomLoad(t, stack, {...load, content: base, seed: 1});
+			const now = new Uint8Array((await stack.read(0, bytes)) as Buffer);
+			const taken = new Overlay(stack.memory, 0, 2 ** 26).bytes;
+			await copied(savedWords(stack), limit, async (other) => {
+				t.is(Buffer.compare((await other.read(0, bytes)) as Buffer, now), 0);
+				t.is(new Overlay(other.memory, 0, limit === '64M' ? 2 ** 26 : 80 * 2 ** 20).bytes, taken);
+				const disks = [other.disk, await other.another()];
+				await randomLoad(t, other, {...load, content: now, seed: 2, disks});
+			});
+			t.is(Buffer.compare((await stack.read(0, bytes)) as Buffer, now), 0);
+		});
+	});
+
+test('what a snapshot has of it may be anybody’s: what makes no sense is refused, and leads nowhere', async (t) => {
+	await diskStack(limited('1M'), async (stack) => {
+		for (const offset of [0, 4096, 2 ** 22])
+			t.is(await stack.write(offset, new Uint8Array(4096).fill(1)), DiskError.NONE);
+		const words = savedWords(stack);
+		const [table = 0, second = 0] = words.subarray(spansAt);
+		t.true(table > 0 && second > 0);
+		const first = pagesAt + table * 1024;
+		const touched = words[0] as number;
+		const opened = (at: number, value: number) =>
+			diskStack(
+				limited('1M'),
+				async ({read}) => void (await read(0, 512)),
+				false,
+				(memory, saved) => {
+					const own = savedWords({memory, saved});
+					own.set(words);
+					own[at] = value;
+				},
+			);
+		await t.notThrowsAsync(opened(0, touched));
+		for (const [at, value] of [
+			[0, -1],
+			[0, 2 ** 20 / 4096 + 2],
+			[0, 1],
+			[1, -1024],
+			[1, 5],
+			[1, 2 ** 22 + 1024],
+			[spansAt, touched],
+			[spansAt, -2],
+			[spansAt, second],
+			[spansAt, 2 ** 31 - 1],
+			[spansAt + 1023, table],
+			[first, (touched << 8) | 0xff],
+			[first, (table << 8) | 0xff],
+			[first, 0xffff_ffff],
+			[first + 1, words[first] as number],
+			[first + 1023, (second << 8) | 0xff],
+		] as const)
+			await t.throwsAsync(opened(at, value), {code: 'DISK_OVERLAY_DAMAGED'}, `${at}: ${value}`);
+	});
+});
+
+test('each worker of a disk that is damaged finds it so', async (t) => {
+	const memory = new SharedArrayBuffer(Overlay.sharedBytes(2 ** 20));
+	new Int32Array(memory, Overlay.savedPart(0, 2 ** 20).offset)[0] = -1;
+	for (let worker = 0; worker < 2; worker++)
+		t.throws(() => new Overlay(memory, 0, 2 ** 20), {code: 'DISK_OVERLAY_DAMAGED'});
 });

@@ -7,28 +7,40 @@ export const pageBytes = 4096;
 const chunkPages = 2 ** 18;
 const wordsPerPage = pageBytes / 4;
 
-/** What the threads have in common. */
+/** What the threads have in common, and no snapshot has. */
 export const OverlayHeader = wire('overlay', {
 	/** See `lock`. */
 	lock: i32,
-	/** Pages that were ever taken, page 0 with them, which nobody gets. */
-	touched: i32,
+	/** See {@link Found}. */
+	found: i32,
 	/** First of the pages that were given back, 0 for none. */
 	free: i32,
 	/** Pages that are taken. */
 	taken: i32,
 });
 
+/** What there is in an overlay's memory at first: nobody has looked yet; all is right; a snapshot was damaged. */
+export const Found = {UNKNOWN: 0, RIGHT: 1, WRONG: 2} as const;
+
+/** What snapshots have too. */
+export const SavedHeader = wire('overlay-saved', {
+	/** Pages that were ever taken, page 0 with them, which nobody gets. */
+	touched: i32,
+	/** Spans up to the last that something was ever in. */
+	spans: i32,
+});
+
 /** Bytes before so many pages: the header, and which page was given back before each. */
 export const pagesOverhead = (count: number): number => OverlayHeader.byteLength + Math.ceil(count / 2) * 8;
 
 /**
- * Pages in memory that threads share. They hold zeros when they are taken, and the host has the memory of those that are not. Who
- * calls has the lock.
+ * Pages in memory that threads share. They may hold anything when they are taken: of a snapshot's the host brings back what its file has.
+ * It has the memory of those that are not taken. Who calls has the lock.
  */
 export class OverlayPages {
 	readonly count: number;
 	readonly header: ViewOf<typeof OverlayHeader>;
+	readonly saved: ViewOf<typeof SavedHeader>;
 	readonly #next: Int32Array;
 	readonly #chunks: readonly Buffer[];
 	readonly #words: readonly Int32Array[];
@@ -39,11 +51,13 @@ export class OverlayPages {
 
 	/**
 	 * @param offset - of the header
-	 * @param pages - offset of the first page, a multiple of a page as an address
+	 * @param saved - offset of what snapshots have, and of its header
+	 * @param pages - offset of the first page
 	 */
-	constructor(memory: SharedArrayBuffer, offset: number, pages: number, count: number) {
+	constructor(memory: SharedArrayBuffer, offset: number, saved: number, pages: number, count: number) {
 		this.count = count;
 		this.header = OverlayHeader.on(memory, offset);
+		this.saved = SavedHeader.on(memory, saved);
 		this.#next = new Int32Array(memory, offset + OverlayHeader.byteLength, count);
 		const chunks: Buffer[] = [];
 		const words: Int32Array[] = [];
@@ -83,18 +97,18 @@ export class OverlayPages {
 
 	/** Takes a page; 0 when there is none. */
 	take(): number {
-		const {header} = this;
+		const {header, saved} = this;
 		const free = header.free;
 		let page = free;
 		if (free !== 0) header.free = this.#next[free] as number;
 		else {
-			page = Math.max(1, header.touched);
+			page = Math.max(1, saved.touched);
 			if (page >= this.count) {
 				if (this.#runLength === 0) return 0;
 				this.flush();
 				return this.take();
 			}
-			header.touched = page + 1;
+			saved.touched = page + 1;
 		}
 		header.taken++;
 		return page;
@@ -114,18 +128,25 @@ export class OverlayPages {
 	flush(): void {
 		if (this.#runLength === 0) return;
 		const start = this.#address + BigInt(this.#runStart) * BigInt(pageBytes);
-		const {header} = this;
-		const bytes = this.#runLength * pageBytes;
-		if (advise(start, bytes, Advice.DONTNEED) < 0) {
-			const at = this.start(this.#runStart);
-			this.chunk(this.#runStart).fill(0, at, at + bytes);
-		}
+		advise(start, this.#runLength * pageBytes, Advice.DONTNEED);
 		// The first is taken first again, so that what is written in order lies in order.
-		for (let page = this.#runStart + this.#runLength - 1; page >= this.#runStart; page--) {
-			this.#next[page] = header.free;
-			header.free = page;
-		}
-		header.taken -= this.#runLength;
+		for (let page = this.#runStart + this.#runLength - 1; page >= this.#runStart; page--) this.#free(page);
+		this.header.taken -= this.#runLength;
 		this.#runLength = 0;
+	}
+
+	/** Has exactly these pages be taken, of those that ever were: for what comes from a snapshot. */
+	restore(taken: Uint8Array): void {
+		const {header, saved} = this;
+		header.taken = 0;
+		for (let page = saved.touched - 1; page > 0; page--) {
+			if (taken[page] === 0) this.#free(page);
+			else header.taken++;
+		}
+	}
+
+	#free(page: number): void {
+		this.#next[page] = this.header.free;
+		this.header.free = page;
 	}
 }

@@ -1,12 +1,13 @@
-import {addressOf} from '#support/ffi';
+import {errorTable} from '#support/errors';
+import {addressOf, Mmap, mapOver} from '#support/ffi';
 import {lock, unlock} from '#support/shared-memory';
-import {OverlayHeader, OverlayPages, pageBytes, pagesOverhead} from './overlay-pages.ts';
+import {Found, OverlayHeader, OverlayPages, pageBytes, pagesOverhead} from './overlay-pages.ts';
 
 const sectorBytes = 512;
-/** Pages that one table has: its words are a page too. */
-const tablePages = pageBytes / 4;
+/** A table is a page of words, each of which is for a page. */
+const wordsPerPage = pageBytes / 4;
 /** Part of a disk that one table is for. */
-const spanBytes = tablePages * pageBytes;
+const spanBytes = wordsPerPage * pageBytes;
 /** Tables that a disk may have. */
 const mostSpans = 2 ** 22;
 const allSectors = 0xff;
@@ -14,8 +15,15 @@ const lockWord = OverlayHeader.word('lock');
 
 /** Longest disk that an overlay is for: 16 TiB. */
 export const mostDiskBytes = mostSpans * spanBytes;
-/** Most memory that one may take, its tables with it. */
-export const mostOverlayBytes = 2 ** 34;
+/** Most memory that one may take, its tables with it. A device's memory is of 16 GiB at most. */
+export const mostOverlayBytes = 15 * 2 ** 30;
+
+const overlayError = errorTable({
+	DISK_OVERLAY_DAMAGED: () => ({
+		message: 'What the snapshot has of a memdiff disk is damaged: its tables make no sense',
+		remedy: 'Use a snapshot that is whole, or make it again with save-snapshot',
+	}),
+});
 
 /** What an overlay has of a range. */
 export const Content = {
@@ -32,6 +40,10 @@ const Span = {EMPTY: 0, ZEROS: -1} as const;
 /** Page 0 is nobody's. */
 const pagesOf = (limitBytes: number): number => Math.floor(limitBytes / pageBytes) + 1;
 
+/** Of what snapshots have, before the pages: a page for its header, and the spans. */
+const spansOffset = pageBytes;
+const pagesOffset = spansOffset + mostSpans * 4;
+
 /**
  * The sectors of a disk that are not as they are below, in memory that the workers share. It is a table of tables: a word for each 4 MiB of
  * the disk, and for such a span one for each page, of which the lower 8 bits say which of its sectors are here, and the upper 24 in which
@@ -47,19 +59,32 @@ export class Overlay {
 
 	/** Bytes of shared memory for one that takes so many at most; most of them are never touched. */
 	static sharedBytes(limitBytes: number): number {
-		const count = pagesOf(limitBytes);
-		return pagesOverhead(count) + mostSpans * 4 + (count + 1) * pageBytes;
+		const {length} = Overlay.savedPart(0, limitBytes);
+		return pagesOverhead(pagesOf(limitBytes)) + pageBytes + length;
 	}
 
-	/** @param offset - a multiple of 8 */
-	constructor(memory: SharedArrayBuffer, offset: number, limitBytes: number) {
+	/** The part of its shared memory that snapshots have. It begins alike whatever the limit is. */
+	static savedPart(offset: number, limitBytes: number): {readonly offset: number; readonly length: number} {
 		const count = pagesOf(limitBytes);
-		const spans = offset + pagesOverhead(count);
-		const end = spans + mostSpans * 4;
-		const skipped = (pageBytes - ((Number(addressOf(memory) % BigInt(pageBytes)) + end) % pageBytes)) % pageBytes;
-		this.#spans = new Int32Array(memory, spans, mostSpans);
-		this.#pages = new OverlayPages(memory, offset, end + skipped, count);
+		const start = Math.ceil((offset + pagesOverhead(count)) / pageBytes) * pageBytes;
+		return {offset: start, length: pagesOffset + count * pageBytes};
+	}
+
+	/**
+	 * @param memory - zero at first, but for the {@link savedPart}, which may be a snapshot's
+	 * @param offset - a multiple of 8
+	 * @throws VmmError DISK_OVERLAY_DAMAGED
+	 */
+	constructor(memory: SharedArrayBuffer, offset: number, limitBytes: number) {
+		const {offset: saved} = Overlay.savedPart(offset, limitBytes);
+		this.#spans = new Int32Array(memory, saved + spansOffset, mostSpans);
+		this.#pages = new OverlayPages(memory, offset, saved, saved + pagesOffset, pagesOf(limitBytes));
 		this.chunk = this.#pages.chunk(0);
+		const {header} = this.#pages;
+		const isLocked = this.lock();
+		if (isLocked && header.found === Found.UNKNOWN) header.found = this.#restore() ? Found.RIGHT : Found.WRONG;
+		if (isLocked) this.unlock();
+		if (header.found !== Found.RIGHT) throw overlayError('DISK_OVERLAY_DAMAGED', {});
 	}
 
 	/** Bytes of memory that it has now, tables with them. */
@@ -131,7 +156,7 @@ export class Overlay {
 		let before = 0;
 		for (let done = 0; done < most; index++) {
 			const word = words[first + index] as number;
-			const page = word >>> 8 || this.#pages.take();
+			const page = word >>> 8 || this.#takePage(word);
 			if (page === 0) return done;
 			const count = Math.min(8 - sector, (most - done) / sectorBytes);
 			const mask = ((1 << count) - 1) << sector;
@@ -175,6 +200,15 @@ export class Overlay {
 		}
 	}
 
+	/** A page for what was none: sectors of it that are zeros already lie in it from now on. 0 when there is no room. */
+	#takePage(word: number): number {
+		const page = this.#pages.take();
+		if (page === 0 || (word & allSectors) === 0) return page;
+		const at = this.#pages.start(page);
+		this.#pages.chunk(page).fill(0, at, at + pageBytes);
+		return page;
+	}
+
 	/** The table of the span that a byte is in; 0 when there is no room for one. */
 	#table(offset: number): number {
 		const index = Math.floor(offset / spanBytes);
@@ -182,12 +216,57 @@ export class Overlay {
 		if (span > 0) return span;
 		const table = this.#pages.take();
 		if (table === 0) return 0;
-		if (span === Span.ZEROS) {
-			const first = this.#pages.firstWord(table);
-			this.#pages.words(table).fill(allSectors, first, first + tablePages);
-		}
-		this.#spans[index] = table;
+		const first = this.#pages.firstWord(table);
+		this.#pages.words(table).fill(span === Span.ZEROS ? allSectors : 0, first, first + wordsPerPage);
+		this.#changeSpan(index, table);
 		return table;
+	}
+
+	#changeSpan(index: number, value: number): void {
+		const {saved} = this.#pages;
+		if (index >= saved.spans) saved.spans = (Math.floor(index / wordsPerPage) + 1) * wordsPerPage;
+		this.#spans[index] = value;
+	}
+
+	/**
+	 * Looks through what a snapshot had, which may be anybody's: each page that is led to is one, and led to once. The file may be written to
+	 * later; so what leads anywhere is first made a copy of its own, by writing to it. @returns false where something makes no sense
+	 */
+	#restore(): boolean {
+		const {saved, count} = this.#pages;
+		ownPage(saved.$atomic, 0);
+		const {touched, spans} = saved;
+		if (touched < 0 || touched > count || spans < 0 || spans > mostSpans || spans % wordsPerPage !== 0) return false;
+		this.#forgetSpans(spans);
+		const taken = new Uint8Array(touched);
+		const isTaken = (page: number): boolean => {
+			if (page <= 0 || taken[page] !== 0) return false;
+			taken[page] = 1;
+			return true;
+		};
+		for (let index = 0; index < spans; index++) {
+			if (index % wordsPerPage === 0) ownPage(this.#spans, index);
+			const table = this.#spans[index] as number;
+			if (table === Span.EMPTY || table === Span.ZEROS) continue;
+			if (!isTaken(table)) return false;
+			const words = this.#pages.words(table);
+			const first = this.#pages.firstWord(table);
+			ownPage(words, first);
+			for (let word = first; word < first + wordsPerPage; word++) {
+				const page = (words[word] as number) >>> 8;
+				if (page !== 0 && !isTaken(page)) return false;
+			}
+		}
+		this.#pages.restore(taken);
+		return true;
+	}
+
+	/** Has the spans from one on be empty, whatever a snapshot has there, without a look at them. */
+	#forgetSpans(first: number): void {
+		const left = this.#spans.subarray(first);
+		if (left.length === 0) return;
+		const flags = Mmap.PRIVATE | Mmap.ANONYMOUS | Mmap.NORESERVE;
+		mapOver(addressOf(left), left.byteLength, {protection: Mmap.PROT_READ | Mmap.PROT_WRITE, flags, fd: -1});
 	}
 
 	#setSpan(index: number, value: number): void {
@@ -195,10 +274,10 @@ export class Overlay {
 		if (table > 0) {
 			const words = this.#pages.words(table);
 			const first = this.#pages.firstWord(table);
-			for (let page = first; page < first + tablePages; page++) this.#giveOf(words[page] as number);
+			for (let page = first; page < first + wordsPerPage; page++) this.#giveOf(words[page] as number);
 			this.#pages.give(table);
 		}
-		this.#spans[index] = value;
+		this.#changeSpan(index, value);
 	}
 
 	#giveOf(word: number): void {
@@ -239,10 +318,13 @@ export class Overlay {
 			this.#giveOf(words[page] as number);
 			words[page] = 0;
 		}
-		for (let page = start; page < start + tablePages; page++) if (words[page] !== 0) return;
+		for (let page = start; page < start + wordsPerPage; page++) if (words[page] !== 0) return;
 		this.#setSpan(index, Span.EMPTY);
 	}
 }
+
+/** Has the kernel copy the page that a word is in, where it is a file's. */
+const ownPage = (words: Int32Array, index: number): void => void Atomics.add(words, index, 0);
 
 function contentOf(word: number, sector: number): Content {
 	if ((word & (1 << sector)) === 0) return Content.ABSENT;

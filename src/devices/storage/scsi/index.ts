@@ -1,7 +1,15 @@
 export {mostTransferBytes} from './identification.ts';
 export {ScsiRequest} from './scsi-request.ts';
 export {mostLun, type ScsiTarget} from './scsi-target.ts';
-export {mostUnits, ScsiUnits, type UnitConfig, type UnitsHost, unitPlaces, unitsBytes} from './scsi-units.ts';
+export {
+	mostUnits,
+	ScsiUnits,
+	type UnitConfig,
+	type UnitsHost,
+	unitPlaces,
+	unitSavedParts,
+	unitsBytes,
+} from './scsi-units.ts';
 export {mostSenseBytes, ScsiStatus} from './sense.ts';
 export {
 	attachUnit,

@@ -251,7 +251,7 @@ test('what a snapshot says that is not of a disk, changes nothing', async (t) =>
 	t.is(state.attentions, 0);
 	for (const media of [3, 4]) {
 		state.media = media;
-		initiator.units.start(0);
+		initiator.units.start();
 		await initiator.follow();
 		t.like(await initiator.run(read10(0, 1), {room: 512}), good, 'no medium goes of a disk');
 	}

@@ -13,8 +13,6 @@ export interface UnitFacts {
 	/** Names the device that it is a part of: the unit's ids follow from it. */
 	readonly serial: string;
 	readonly state: UnitState;
-	/** The data are in RAM that is no more: the initiator must not take zeros for them. */
-	isLost: boolean;
 	/** Runs `action` under the lock of the state. */
 	locked<R>(action: () => R): R;
 	/** The initiator has changed what other threads and the transport have to look at. */
@@ -91,7 +89,6 @@ export class ScsiUnit implements RequestOwner {
 
 	/** Why there is no medium that could be used; undefined where there is one. */
 	get mediumFault(): Sense | undefined {
-		if (this.facts.isLost) return Senses.LOST;
 		if (this.has(UnitFlag.TRAY_OPEN)) return Senses.TRAY_OPEN;
 		if ((this.state.media & 1) !== 0) return Senses.NO_MEDIUM;
 		return this.disk === undefined || this.media !== this.state.media ? Senses.BECOMING_READY : undefined;

@@ -1,8 +1,8 @@
-import type {BackWork} from '#devices/device';
+import type {BackWork, SavedMemory} from '#devices/device';
 import type {DiskPolicy, OpenDisk, ReportedDisk} from '#devices/storage/backend';
 import {type Disk, diskMovers} from '#devices/storage/disk';
-import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces} from '#devices/storage/disk-set';
-import {type DiskSource, isVolatile} from '#devices/storage/source';
+import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces, diskSetSavedParts} from '#devices/storage/disk-set';
+import type {DiskSource} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
 import {blockCommands} from './block-commands.ts';
 import {dvdCommands} from './dvd-commands.ts';
@@ -78,6 +78,10 @@ export const unitPlaces = (units: readonly UnitConfig[], workers: number, offset
 		offset: place.offset,
 	}));
 
+/** The parts of it that snapshots have. @param offset - of the units in it */
+export const unitSavedParts = (units: readonly UnitConfig[], workers: number, offset: number): readonly SavedMemory[] =>
+	diskSetSavedParts(membersOf(units), workers, offset, (index) => `unit-${units[index]?.lun}`);
+
 /** The units of a device as one worker has them: opens their disks, follows their media and lengths, and keeps them through snapshots. */
 export class ScsiUnits {
 	readonly target: ScsiTarget;
@@ -96,7 +100,6 @@ export class ScsiUnits {
 				lun: config.lun,
 				serial,
 				state: states[index] as UnitState,
-				isLost: false,
 				locked: host.locked,
 				changed: () => host.changed(),
 			};
@@ -120,17 +123,11 @@ export class ScsiUnits {
 		}
 	}
 
-	/**
-	 * Before anything is served. Under the lock.
-	 * @param disk - tells whose RAM the data of disks in memory are in; 0 when the device is as new
-	 * @returns the same from now on
-	 */
-	start(disk: number): number {
+	/** Before anything is served. Under the lock. */
+	start(): void {
 		this.#disks.start();
-		const own = this.#disks.drawn;
 		for (const {unit, config} of this.#all) {
 			const {facts, state} = unit;
-			facts.isLost = facts.kind === 'disk' && isVolatile(config.disk) && disk !== 0 && disk !== own;
 			// A disk is no medium, whatever a snapshot says.
 			if (facts.kind === 'disk') state.media = 0;
 			// What has just been opened is the last medium that the guest of a snapshot knows; what comes during a pause is another.
@@ -140,7 +137,6 @@ export class ScsiUnits {
 			state.flags = config.detached === true ? UnitFlag.DETACHED : 0;
 			state.attentions = Attention.RESET;
 		}
-		return disk || own;
 	}
 
 	/**

@@ -12,8 +12,8 @@ export interface Sense {
 }
 
 const sense = (key: number, code: number, qualifier = 0): Sense => ({key, code, qualifier});
-const [NO_SENSE, NOT_READY, MEDIUM_ERROR, HARDWARE_ERROR, ILLEGAL_REQUEST, UNIT_ATTENTION, DATA_PROTECT, ABORTED] = [
-	0x0, 0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0xb,
+const [NO_SENSE, NOT_READY, MEDIUM_ERROR, ILLEGAL_REQUEST, UNIT_ATTENTION, DATA_PROTECT, ABORTED] = [
+	0x0, 0x2, 0x3, 0x5, 0x6, 0x7, 0xb,
 ];
 
 /** Those that there are (SPC-4, tables 48 and D.2). */
@@ -24,7 +24,6 @@ export const Senses = {
 	TRAY_OPEN: sense(NOT_READY, 0x3a, 0x02),
 	WRITE_ERROR: sense(MEDIUM_ERROR, 0x0c),
 	READ_ERROR: sense(MEDIUM_ERROR, 0x11),
-	LOST: sense(HARDWARE_ERROR, 0x44),
 	LIST_LENGTH: sense(ILLEGAL_REQUEST, 0x1a),
 	INVALID_OPCODE: sense(ILLEGAL_REQUEST, 0x20),
 	OUT_OF_RANGE: sense(ILLEGAL_REQUEST, 0x21),

@@ -1,4 +1,4 @@
-import type {DeviceWorkerPlace} from '#devices/device';
+import type {DeviceWorkerPlace, SavedMemory} from '#devices/device';
 import type {Disk} from '#devices/storage/disk';
 import type {VmmError} from '#support/errors';
 import {optionError, type PathHost} from '#support/options';
@@ -53,10 +53,10 @@ export interface DiskKind<S extends DiskSource> {
 	disks?(source: S): readonly DiskSource[];
 	/** It only reads its {@link disks}. */
 	readonly readsDisks?: true;
-	/** What is written to it is gone with the process. */
-	readonly isVolatile?: true;
 	/** Bytes that the workers of one share, a multiple of 8, without those of its {@link disks}. */
 	sharedBytes(source: S): number;
+	/** The part of them that snapshots have, since it is what was written. @param offset - of its shared bytes */
+	savedPart?(source: S, offset: number): Omit<SavedMemory, 'name'>;
 	/** Loads what only such disks want. @throws VmmError */
 	open(source: S, opening: DiskOpening): Promise<Disk>;
 }

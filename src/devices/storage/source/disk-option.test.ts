@@ -1,7 +1,7 @@
 import test from 'ava';
 import type {VmmError} from '#support/errors';
 import type {PathHost} from '#support/options';
-import {diskOption, isVolatile, sharedBytes} from './index.ts';
+import {diskOption, savedParts, sharedBytes} from './index.ts';
 
 const parse = (text: string) => diskOption.parse(text, '--disk');
 const file = {kind: 'file', path: 'a.img'} as const;
@@ -160,10 +160,15 @@ test('the host is asked about each file', (t) => {
 	t.regex(check('memdiff:memdiff:b.img'), /^--disk memdiff disk memdiff disk "b.img" does not exist/);
 });
 
-test('what is shared is for all disks of one, and what is gone with the process is so however deep it is', (t) => {
-	t.is(sharedBytes(parse('memdiff:mem:1M')), sharedBytes(parse('memdiff:a.img')) - sharedBytes(file) + 2 ** 20);
-	t.deepEqual(
-		['a.img', 'mem:512', 'memdiff:a.img'].map((text) => isVolatile(parse(text))),
-		[false, true, true],
-	);
+test('what is shared is for all disks of one, and snapshots have what is in memory, however deep it is', (t) => {
+	t.is(sharedBytes(parse('memdiff:mem:1M')), sharedBytes(parse('memdiff:a.img')) - sharedBytes(file) + 2 ** 20 + 4096);
+	const parts = (text: string, offset = 0) => savedParts(parse(text), offset, 'disk');
+	t.deepEqual(parts('a.img'), []);
+	t.deepEqual(parts('mem:512', 8), [{name: 'disk/mem', offset: 4096, length: 4096, mayBeNew: false}]);
+	const [one, other, third] = parts('striped:[memdiff;limit=1M:a.img][mem:1M]').concat(parts('memdiff:mem:1M'));
+	t.like(one, {name: 'disk/striped1/memdiff', mayBeNew: true});
+	t.like(other, {name: 'disk/striped2/mem', length: 2 ** 20, mayBeNew: false});
+	t.like(third, {name: 'disk/memdiff', mayBeNew: true});
+	t.true((other?.offset as number) >= (one?.offset as number) + (one?.length as number));
+	for (const part of [one, other, third]) t.is((part?.offset as number) % 4096, 0);
 });

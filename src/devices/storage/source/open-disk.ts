@@ -1,3 +1,4 @@
+import type {SavedMemory} from '#devices/device';
 import type {Disk} from '#devices/storage/disk';
 import type {DiskHost} from './disk-kind.ts';
 import type {DiskSource} from './disk-source.ts';
@@ -9,9 +10,32 @@ const disksOf = (source: DiskSource): readonly DiskSource[] => kindOf(source).di
 export const sharedBytes = (source: DiskSource): number =>
 	disksOf(source).reduce((sum, disk) => sum + sharedBytes(disk), kindOf(source).sharedBytes(source));
 
-/** True where what is written to such a disk is gone with the process: a guest of a snapshot must not take what is there for it. */
-export const isVolatile = (source: DiskSource): boolean =>
-	kindOf(source).isVolatile === true || disksOf(source).some(isVolatile);
+/** The disks that one lies over, each with the place of its shared bytes: one behind the other, behind its own. */
+function placedDisks(source: DiskSource, offset: number): {readonly disk: DiskSource; readonly offset: number}[] {
+	let end = offset + kindOf(source).sharedBytes(source);
+	return disksOf(source).map((disk) => {
+		const placed = {disk, offset: end};
+		end += sharedBytes(disk);
+		return placed;
+	});
+}
+
+/**
+ * The parts of its shared bytes that snapshots have.
+ * @param offset - of the shared bytes
+ * @param name - of the disk among its device's
+ */
+export function savedParts(source: DiskSource, offset: number, name: string): readonly SavedMemory[] {
+	const {prefix, savedPart} = kindOf(source);
+	const own = savedPart?.(source, offset);
+	const below = placedDisks(source, offset);
+	return [
+		...(own === undefined ? [] : [{name: `${name}/${prefix}`, ...own}]),
+		...below.flatMap((placed, index) =>
+			savedParts(placed.disk, placed.offset, `${name}/${prefix}${below.length > 1 ? index + 1 : ''}`),
+		),
+	];
+}
 
 /**
  * Opens a disk for one worker, with those that it lies over.
@@ -19,12 +43,9 @@ export const isVolatile = (source: DiskSource): boolean =>
  */
 export async function openDisk(source: DiskSource, isReadOnly: boolean, host: DiskHost): Promise<Disk> {
 	const kind = kindOf(source);
-	let end = host.offset + kind.sharedBytes(source);
-	const opening = disksOf(source).map((disk) => {
-		const offset = end;
-		end += sharedBytes(disk);
-		return openDisk(disk, isReadOnly || kind.readsDisks === true, {...host, offset});
-	});
+	const opening = placedDisks(source, host.offset).map(({disk, offset}) =>
+		openDisk(disk, isReadOnly || kind.readsDisks === true, {...host, offset}),
+	);
 	const settled = await Promise.allSettled(opening);
 	const disks = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
 	try {

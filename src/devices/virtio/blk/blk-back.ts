@@ -1,10 +1,9 @@
 import {DiskBackend, type OpenDisk} from '#devices/storage/backend';
 import {diskMovers} from '#devices/storage/disk';
-import {isVolatile} from '#devices/storage/source';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import {LeftChains, leftBytes, type VirtQueue} from '#devices/virtio/queue';
 import {errorTable} from '#support/errors';
-import {array, type FieldsView, i32, reserved, u32, wire} from '#support/wire';
+import {array, type FieldsView, u32, wire} from '#support/wire';
 import {queueSize} from './blk-request.ts';
 import {diskConfig, toldDisk, writebackOffset} from './config-space.ts';
 import type {VirtioBlkConfig} from './handle.ts';
@@ -30,21 +29,12 @@ export const mostQueues = 16;
 export const mostLeftBytes: number = leftBytes(mostQueues, queueSize);
 
 export const BlkState = wire('virtio-blk', {
-	/** Tells whose RAM the data are in ({@link BlkShare.disk}), or 1 for a file's; 0 when the machine is as new. */
-	disk: u32,
 	/** Counts the requests of the machine's owner to look how long the disk is. */
 	measures: u32,
 	/** What moves its data, counted from 1 in {@link diskMovers}; 0 before there is a disk. */
 	mover: u32,
 	/** Requests that are to be tried again when the machine goes on: see {@link LeftChains}. */
 	left: array(u32, mostLeftBytes / 4),
-});
-
-/** Memory that the backs share before the disk's. */
-export const BlkShare = wire('virtio-blk-share', {
-	/** A number that the first of them draws. */
-	disk: i32,
-	padding: reserved(4),
 });
 
 const blkError = errorTable({
@@ -68,8 +58,6 @@ export class BlkBack implements VirtioBack {
 	#opening: Promise<DiskBackend> | undefined;
 	#disk: DiskBackend | undefined;
 	#requests: BlkRequests | undefined;
-	/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
-	#isLost = false;
 	#measures = 0;
 
 	constructor(
@@ -89,7 +77,7 @@ export class BlkBack implements VirtioBack {
 		const {disk: source, readOnly, policy = {}, id} = this.#config;
 		const {reactor, worker, hostMemory, has, noticed} = this.#services;
 		const memory = hostMemory as SharedArrayBuffer;
-		const host = {reactor, worker, memory, offset: BlkShare.byteLength, noticed};
+		const host = {reactor, worker, memory, offset: 0, noticed};
 		this.#opening = DiskBackend.open(source, readOnly, policy, host, this.#openDisk);
 		const disk = await this.#opening;
 		this.#disk = disk;
@@ -103,16 +91,13 @@ export class BlkBack implements VirtioBack {
 
 	start(): void {
 		this.#opened.start();
-		const own = isVolatile(this.#config.disk) ? this.#draw() : 1;
 		const {worker, locked} = this.#services;
 		locked(() => {
-			if (this.#state.disk === 0) this.#state.disk = own;
-			this.#isLost = this.#state.disk !== own;
 			this.#state.mover = diskMovers.indexOf(this.#opened.mover) + 1;
 		});
 		if (worker.index === 0) this.#startTelling();
 		const requests = this.#requests as BlkRequests;
-		this.#left.retake((queue, index, chain) => requests.serve(queue, index, chain, this.#isLost));
+		this.#left.retake((queue, index, chain) => requests.serve(queue, index, chain));
 	}
 
 	#startTelling(): void {
@@ -148,8 +133,7 @@ export class BlkBack implements VirtioBack {
 
 	queueReady(queue: VirtQueue, index: number): void {
 		const requests = this.#requests as BlkRequests;
-		for (let chain = queue.next(); chain !== undefined; chain = queue.next())
-			requests.serve(queue, index, chain, this.#isLost);
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) requests.serve(queue, index, chain);
 	}
 
 	/** The machine's owner may have made the disk longer, or shorter. */
@@ -176,13 +160,6 @@ export class BlkBack implements VirtioBack {
 
 	get #opened(): DiskBackend {
 		return this.#disk as DiskBackend;
-	}
-
-	/** Tells RAM of this process from any other. */
-	#draw(): number {
-		const drawn = process.getBuiltinModule('node:crypto').randomInt(2, 2 ** 31);
-		const share = BlkShare.on(this.#services.hostMemory as SharedArrayBuffer);
-		return Atomics.compareExchange(share.$atomic, BlkShare.word('disk'), 0, drawn) || drawn;
 	}
 
 	/** Has configuration space say what the disk is now. The driver may write what is between the two parts. */

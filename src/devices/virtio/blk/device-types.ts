@@ -4,7 +4,7 @@ import {diskReport, policyOption} from '#devices/storage/backend';
 import {diskForms, diskOption, measureDisk} from '#devices/storage/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
-import {BlkShare, mostQueues} from './blk-back.ts';
+import {mostQueues} from './blk-back.ts';
 import {virtioBlkFlags} from './flags.ts';
 import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
 import {virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
@@ -32,7 +32,7 @@ const options = {
 
 const summary = 'A disk';
 const report = ({workers}: VirtioBlkConfig, memory: SharedArrayBuffer): HostReport =>
-	diskReport([{disk: 0, offset: BlkShare.byteLength}], memory, workers);
+	diskReport([{disk: 0, offset: 0}], memory, workers);
 const commands = [measureDisk];
 
 /** Disks as machines have them on PCI Express. */

@@ -80,7 +80,7 @@ export class BlkRequests implements RequestOwner {
 	 * Does what a chain asks for, and completes it, now or later.
 	 * @param fails - answers with an error instead
 	 */
-	serve(queue: VirtQueue, index: number, chain: Chain, fails: boolean): void {
+	serve(queue: VirtQueue, index: number, chain: Chain): void {
 		// Without a byte for the status there is no way to say anything (virtio 1.2, 5.2.6.1).
 		if (chain.writable === 0 || !chain.read(0, this.#header.$bytes)) {
 			queue.complete(chain, 0);
@@ -88,8 +88,7 @@ export class BlkRequests implements RequestOwner {
 		}
 		const request = (this.#free.pop() ?? new BlkRequest(this)).begin(queue, index, chain);
 		this.#inFlight++;
-		if (fails) this.ended(request, RequestStatus.IO_ERROR, 0);
-		else this.#perform(request, chain);
+		this.#perform(request, chain);
 	}
 
 	submit(request: BlkRequest): void {

@@ -263,22 +263,6 @@ test('as many segments as a request may have, each as long as one may be, are se
 	t.deepEqual(machine.failures, []);
 });
 
-test('a disk whose data were lost with another process says so, on every worker', async (t) => {
-	const one = await make('pci');
-	t.deepEqual(await one.request(OUT, 0, [{at: data, length: 512}]), [OK, 1]);
-	await one.machine.stop();
-	const two = await make('pci', {workers: 2});
-	await two.machine.stop();
-	const ram = new Uint8Array(0x10_0000);
-	one.machine.memory.copyOut(0, ram);
-	two.machine.memory.copyIn(0, ram);
-	two.machine.machine.restore(one.machine.machine.save());
-	two.machine.start();
-	two.driver.resume(one.driver);
-	two.driver.used();
-	for (const queue of [0, 1]) t.deepEqual(await two.request(IN, 0, [], queue), [IO_ERROR, 1]);
-});
-
 test('a disk that is only read says so, and keeps its data', async (t) => {
 	const {machine, driver, request} = await make('pci', {readOnly: true});
 	t.true(driver.offered.includes(5));

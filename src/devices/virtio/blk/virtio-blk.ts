@@ -1,10 +1,10 @@
-import {backendBytes, mayHold, type OpenDisk} from '#devices/storage/backend';
+import {backendBytes, backendSavedParts, mayHold, type OpenDisk} from '#devices/storage/backend';
 import {diskMovers} from '#devices/storage/disk';
 import {measureDisk, openDisk} from '#devices/storage/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {type SavedFields, stateError} from '#support/saved-state';
-import {BlkBack, type BlkFeature, BlkShare, BlkState, blkFeatures, mostLeftBytes, mostQueues} from './blk-back.ts';
+import {BlkBack, type BlkFeature, BlkState, blkFeatures, mostLeftBytes, mostQueues} from './blk-back.ts';
 import {queueSize} from './blk-request.ts';
 import {emptyConfig, writebackOffset} from './config-space.ts';
 import {type VirtioBlkConfig, virtioBlkId, virtioBlkKind} from './handle.ts';
@@ -19,18 +19,19 @@ const blkError = errorTable({
 
 /**
  * In version 2 configuration space became longer by what is said of clearing ranges; in 3 the owner may have the disk measured; in 4 requests
- * may be left for later.
+ * may be left for later; in 5 it does not say any more whose RAM the data of a disk in memory are in, for they come with it.
  */
 const versions = {
-	version: 4,
-	upgrade: ({'virtio.config': config = '', ...fields}: SavedFields, from: number): SavedFields => {
+	version: 5,
+	upgrade: (saved: SavedFields, from: number): SavedFields => {
+		const {'virtio.config': config = '', disk: _, left, ...fields} = saved;
 		for (const [field, since] of Object.entries({measures: 3, mover: 3, left: 4}))
-			if (from < since && field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioBlkKind, field});
+			if (from < since && field in saved) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioBlkKind, field});
 		return {
 			measures: 0,
 			mover: 0,
 			...fields,
-			left: Buffer.alloc(mostLeftBytes).toString('base64'),
+			left: left ?? Buffer.alloc(mostLeftBytes).toString('base64'),
 			'virtio.config': from < 2 && typeof config === 'string' ? longer(config) : config,
 		};
 	},
@@ -47,7 +48,8 @@ const virtioBlk = (open: OpenDisk): VirtioDevice<VirtioBlkConfig, typeof BlkStat
 	state: BlkState,
 	versions,
 	workers: ({workers}) => workers,
-	hostMemory: ({disk, workers}) => BlkShare.byteLength + backendBytes(disk, workers),
+	hostMemory: ({disk, workers}) => backendBytes(disk, workers),
+	savedMemory: ({disk, workers}) => backendSavedParts(disk, workers, 0, 'disk'),
 	features: blkFeatures,
 	offers: ({readOnly}) => [
 		'sizeMost',

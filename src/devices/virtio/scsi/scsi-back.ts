@@ -33,8 +33,6 @@ export const firstRequestQueue = 2;
 export const mostLeftBytes: number = leftBytes(firstRequestQueue + mostRequestQueues, queueSize);
 
 export const ScsiState = wire('virtio-scsi', {
-	/** Tells whose RAM the data of disks in memory are in; 0 when the machine is as new. */
-	disk: u32,
 	/** Counts the requests of the machine's owner to look how long the disks are. */
 	measures: u32,
 	/** By place in the configuration. */
@@ -100,7 +98,7 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 	start(): void {
 		const units = this.#opened;
 		this.#services.locked(() => {
-			this.#state.disk = units.start(this.#state.disk);
+			units.start();
 			if (this.#services.worker.index === 0) units.startTelling();
 		});
 		this.#isRunning = true;

@@ -1,5 +1,13 @@
 import {mayHold, type OpenDisk} from '#devices/storage/backend';
-import {commandUnit, mostLun, mostTransferBytes, mostUnits, type UnitCommand, unitsBytes} from '#devices/storage/scsi';
+import {
+	commandUnit,
+	mostLun,
+	mostTransferBytes,
+	mostUnits,
+	type UnitCommand,
+	unitSavedParts,
+	unitsBytes,
+} from '#devices/storage/scsi';
 import {measureDisk, openDisk, sectorBytes} from '#devices/storage/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
@@ -25,10 +33,14 @@ const scsiError = errorTable({
 	}),
 });
 
-/** In version 2 commands may be left for later. */
+/**
+ * In version 2 commands may be left for later; in 3 it does not say any more whose RAM the data of disks in memory are in, for they come
+ * with it.
+ */
 const versions = {
-	version: 2,
-	upgrade: (fields: SavedFields): SavedFields => {
+	version: 3,
+	upgrade: ({disk: _, ...fields}: SavedFields, from: number): SavedFields => {
+		if (from > 1) return fields;
 		if ('left' in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioScsiKind, field: 'left'});
 		return {...fields, left: Buffer.alloc(mostLeftBytes).toString('base64')};
 	},
@@ -46,6 +58,7 @@ const virtioScsiOver = (open: OpenDisk): VirtioDevice<VirtioScsiConfig, typeof S
 		check(config);
 		return ManagementShare.byteLength + unitsBytes(config.units, config.workers);
 	},
+	savedMemory: ({units, workers}) => unitSavedParts(units, workers, ManagementShare.byteLength),
 	features: scsiFeatures,
 	// What is in flight in a packed ring may be written over, so that it could not be left for later.
 	platform: ({packed, units}) => ({RING_PACKED: packed && !units.some(({policy = {}}) => mayHold(policy))}),

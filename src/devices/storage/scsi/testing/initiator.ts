@@ -77,7 +77,7 @@ export class Initiator {
 			noticed() {},
 		};
 		made.#units = await ScsiUnits.open({units, serial: 'test', states: made.state.units}, host, open);
-		made.units.start(0);
+		made.units.start();
 		made.units.startTelling();
 		return made;
 	}

@@ -1,14 +1,18 @@
+import type {SavedMemory} from '#devices/device';
 import {HostMemory} from '#devices/guest-memory';
 import {type Disk, DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
 import {AwaitedRequest} from '#devices/storage/disk/testing';
 import {EpollReactor} from '#support/reactor';
-import {type DiskSource, diskOption, openDisk, sharedBytes} from '../index.ts';
+import {allocateSharedPages} from '#support/shared-memory';
+import {type DiskSource, diskOption, openDisk, savedParts, sharedBytes} from '../index.ts';
 
 /** A disk that is open, and what is done with it. */
 export interface Stack {
 	readonly disk: Disk;
 	/** What its workers share; another one is opened with it. */
 	readonly memory: SharedArrayBuffer;
+	/** Parts of it that snapshots have. */
+	readonly saved: readonly SavedMemory[];
 	readonly reactor: EpollReactor;
 	/** Opens the same disk as another of its workers has it. */
 	another(): Promise<Disk>;
@@ -19,14 +23,17 @@ export interface Stack {
 	read(offset: number, length: number, on?: Disk): Promise<Buffer | DiskError>;
 }
 
-/** Opens a disk, given as text or data, for the time of `body`. */
+/** Opens a disk, given as text or data, for the time of `body`. @param prepare - its memory, before it is opened */
 export async function diskStack<T>(
 	given: string | DiskSource,
 	body: (stack: Stack) => Promise<T>,
 	isReadOnly = false,
+	prepare: (memory: SharedArrayBuffer, saved: readonly SavedMemory[]) => void = () => {},
 ): Promise<T> {
 	const source = typeof given === 'string' ? diskOption.parse(given, '--disk') : given;
-	const memory = new SharedArrayBuffer(sharedBytes(source));
+	const memory = allocateSharedPages(sharedBytes(source));
+	const saved = savedParts(source, 0, 'disk');
+	prepare(memory, saved);
 	const reactor = new EpollReactor();
 	const running = reactor.run();
 	const opened: Disk[] = [];
@@ -57,6 +64,7 @@ export async function diskStack<T>(
 		return await body({
 			disk,
 			memory,
+			saved,
 			reactor,
 			another: open,
 			run: (values, on = disk) => Object.assign(new AwaitedRequest(), values).submit(on),
