@@ -111,10 +111,13 @@ test('what disks have in memory comes back to each, sparse, and machines of one 
 	t.deepEqual(
 		[4096, 8 * MiB, 9 * MiB].map((at) => next[0].bytes[at]),
 		[1, 3, 99],
-		'what nobody has touched is saved again',
+		'what was not changed is saved again',
 	);
 	t.is(next[1].bytes[5], 55);
 	t.true(readFileSync(file).equals(before));
+	const [third, untouched] = [join(folder, 'third'), [nvme(), blk()] as const];
+	await save(t, third, restored(t, first, ...untouched), untouched);
+	t.true(readFileSync(join(third, 'disks.bin')).equals(before), 'nor has anybody touched any of it');
 	memories[0]?.[Symbol.dispose]();
 	t.is(ownBlk.bytes[5], 0, 'the file is under it no more');
 });

@@ -5,7 +5,9 @@ import test from 'ava';
 import {DiskError, DiskOperation} from '#devices/storage/disk';
 import {SeededRandom} from '#devices/storage/image/testing';
 import {diskStack, randomLoad, type Stack} from '#devices/storage/source/testing';
+import {allocateSharedPages} from '#support/shared-memory';
 import {Overlay} from './index.ts';
+import {Content} from './overlay.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-memdiff-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
@@ -194,6 +196,15 @@ test('what a snapshot has of it may be anybody’s: what makes no sense is refus
 		] as const)
 			await t.throwsAsync(opened(at, value), {code: 'DISK_OVERLAY_DAMAGED'}, `${at}: ${value}`);
 	});
+});
+
+test('what lies behind the spans that a snapshot had is not looked at, and nothing', (t) => {
+	const memory = allocateSharedPages(Overlay.sharedBytes(2 ** 20));
+	const {offset} = Overlay.savedPart(0, 2 ** 20);
+	new Int32Array(memory, offset)[spansAt + 5000] = -1;
+	const overlay = new Overlay(memory, 0, 2 ** 20);
+	t.is(overlay.look(5000 * 2 ** 22, 512), 512);
+	t.is(overlay.content, Content.ABSENT);
 });
 
 test('each worker of a disk that is damaged finds it so', async (t) => {
