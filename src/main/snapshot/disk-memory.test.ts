@@ -158,7 +158,7 @@ test('a file of disks’ memory that is damaged is found, and one that does not 
 		}
 	};
 	await t.notThrowsAsync(verify());
-	for (const at of [0, 3 * MiB + 4095, 3 * MiB + 4096, whole.length - 1]) {
+	for (const at of [3 * MiB + 4095, 3 * MiB + 4096]) {
 		const damaged = Buffer.from(whole);
 		damaged[at] = 0xee;
 		writeFileSync(file, damaged);

@@ -1,3 +1,4 @@
+import {fstatSync} from 'node:fs';
 import type {AnyDeviceModel, SavedMemory} from '#devices/device';
 import {pageBytes} from '#devices/guest-memory';
 import type {PlacedDevice} from '#devices/machine';
@@ -57,16 +58,13 @@ export function savedPartsOf({
 export class DiskMemory implements Disposable {
 	/** By host address. Each keeps its buffer, and so the address, whatever becomes of the device. */
 	readonly #mapped = new Map<number, MappedPart>();
-	#fd: number | undefined;
+	#source: {readonly fd: number; readonly directory: string; readonly bytes: number} | undefined;
 
 	/**
 	 * Gives disks what a snapshot has of them. Before anybody uses them.
 	 * @throws VmmError SNAPSHOT_DISK_DIFFERS, SNAPSHOT_UNREADABLE
 	 */
-	restore(
-		snapshot: Pick<OpenSnapshot, 'directory' | 'manifest' | 'disksFd'>,
-		devices: readonly DeviceWithDisks[],
-	): void {
+	restore(snapshot: RestoredDisks, devices: readonly DeviceWithDisks[]): void {
 		const {directory, manifest} = snapshot;
 		const parts = new Map(devices.flatMap(savedPartsOf).map((part) => [keyOf(part.device, part.name), part]));
 		let fileOffset = 0;
@@ -90,7 +88,7 @@ export class DiskMemory implements Disposable {
 			const isCopyOnWrite = mapped !== undefined;
 			return {
 				ranges: [part],
-				fd: isCopyOnWrite ? this.#fd : undefined,
+				fd: isCopyOnWrite ? this.#source?.fd : undefined,
 				fdOffset: mapped?.fileOffset ?? 0,
 				isCopyOnWrite,
 			};
@@ -101,34 +99,46 @@ export class DiskMemory implements Disposable {
 		};
 	}
 
+	/** After it was saved: a file that was cut meanwhile was saved as zeros. @throws VmmError SNAPSHOT_DAMAGED */
+	checkWhole(): void {
+		if (this.#source === undefined) return;
+		const {fd, directory, bytes} = this.#source;
+		const {size} = fstatSync(fd);
+		const cause = `has been cut to ${size} bytes under a machine`;
+		if (size < bytes) throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.disks, cause});
+	}
+
 	/** Takes the file away from under it, which may stay for as long as a thread has it. When nobody saves it any more. */
 	[Symbol.dispose](): void {
 		const flags = Mmap.PRIVATE | Mmap.ANONYMOUS | Mmap.NORESERVE;
 		for (const [address, {bytes}] of this.#mapped) mapOver(BigInt(address), bytes, {protection, flags, fd: -1});
 		this.#mapped.clear();
-		if (this.#fd !== undefined) close(this.#fd);
-		this.#fd = undefined;
+		if (this.#source !== undefined) close(this.#source.fd);
+		this.#source = undefined;
 	}
 
-	#map(
-		{directory, disksFd}: Pick<OpenSnapshot, 'directory' | 'disksFd'>,
-		part: PlacedPart,
-		fileOffset: number,
-		bytes: number,
-	) {
+	#map(snapshot: RestoredDisks, part: PlacedPart, fileOffset: number, bytes: number): void {
 		if (bytes === 0) return;
-		const file = snapshotFiles.disks;
-		// The snapshot may be closed, and looked into when this machine is saved.
-		this.#fd ??= duplicate(disksFd);
+		this.#source ??= ownSource(snapshot);
+		const {fd} = this.#source;
 		const flags = Mmap.PRIVATE | Mmap.NORESERVE;
-		const errno =
-			this.#fd < 0
-				? this.#fd
-				: mapOver(BigInt(part.hostAddress), bytes, {protection, flags, fd: this.#fd, offset: fileOffset});
-		if (errno < 0) throw snapshotError('SNAPSHOT_UNREADABLE', {directory, file, errno: errnoName(errno)});
+		const errno = mapOver(BigInt(part.hostAddress), bytes, {protection, flags, fd, offset: fileOffset});
+		if (errno < 0) throw unreadable(snapshot.directory, errno);
 		this.#mapped.set(part.hostAddress, {part, fileOffset, bytes});
 	}
 }
+
+type RestoredDisks = Pick<OpenSnapshot, 'directory' | 'manifest' | 'disksFd'>;
+
+/** The snapshot's file, which is looked into when the machine is saved; the snapshot may be closed by then. */
+function ownSource({directory, manifest, disksFd}: RestoredDisks) {
+	const fd = duplicate(disksFd);
+	if (fd < 0) throw unreadable(directory, fd);
+	return {fd, directory, bytes: manifest.disks.bytes};
+}
+
+const unreadable = (directory: string, errno: number) =>
+	snapshotError('SNAPSHOT_UNREADABLE', {directory, file: snapshotFiles.disks, errno: errnoName(errno)});
 
 const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
 

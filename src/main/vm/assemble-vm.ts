@@ -358,6 +358,7 @@ function saver(
 				await write(describe(units));
 				const loss = ram.watch.look();
 				if (loss !== undefined) throw loss;
+				disks.checkWhole();
 			});
 		const saved = saveSnapshot(directory, {ram, isRunning, writeLog, atRest: writeAtRest}, asked);
 		// A machine that has lost memory ends, when whoever saves has heard of it.

@@ -59,6 +59,7 @@ test('machines of a snapshot go on with what devices had in memory, each by itse
 	await clones[1]?.vm.stop();
 	truncateSync(join(directory, 'disks.bin'), 0);
 	const {vm: last} = clones[2] as (typeof clones)[0];
+	await t.throwsAsync(last.saveSnapshot(join(folder, 'cut')), {code: 'SNAPSHOT_DAMAGED', message: /cut to 0 bytes/});
 	// What tells of it does not keep a process alive.
 	const alive = setInterval(() => {}, 1000);
 	await last.start().catch(() => {});
