@@ -19,6 +19,7 @@ const BENCH_LIMIT_MS = 30 * 60_000;
 /** What benches boot that few others do, by their names. */
 const needs: Readonly<Record<string, FloweyNode<void, void>>> = {
 	'software-user-work': restoreBenchLibraries,
+	'software-disks': restoreUserLand,
 	'software-systemd': restoreUserLand,
 	'software-runtimes': restoreRuntimes,
 };

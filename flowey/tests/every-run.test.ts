@@ -23,7 +23,9 @@ test('on the software processor all run but what takes minutes, and its kernels 
 	const {now, later} = everyRun('software', built);
 
 	t.deepEqual(later.toSorted(), [
+		'.build/run-1/test.guests.debian-configure.vm.test.js',
 		'.build/run-1/test.guests.debian-power-cut.vm.test.js',
+		'.build/run-1/test.guests.debian-storage.vm.test.js',
 		'.build/run-1/test.guests.debian-user-land.vm.test.js',
 		'.build/run-1/test.guests.hardware-kernels.vm.test.js',
 		'.build/run-1/test.guests.many-processors.vm.test.js',
