@@ -46,10 +46,13 @@ offset=${4 * sizeMib}m
 `;
 
 /** fio on the disk itself. */
-export const fio = (disk: string, sizeMib = 8): Part => ({
+export const fio = (disk: string, sizeMib = 4): Part => ({
 	name: 'fio',
 	files: {jobs: jobs(disk, sizeMib)},
-	lines: ['fio --output=report jobs || { cat report; exit 1; }', 'grep -o "err= *[0-9]*" report | sort | uniq -c'],
+	lines: [
+		'fio --eta=never --output=report jobs || { cat report; exit 1; }',
+		'grep -o "err= *[0-9]*" report | sort | uniq -c',
+	],
 	check: (t, output) => t.is(output.trim(), '5 err= 0'),
 });
 
