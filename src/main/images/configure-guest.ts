@@ -4,6 +4,7 @@ import {dirname, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import {parsePcieRootComplex, parsePcieRootPort, vmConfig} from '#main/config';
+import {gather} from '#main/debian';
 import {FileTree, type Spool} from '#main/file-tree';
 import {createVm, type VmEnd} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
@@ -44,6 +45,8 @@ const memoryBytes = 2 ** 30;
 const lookMs = 250;
 /** Far more than scripts say: a guest that says more is ended. */
 const mostLogBytes = 2 ** 24;
+/** Of a system with a million files. */
+const mostNamesBytes = 2 ** 26;
 
 /**
  * Boots a system in a machine of its own, which configures all packages and nothing else, and reads the files back that it has then.
@@ -71,12 +74,15 @@ export async function configureInGuest(
 			throw await failed(() => imageError('IMAGE_CONFIGURE_TIMEOUT', {seconds: limitSeconds, log: logPath}));
 		});
 		const said = await readFile(log, 'utf8');
-		const bytes = Number(fact(said, 'bytes'));
-		if (end.kind !== 'power-off' || fact(said, 'status') !== '0' || !(bytes > 0))
+		const [names, bytes] = ['names', 'bytes'].map((name) => Number(fact(said, name))) as [number, number];
+		if (end.kind !== 'power-off' || fact(said, 'status') !== '0' || !(names > 0 && bytes > names))
 			throw await failed(() => imageError('IMAGE_CONFIGURE_FAILED', {what: reasonOf(said, end), log: logPath}));
-		const archive = createReadStream(join(folder, configureDisks.files), {end: bytes - 1});
 		const fault = (what: string) => imageError('IMAGE_CONFIGURE_FAILED', {what: `of the files, ${what}`, log: logPath});
-		return await readConfigured(archive, spool, {time: asked.time, fault, signal: asked.signal});
+		if (names > mostNamesBytes) throw fault(`${names} bytes are names`);
+		const part = (start: number, end: number) =>
+			createReadStream(join(folder, configureDisks.files), {start, end: end - 1});
+		const found = {names: await gather(part(0, names)), archive: part(names, bytes)};
+		return await readConfigured(system.tree, found, spool, {time: asked.time, fault, signal: asked.signal});
 	} finally {
 		await rm(folder, {recursive: true, force: true});
 	}

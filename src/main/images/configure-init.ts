@@ -2,7 +2,10 @@ import {bytesContent, type FileTree} from '#main/file-tree';
 import {addBusybox, addConsole, diskModules} from './initrd.ts';
 import type {Kernel} from './kernel.ts';
 
-/** Serial numbers by which the guest knows its disks: the system, and where its files go as an archive. */
+/**
+ * Serial numbers by which the guest knows its disks: the system, and where what has become of it goes. That is the names of all its files,
+ * each with a zero behind it, and an archive of those that are not as they were.
+ */
 export const configureDisks = {system: 'system', files: 'files'} as const;
 
 /** What the programs of packages find, and nothing else of the host. */
@@ -51,6 +54,11 @@ files=$(disk ${configureDisks.files})
 $b date -u -s @${time} >/dev/null
 $b mount -t ext4 -o noatime "$system" /root || { say error=cannot mount the system; off; }
 cd /root
+# A file whose inode, status change time and name are the same is the same.
+tool() { $b env -i LC_ALL=C $b chroot /root "$@"; }
+list() { tool /usr/bin/find / -xdev -path /lost+found -prune -o -printf '%i %C@ %P\\0'; }
+names() { tool /bin/sed --null-data "s:^[^ ]* [^ ]* :$1:"; }
+list >/before || { say error=cannot list the files; off; }
 for each in proc sys dev run; do [ -d $each ] || $b mkdir $each; done
 $b mount -t proc proc proc
 $b mount -t sysfs sys sys
@@ -80,9 +88,15 @@ if [ $status = 0 ]; then
 	# Whatever a script has left running holds what is to be unmounted.
 	kill -9 -1
 	for each in run dev/shm dev/pts dev sys proc; do $b umount -l $each; done
-	bytes=$($b env -i LC_ALL=C $b chroot /root /bin/tar --create --file=- --format=posix --pax-option=delete=atime,delete=ctime \\
-		--sort=name --numeric-owner --xattrs --xattrs-include=security.capability --directory=/ --exclude=./lost+found . |
-		$b tee "$files" | $b wc -c) || status=1
+	changed() {
+		# What was there before comes more than once.
+		$b cat /before /before /after | tool /usr/bin/sort --zero-terminated | tool /usr/bin/uniq --zero-terminated --unique | names ./ |
+			tool /bin/tar --create --file=- --format=posix --pax-option=delete=atime,delete=ctime --numeric-owner --xattrs \\
+				--xattrs-include=security.capability --directory=/ --no-recursion --null --files-from=-
+	}
+	list >/after && names '' </after >/names && names=$($b wc -c </names) &&
+		bytes=$({ $b cat /names && changed; } | $b tee "$files" | $b wc -c) || status=1
+	say names=$names
 	say bytes=$bytes
 fi
 $b sync

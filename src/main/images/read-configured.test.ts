@@ -4,12 +4,21 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {gather} from '#main/debian';
 import {type MadeMember, makeTar} from '#main/debian/testing';
-import {bytesContent, type FileTree, Spool} from '#main/file-tree';
+import {bytesContent, FileTree, Spool} from '#main/file-tree';
 import {readConfigured} from './read-configured.ts';
 
 const time = 1000;
 
-async function read(t: ExecutionContext, members: readonly MadeMember[], signal?: AbortSignal): Promise<FileTree> {
+/** @param names - of files that are as they were @param before - what the guest got */
+async function read(
+	t: ExecutionContext,
+	members: readonly MadeMember[],
+	{
+		names = [],
+		before = new FileTree(3),
+		signal,
+	}: {names?: readonly string[]; before?: FileTree; signal?: AbortSignal} = {},
+): Promise<FileTree> {
 	const folder = await mkdtemp(join(tmpdir(), 'configured-'));
 	const spool = await Spool.open(folder, 2 ** 20);
 	t.teardown(async () => {
@@ -17,7 +26,11 @@ async function read(t: ExecutionContext, members: readonly MadeMember[], signal?
 		await rm(folder, {recursive: true});
 	});
 	const fault = (what: string) => new RangeError(what);
-	return readConfigured(bytesContent(makeTar(members)).pieces(), spool, {time, fault, signal});
+	const found = {
+		names: Buffer.from(names.map((name) => `${name}\0`).join('')),
+		archive: bytesContent(makeTar(members)).pieces(),
+	};
+	return readConfigured(before, found, spool, {time, fault, signal});
 }
 
 const usual: readonly MadeMember[] = [
@@ -38,6 +51,38 @@ test('files of a configured system are what they are, and none is younger than t
 	t.is(Buffer.from(await gather(found.content.pieces())).toString(), 'root');
 	t.is(tree.find('etc/again'), found);
 	t.like(tree.find('bin'), {kind: 'link', target: 'usr/bin'});
+});
+
+test('what is as it was is taken from before, and what is gone is gone', async (t) => {
+	const before = new FileTree(3);
+	for (const path of ['etc/same', 'etc/gone', 'etc/passwd', 'old/deep/file', 'turned/file', 'tmp/x'])
+		before.addFile(path, bytesContent(`before: ${path}`));
+	before.addLink('turns', 'etc');
+	before.add('etc/other', before.find('etc/same') as never);
+	const etc = {permissions: 0o700, user: 4, group: 5, modified: 6};
+	before.addDirectory('etc', etc);
+	const members = [
+		{path: './etc/passwd', data: 'after', modified: 1001},
+		{path: './turned', data: 'no folder any more'},
+		{path: './turns/', modified: 8},
+		{path: './turns/new', data: ''},
+	];
+	const here = ['', 'etc', 'etc/same', 'etc/other', 'etc/passwd', 'tmp', 'tmp/x', 'turned', 'turns', 'turns/new'];
+	const tree = await read(t, members, {names: here, before});
+	t.deepEqual(
+		[...tree.walk()].map(([path]) => path),
+		['etc', 'etc/other', 'etc/passwd', 'etc/same', 'tmp', 'turned', 'turns', 'turns/new'],
+	);
+	t.like(tree.find('etc'), etc);
+	t.is(tree.find('etc/same'), before.find('etc/same'));
+	t.is(tree.find('etc/same'), tree.find('etc/other'));
+	t.like(tree.find('etc/passwd'), {modified: time});
+	t.like(tree.find('turned'), {kind: 'file'});
+	t.is(before.find('turns')?.kind, 'link');
+	t.is(tree.root.modified, 3);
+	await t.throwsAsync(read(t, members, {names: [...here, 'etc/never'], before}), {
+		message: /"etc\/never" is not there/,
+	});
 });
 
 test('what tells of one time that it was configured is left out, and nothing beside it', async (t) => {
@@ -74,5 +119,6 @@ test('an archive that contradicts itself is told, and who gives up is not waited
 	await t.throwsAsync(read(t, [{path: 'a', type: '1', target: 'gone'}]), {instanceOf: RangeError});
 	await t.throwsAsync(read(t, [{path: 'a', size: 2 ** 30}]), {instanceOf: RangeError});
 	await t.throwsAsync(read(t, [{path: '../a', data: ''}]), {code: 'TREE_PATH_INVALID'});
-	await t.throwsAsync(read(t, usual, AbortSignal.abort(new Error('enough'))), {message: 'enough'});
+	const signal = AbortSignal.abort(new Error('enough'));
+	await t.throwsAsync(read(t, usual, {signal}), {message: 'enough'});
 });

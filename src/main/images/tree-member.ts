@@ -1,8 +1,8 @@
 import type {TarMember} from '#main/debian';
 import type {Attributes, FileTree, Spool, TreeNode} from '#main/file-tree';
 
-/** Attributes of a member of an archive. */
-export const attributesOf = ({permissions, user, group, modified}: TarMember): Attributes => ({
+/** Attributes alone, of a member of an archive or of what is in a tree. */
+export const attributesOf = ({permissions, user, group, modified}: Attributes): Attributes => ({
 	permissions,
 	user,
 	group,
