@@ -8,7 +8,7 @@ const diskDrivers: readonly string[] = ['virtio_pci', 'virtio_blk', 'ext4'];
  * What not every kernel has: ext4 asks for a checksum by what it does, and not by the name of a module, which kernels since 6.14 have
  * built in; and disks that are attached in other ways.
  */
-const optionalDrivers: readonly string[] = ['crc32c_generic', 'virtio_mmio', 'nvme'];
+const optionalDrivers: readonly string[] = ['crc32c_generic', 'virtio_mmio', 'nvme', 'virtio_scsi', 'sd_mod'];
 
 /** Modules that this kernel needs for a disk, in the order in which they are loaded. */
 export const diskModules = (kernel: Kernel): readonly string[] => [

@@ -27,6 +27,14 @@ export const attachments = {
 				return {kind: 'virtio-blk', name, port, options: {disk: diskOf(path), queues: 2}};
 			}),
 	},
+	'virtio-scsi': {
+		root: '/dev/sda',
+		tried: '/dev/sdb',
+		devices: ([port], files) => {
+			const units = files.map((path, lun) => ({lun, disk: diskOf(path), readOnly: false}));
+			return [{kind: 'virtio-scsi', name: names[1], port, options: {units, serial: 'tried', queues: 2}}];
+		},
+	},
 	// Controllers are found in any order, and namespaces by their numbers.
 	nvme: {
 		root: '/dev/nvme0n1',
