@@ -122,6 +122,23 @@ test('the button of a slot is pressed to ask the guest for a device, and where o
 	t.is(read(linkStatus) & linkActive, 0, 'until the guest turns it on');
 });
 
+test('a device that comes while the guest turns a slot off has the button pressed when it is done, also behind a snapshot', (t) => {
+	const [blinks, off, attention] = [0x0200, 0x0300, 1];
+	const {device, read, write, plug} = make({...config, button: true});
+	plug(true);
+	write(slotControl, 0x00c0 | enable | attention | blinks | powerOff);
+	plug(false);
+	plug(true);
+	t.is(read(slotStatus) & attention, 0, 'it would take the press for the opposite');
+	const saved = device.save();
+	write(slotControl, 0x00c0 | enable | attention | off | powerOff);
+	t.is(read(slotStatus) & attention, attention);
+	device.restore(saved);
+	t.is(read(slotStatus) & attention, 0);
+	write(slotControl, 0x00c0 | enable | attention | off | powerOff);
+	t.is(read(slotStatus) & attention, attention);
+});
+
 test('a slot without a button has none to be pressed', (t) => {
 	const {device, read, write} = make();
 	write(slotControl, 0x03c0 | enable | 1);

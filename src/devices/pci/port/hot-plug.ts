@@ -7,8 +7,15 @@ import {
 	SlotControl,
 	SlotStatus,
 } from '#devices/pci/config-space';
+import {type FieldsView, u8, wire} from '#support/wire';
 import {isBusReset, isLinkUp} from './leads-on.ts';
 import {SlotPower} from './slot-power.ts';
+
+/** What a port has besides its configuration space. */
+export const PortState = wire('pcie-port', {
+	/** A device has come to a slot that is off, and the guest is to be told by the button when it may be pressed. */
+	comes: u8,
+});
 
 /**
  * The slot of a downstream port: who is in it, whether its link is up, and when the guest hears of it (PCI Express Base
@@ -19,12 +26,14 @@ export class HotPlug {
 	readonly #express: number;
 	readonly #line: InterruptLine;
 	readonly #power: SlotPower;
+	readonly #state: FieldsView<typeof PortState.fields>;
 
 	/** @param express - offset of the Express capability */
-	constructor(space: ConfigSpace, express: number, line: InterruptLine) {
+	constructor(space: ConfigSpace, express: number, line: InterruptLine, state: FieldsView<typeof PortState.fields>) {
 		this.#space = space;
 		this.#express = express;
 		this.#line = line;
+		this.#state = state;
 		this.#power = new SlotPower(space, express);
 	}
 
@@ -40,8 +49,7 @@ export class HotPlug {
 		const {PRESENT, PRESENCE_CHANGED} = SlotStatus;
 		const changed = (occupied ? PRESENT : 0) | PRESENCE_CHANGED;
 		this.#space.set(this.#express + Express.SLOT_STATUS, 2, PRESENT | PRESENCE_CHANGED, changed);
-		// A guest that waits for the button does not look who comes to a slot that it has turned off. Pressed again it is taken back.
-		if (occupied && this.#power.isOff && !this.#power.isChanging) this.#press();
+		this.#state.comes = occupied && this.#power.isOff ? 1 : 0;
 		this.#follow(occupied);
 	}
 
@@ -57,6 +65,7 @@ export class HotPlug {
 	}
 
 	#follow(occupied: boolean): void {
+		this.#pressForComing();
 		const control = this.#space.read(this.#express + Express.SLOT_CONTROL, 2);
 		const isUp = occupied && !this.#power.isOff && !isBusReset(this.#space);
 		if (isUp !== isLinkUp(this.#space, this.#express)) {
@@ -68,6 +77,13 @@ export class HotPlug {
 		const link = (status & SlotStatus.LINK_CHANGED) !== 0 && (control & SlotControl.LINK_ENABLE) !== 0;
 		const attention = (status & SlotStatus.ATTENTION) !== 0 && (control & SlotControl.ATTENTION_ENABLE) !== 0;
 		this.#line.setLevel((presence || link || attention) && (control & SlotControl.INTERRUPT_ENABLE) !== 0);
+	}
+
+	/** A guest that waits for the button does not look who comes to a slot that it has turned off. Pressed while it is at that, it would be taken back. */
+	#pressForComing(): void {
+		if (this.#state.comes === 0 || this.#power.isChanging) return;
+		this.#state.comes = 0;
+		if (this.#power.isOff) this.#press();
 	}
 
 	#press(): void {

@@ -1,5 +1,6 @@
 import {addAcs, type ExpressOptions, keptBytes} from '#devices/pci/config-space';
 import {bridgeLayout, type FunctionModel, functionModel} from '#devices/pci/function';
+import {type SavedFields, stateError} from '#support/saved-state';
 import {
 	attentionPressed,
 	downstreamPortKind,
@@ -8,13 +9,21 @@ import {
 	rootPortKind,
 	upstreamPortKind,
 } from './handle.ts';
-import {HotPlug} from './hot-plug.ts';
+import {HotPlug, PortState} from './hot-plug.ts';
 import {leadsOn} from './leads-on.ts';
 
 /** Ids under Microsoft's vendor id that OpenVMM's ports have. */
 const ids = {vendor: 0x1414, root: 0xc030, upstream: 0xc031, downstream: 0xc032} as const;
 /** PCI-to-PCI bridge. */
 const bridgeClass = 0x06_0400;
+/** Since version 2 a port may have a device to tell the guest of. */
+const versions = {
+	version: 2,
+	upgrade: (fields: SavedFields): SavedFields => {
+		if ('comes' in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: PortState.name, field: 'comes'});
+		return {...fields, comes: 0};
+	},
+};
 /** The one interrupt of a port. */
 const event = 'event';
 
@@ -23,7 +32,7 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 	const functionKind = isDownstream ? 'downstream-port' : 'port';
 	return functionModel({
 		kind: functionKind,
-		device: {kind},
+		device: {kind, state: PortState, versions},
 		vectors: [event],
 		bars: () => [],
 		keptBytes,
@@ -41,10 +50,10 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 			if (acs !== 0 && isDownstream) addAcs(design.layout, acs);
 			return design;
 		},
-		front: (_config, _state, services, {space, places}) => {
+		front: (_config, state, services, {space, places}) => {
 			const leadsBehind = () => leadsOn(functionKind, space, places.express);
 			if (!isDownstream) return {read: () => 0, write() {}, leadsOn: leadsBehind};
-			const hotPlug = new HotPlug(space, places.express, services.line(event));
+			const hotPlug = new HotPlug(space, places.express, services.line(event), state);
 			const occupied = () => services.slot.occupied;
 			return {
 				read: () => 0,
