@@ -3,7 +3,7 @@ import {pageBytes} from './page-ledger.ts';
 
 /** Memory of the host's own, for system calls and lists of vectors: it begins with a page, as direct I/O wants it, and stays in place. */
 export class HostMemory {
-	readonly bytes: Buffer;
+	readonly bytes: Uint8Array;
 	readonly hostAddress: number;
 
 	/** @param length - in bytes; zeros at first */
@@ -16,7 +16,7 @@ export class HostMemory {
 	}
 
 	copyOut(at: number, target: Uint8Array, offset: number, length: number): void {
-		this.bytes.copy(target, offset, at, at + length);
+		Buffer.prototype.copy.call(this.bytes, target, offset, at, at + length);
 	}
 
 	copyIn(at: number, source: Uint8Array, offset: number, length: number): void {

@@ -5,7 +5,7 @@ import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import {attentionPressed} from '#devices/pci/port';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
-import {type LongOperation, untilAborted} from '#support/abort';
+import {type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {SavedUnits} from '#support/state-units';
 import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
@@ -24,7 +24,7 @@ export interface RemovalOptions {
 	/** The guest is asked first, by the button of the port, and has a minute. */
 	readonly asks?: boolean;
 	/** Gives up waiting for it. */
-	readonly signal?: AbortSignal;
+	readonly signal?: OperationSignal;
 }
 
 /** Choices for a guest's going on. */

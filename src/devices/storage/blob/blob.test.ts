@@ -87,7 +87,7 @@ async function read(disk: BlobDisk, offset: number, length: number): Promise<Buf
 	const request = new Read(offset, length);
 	disk.submit(request);
 	const error = await request.ended.promise;
-	return error === DiskError.NONE ? request.room.bytes : error;
+	return error === DiskError.NONE ? Buffer.from(request.room.bytes) : error;
 }
 
 /** No reactor has the tests' thread: Node's loop goes by itself. */

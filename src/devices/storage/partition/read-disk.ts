@@ -31,5 +31,5 @@ export async function readDisk(disk: Disk, offset: number, length: number): Prom
 	disk.submit(request);
 	if ((await request.ended.promise) !== DiskError.NONE)
 		throw partitionError('DISK_PARTITION_TABLE', {cause: `${end - start} bytes at ${start} cannot be read`});
-	return room.bytes.subarray(offset - start, offset - start + length);
+	return Buffer.from(room.bytes.buffer, room.bytes.byteOffset + offset - start, length);
 }
