@@ -17,7 +17,7 @@ export class Foreground {
 		this.#fd = fd;
 		this.#changed = changed;
 		process.on('SIGCONT', this.#look);
-		this.#lookAgain();
+		this.#lookAgain(this.isOurs);
 	}
 
 	/** A terminal that does not control this process stops nobody. */
@@ -32,13 +32,15 @@ export class Foreground {
 	}
 
 	readonly #look = (): void => {
+		// Asked before: who comes to the foreground in between is told by the next look.
+		const wasOurs = this.isOurs;
 		this.#changed();
-		this.#lookAgain();
+		this.#lookAgain(wasOurs);
 	};
 
-	#lookAgain(): void {
+	#lookAgain(isOurs: boolean): void {
 		clearTimeout(this.#looking);
-		if (!this.isOurs)
-			this.#looking = setTimeout(() => (this.isOurs ? this.#look() : this.#lookAgain()), lookMs).unref();
+		if (isOurs) return;
+		this.#looking = setTimeout(() => (this.isOurs ? this.#look() : this.#lookAgain(false)), lookMs).unref();
 	}
 }
