@@ -82,11 +82,8 @@ test('structs and numbers are where the kernel has them', (t) => {
 	t.deepEqual(Object.fromEntries(declared), expected);
 });
 
-test('a compiler says the same, where there is one', (t) => {
-	if (!existsSync('/usr/bin/cc') || !existsSync('/usr/include/linux/io_uring.h')) {
-		t.pass('no compiler here');
-		return;
-	}
+const hasCompiler = existsSync('/usr/bin/cc') && existsSync('/usr/include/linux/io_uring.h');
+(hasCompiler ? test : test.skip)('a compiler says the same', (t) => {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-ring-'));
 	const asserts = Object.entries(expected).map(([name, value]) => {
 		const [, struct, path] = /^(\w+)\.([\w.]+)$/.exec(name) ?? [];

@@ -1,13 +1,5 @@
 import {HostMemory, IoVectors} from '#devices/guest-memory';
-import {
-	type Disk,
-	DiskError,
-	type DiskGeometry,
-	type DiskMover,
-	DiskOperation,
-	DiskRequest,
-	requestError,
-} from '#devices/storage/disk';
+import {type Disk, DiskError, DiskLayer, DiskOperation, DiskRequest, requestError} from '#devices/storage/disk';
 import {errorTable} from '#support/errors';
 import type {Reactor, Timer} from '#support/reactor';
 import {DiskShare, type DiskShareView} from './share.ts';
@@ -46,11 +38,7 @@ export interface DeadlineParts {
  * device goes on. What the host does with it later touches nothing: data go by memory of the host's own, and as long as a request that may still
  * change the disk is under way, no other one is tried, on any worker: an old write cannot come after a new one.
  */
-export class DeadlineDisk implements Disk {
-	readonly geometry: DiskGeometry;
-	readonly isReadOnly: boolean;
-	readonly mover: DiskMover;
-	readonly #disk: Disk;
+export class DeadlineDisk extends DiskLayer {
 	readonly #parts: DeadlineParts;
 	readonly #words: Int32Array;
 	readonly #free: Attempt[] = [];
@@ -68,19 +56,12 @@ export class DeadlineDisk implements Disk {
 	#timer: Timer | undefined;
 
 	constructor(disk: Disk, parts: DeadlineParts) {
-		this.geometry = disk.geometry;
-		this.isReadOnly = disk.isReadOnly;
-		this.mover = disk.mover;
-		this.#disk = disk;
+		super(disk);
 		this.#parts = parts;
 		this.#words = parts.share.$atomic;
 	}
 
-	get bytes(): number {
-		return this.#disk.bytes;
-	}
-
-	submit(request: DiskRequest): void {
+	override submit(request: DiskRequest): void {
 		const error = this.#errorOf(request);
 		if (error !== DiskError.NONE) {
 			request.done(error);
@@ -90,28 +71,20 @@ export class DeadlineDisk implements Disk {
 		this.#append(attempt);
 		this.#plan();
 		if (this.#waiting.length > 0 || !this.#supply(attempt)) this.#waiting.push(attempt);
-		else this.#disk.submit(attempt);
-	}
-
-	measure(): Promise<void> {
-		return this.#disk.measure();
-	}
-
-	get fault(): string | undefined {
-		return this.#disk.fault;
+		else this.below.submit(attempt);
 	}
 
 	/** @throws VmmError DISK_NOT_ANSWERED while the host has something under way, with which the disk below cannot come to rest */
-	async settle(): Promise<void> {
+	override async settle(): Promise<void> {
 		if (this.#isFenced || this.#overdue > 0) throw deadlineError('DISK_NOT_ANSWERED', {});
-		await this.#disk.settle();
+		await this.below.settle();
 	}
 
 	/** Whatever the host still does, it has nothing of the guest's: requests end at once. */
-	close(): Promise<void> {
+	override close(): Promise<void> {
 		for (let first = this.#oldest; first !== undefined; first = this.#oldest) this.#giveUp(first);
 		this.#timer?.cancel();
-		return this.#disk.close();
+		return this.below.close();
 	}
 
 	/** The host has answered, in time or not. For its own requests. */
@@ -161,7 +134,7 @@ export class DeadlineDisk implements Disk {
 			if (this.#isFenced) this.#giveUp(first);
 			else if (this.#supply(first)) {
 				this.#waiting.shift();
-				this.#disk.submit(first);
+				this.below.submit(first);
 			} else return;
 		}
 	}

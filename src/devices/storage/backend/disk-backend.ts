@@ -1,13 +1,6 @@
 import type {SavedMemory} from '#devices/device';
 import {IoVectors} from '#devices/guest-memory';
-import {
-	type Disk,
-	DiskError,
-	type DiskGeometry,
-	type DiskMover,
-	DiskOperation,
-	DiskRequest,
-} from '#devices/storage/disk';
+import {type Disk, DiskError, DiskLayer, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import {type DiskHost, type DiskSource, type openDisk, savedParts, sharedBytes} from '#devices/storage/source';
 import type {Timer} from '#support/reactor';
 import {DeadlineDisk} from './deadline-disk.ts';
@@ -54,17 +47,13 @@ export function monotonicClock(): () => number {
  * What stands between a device and its disk on one worker, whatever the disk is made of: requests are counted and timed, wait for the
  * disk's limits, and errors of the host are dealt with as its policy says. A disk has one for each worker; nothing is allocated for a request.
  */
-export class DiskBackend implements Disk {
-	readonly geometry: DiskGeometry;
-	readonly isReadOnly: boolean;
-	readonly mover: DiskMover;
-	readonly #disk: Disk;
+export class DiskBackend extends DiskLayer {
 	readonly #policy: DiskPolicy;
 	readonly #host: BackendHost;
 	readonly #buckets: TokenBuckets;
 	readonly #counts: Counts;
 	readonly #free: Passage[] = [];
-	/** Those that wait for a limit, by direction: reads wait for no writes. */
+	/** Those that wait for a limit, by direction: neither waits for a limit of the other's. */
 	readonly #reads = new Waiting();
 	readonly #writes = new Waiting();
 	#timer: Timer | undefined;
@@ -76,10 +65,7 @@ export class DiskBackend implements Disk {
 	 * @param clockNs - the host's monotonic clock, the same on each thread
 	 */
 	constructor(disk: Disk, policy: DiskPolicy, host: BackendHost, share: number, clockNs = monotonicClock()) {
-		this.geometry = disk.geometry;
-		this.isReadOnly = disk.isReadOnly;
-		this.mover = disk.mover;
-		this.#disk = policy.timeout === undefined ? disk : withDeadline(disk, policy.timeout, host, share);
+		super(policy.timeout === undefined ? disk : withDeadline(disk, policy.timeout, host, share));
 		this.#policy = policy;
 		this.#host = host;
 		this.#buckets = new TokenBuckets(diskShare(host.memory, share), clockNs);
@@ -103,30 +89,18 @@ export class DiskBackend implements Disk {
 		return new DiskBackend(await open(source, isReadOnly, {...host, offset}), policy, host, host.offset);
 	}
 
-	get bytes(): number {
-		return this.#disk.bytes;
-	}
-
-	submit(request: DiskRequest): void {
+	override submit(request: DiskRequest): void {
 		const passage = (this.#free.pop() ?? new Passage(this)).begin(request);
 		this.#counts.begin();
 		if (this.#buckets.isLimited) this.#admit(passage);
-		else this.#disk.submit(passage);
-	}
-
-	measure(): Promise<void> {
-		return this.#disk.measure();
-	}
-
-	settle(): Promise<void> {
-		return this.#disk.settle();
+		else this.below.submit(passage);
 	}
 
 	/** Nobody waits for a limit any more, with guest memory that nobody gives back. */
-	close(): Promise<void> {
+	override close(): Promise<void> {
 		this.#giveUp();
 		this.#plan();
-		return this.#disk.close();
+		return this.below.close();
 	}
 
 	/** Limits hold from here on. */
@@ -151,7 +125,7 @@ export class DiskBackend implements Disk {
 		const action = error === DiskError.NONE ? 'report' : actionOn(error, this.#policy);
 		this.#counts.end(operation, length, performance.now() * 1e6 - startNs, error);
 		if (isOfHost(error)) {
-			this.#counts.failed(operation, offset, length, error, errorActions.indexOf(action), this.#disk.fault);
+			this.#counts.failed(operation, offset, length, error, errorActions.indexOf(action), this.below.fault);
 			this.#host.noticed();
 		}
 		if (action === 'report') request.done(error);
@@ -178,7 +152,7 @@ export class DiskBackend implements Disk {
 			return false;
 		}
 		if (passage.isThrottled) this.#counts.waited(passage.restart());
-		this.#disk.submit(passage);
+		this.below.submit(passage);
 		return true;
 	}
 

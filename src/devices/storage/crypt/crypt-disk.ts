@@ -1,13 +1,5 @@
 import {HostMemory} from '#devices/guest-memory';
-import {
-	type Disk,
-	DiskError,
-	type DiskGeometry,
-	type DiskMover,
-	DiskOperation,
-	type DiskRequest,
-	requestError,
-} from '#devices/storage/disk';
+import {type Disk, DiskError, DiskLayer, DiskOperation, type DiskRequest, requestError} from '#devices/storage/disk';
 import {type Part, type Split, Splits, type Splitter} from '#devices/storage/split';
 import {unitBytes, Xts} from './xts.ts';
 
@@ -22,35 +14,20 @@ const mostClearedBytes = 2 ** 18;
  * A disk whose content is encrypted on the one below. Data go by memory of the host's: that of the guest is not to change, and is not
  * written with what is still encrypted. Nothing is discarded: what is free would show below, and read as garbage.
  */
-export class CryptDisk implements Disk, Splitter {
-	readonly geometry: DiskGeometry;
-	readonly #below: Disk;
+export class CryptDisk extends DiskLayer implements Splitter {
 	readonly #xts: Xts;
 	readonly #splits = new Splits(this, mostParts);
 
 	/** @param key - can be wiped afterwards */
 	constructor(below: Disk, key: Uint8Array) {
-		this.geometry = {...below.geometry, discardBytes: 0, mostClearedBytes};
-		this.#below = below;
+		super(below, {...below.geometry, discardBytes: 0, mostClearedBytes});
 		this.#xts = new Xts(key, partBytes);
 	}
 
-	get bytes(): number {
-		return this.#below.bytes;
-	}
-
-	get isReadOnly(): boolean {
-		return this.#below.isReadOnly;
-	}
-
-	get mover(): DiskMover {
-		return this.#below.mover;
-	}
-
-	submit(request: DiskRequest): void {
+	override submit(request: DiskRequest): void {
 		const error = requestError(this, request);
 		if (error !== DiskError.NONE || request.operation === DiskOperation.DISCARD) request.done(error);
-		else if (request.operation === DiskOperation.FLUSH) this.#below.submit(request);
+		else if (request.operation === DiskOperation.FLUSH) this.below.submit(request);
 		else this.#splits.begin(request);
 	}
 
@@ -70,7 +47,7 @@ export class CryptDisk implements Disk, Splitter {
 			part.operation = DiskOperation.WRITE;
 		}
 		split.position += length;
-		part.submit(this.#below);
+		part.submit(this.below);
 		return DiskError.NONE;
 	}
 
@@ -80,21 +57,5 @@ export class CryptDisk implements Disk, Splitter {
 		room.copyOut(0, bytes, 0, length);
 		this.#xts.decrypt(offset / unitBytes, length);
 		split.request.vectors.copyIn(position, bytes, 0, length);
-	}
-
-	measure(): Promise<void> {
-		return this.#below.measure();
-	}
-
-	get fault(): string | undefined {
-		return this.#below.fault;
-	}
-
-	settle(): Promise<void> {
-		return this.#below.settle();
-	}
-
-	close(): Promise<void> {
-		return this.#below.close();
 	}
 }

@@ -1,12 +1,4 @@
-import {
-	type Disk,
-	DiskError,
-	type DiskGeometry,
-	type DiskMover,
-	DiskOperation,
-	type DiskRequest,
-	requestError,
-} from '#devices/storage/disk';
+import {type Disk, DiskError, DiskLayer, DiskOperation, type DiskRequest, requestError} from '#devices/storage/disk';
 import {type Split, Splits, type Splitter} from '#devices/storage/split';
 import {Content, mostDiskBytes, type Overlay} from './overlay.ts';
 import {pageBytes} from './overlay-pages.ts';
@@ -17,35 +9,32 @@ const mostParts = 128;
 const mostClearedBytes = 2 ** 23;
 
 /** Copy-on-write: a disk whose changes are in memory, over one that is only read. Flushes have nothing to do. */
-export class MemdiffDisk implements Disk, Splitter {
-	readonly geometry: DiskGeometry;
-	readonly isReadOnly: boolean;
-	readonly #below: Disk;
+export class MemdiffDisk extends DiskLayer implements Splitter {
+	readonly #isReadOnly: boolean;
 	readonly #overlay: Overlay;
 	readonly #splits = new Splits(this, mostParts);
 
 	constructor(below: Disk, overlay: Overlay, isReadOnly: boolean) {
 		const {sectorBytes, physicalSectorBytes} = below.geometry;
-		this.geometry = {
+		super(below, {
 			sectorBytes,
 			physicalSectorBytes: Math.max(physicalSectorBytes, pageBytes),
 			discardBytes: isReadOnly ? 0 : pageBytes,
 			mostClearedBytes,
-		};
-		this.isReadOnly = isReadOnly;
-		this.#below = below;
+		});
+		this.#isReadOnly = isReadOnly;
 		this.#overlay = overlay;
 	}
 
-	get bytes(): number {
-		return Math.min(this.#below.bytes, mostDiskBytes);
+	override get bytes(): number {
+		return Math.min(this.below.bytes, mostDiskBytes);
 	}
 
-	get mover(): DiskMover {
-		return this.#below.mover;
+	override get isReadOnly(): boolean {
+		return this.#isReadOnly;
 	}
 
-	submit(request: DiskRequest): void {
+	override submit(request: DiskRequest): void {
 		const error = requestError(this, request);
 		if (error !== DiskError.NONE) request.done(error);
 		else if (request.operation === DiskOperation.READ) this.#splits.begin(request);
@@ -68,25 +57,9 @@ export class MemdiffDisk implements Disk, Splitter {
 		}
 		overlay.unlock();
 		if (split.position === length) return DiskError.NONE;
-		split.submit(this.#below, offset + split.position, count);
+		split.submit(this.below, offset + split.position, count);
 		split.position += count;
 		return DiskError.NONE;
-	}
-
-	measure(): Promise<void> {
-		return this.#below.measure();
-	}
-
-	get fault(): string | undefined {
-		return this.#below.fault;
-	}
-
-	settle(): Promise<void> {
-		return this.#below.settle();
-	}
-
-	close(): Promise<void> {
-		return this.#below.close();
 	}
 
 	#change(request: DiskRequest): DiskError {

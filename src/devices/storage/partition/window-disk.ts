@@ -1,12 +1,4 @@
-import {
-	type Disk,
-	DiskError,
-	type DiskGeometry,
-	type DiskMover,
-	DiskOperation,
-	type DiskRequest,
-	requestError,
-} from '#devices/storage/disk';
+import {type Disk, DiskError, DiskLayer, DiskOperation, type DiskRequest, requestError} from '#devices/storage/disk';
 import {type Split, Splits, type Splitter} from '#devices/storage/split';
 import {partitionError} from './errors.ts';
 import type {DiskRange} from './table.ts';
@@ -14,15 +6,14 @@ import type {DiskRange} from './table.ts';
 const mostParts = 1024;
 
 /** A part of a disk as a disk, whose length stays as it is. */
-export class WindowDisk implements Disk, Splitter {
-	readonly bytes: number;
-	readonly geometry: DiskGeometry;
-	readonly #below: Disk;
+export class WindowDisk extends DiskLayer implements Splitter {
+	readonly #bytes: number;
 	readonly #start: number;
 	readonly #splits = new Splits(this, mostParts);
 
 	/** @throws VmmError DISK_PARTITION_PLACE for one that is none, or not within the disk */
 	constructor(below: Disk, {start, length}: DiskRange) {
+		super(below);
 		const {sectorBytes} = below.geometry;
 		const isRight =
 			length > 0 && start % sectorBytes === 0 && length % sectorBytes === 0 && start + length <= below.bytes;
@@ -30,45 +21,27 @@ export class WindowDisk implements Disk, Splitter {
 			const cause = `the disk has ${below.bytes} bytes in sectors of ${sectorBytes}`;
 			throw partitionError('DISK_PARTITION_PLACE', {wanted: `of ${length} bytes at ${start}`, cause});
 		}
-		this.#below = below;
 		this.#start = start;
-		this.bytes = length;
-		this.geometry = below.geometry;
+		this.#bytes = length;
 	}
 
-	get isReadOnly(): boolean {
-		return this.#below.isReadOnly;
+	override get bytes(): number {
+		return this.#bytes;
 	}
 
-	get mover(): DiskMover {
-		return this.#below.mover;
-	}
-
-	submit(request: DiskRequest): void {
+	override submit(request: DiskRequest): void {
 		const error = requestError(this, request);
 		if (error !== DiskError.NONE) request.done(error);
-		else if (request.operation === DiskOperation.FLUSH) this.#below.submit(request);
+		else if (request.operation === DiskOperation.FLUSH) this.below.submit(request);
 		else this.#splits.begin(request);
 	}
 
 	step(split: Split): DiskError {
 		const {offset, length} = split.request;
-		split.submit(this.#below, this.#start + offset, length);
+		split.submit(this.below, this.#start + offset, length);
 		split.position = length;
 		return DiskError.NONE;
 	}
 
-	async measure(): Promise<void> {}
-
-	get fault(): string | undefined {
-		return this.#below.fault;
-	}
-
-	settle(): Promise<void> {
-		return this.#below.settle();
-	}
-
-	close(): Promise<void> {
-		return this.#below.close();
-	}
+	override async measure(): Promise<void> {}
 }

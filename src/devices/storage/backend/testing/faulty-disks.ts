@@ -1,4 +1,5 @@
 import type {Disk, DiskError, DiskRequest} from '#devices/storage/disk';
+import {InterceptedDisk} from '#devices/storage/disk/testing';
 import {openDisk} from '#devices/storage/source';
 import type {OpenDisk} from '../index.ts';
 
@@ -23,23 +24,8 @@ export class FaultyDisks {
 	readonly open: OpenDisk = async (source, isReadOnly, host) => this.over(await openDisk(source, isReadOnly, host));
 
 	/** Such a disk over another. */
-	over(disk: Disk): Disk {
-		const why = () => this.why;
-		return {
-			get fault() {
-				return why();
-			},
-			get bytes() {
-				return disk.bytes;
-			},
-			geometry: disk.geometry,
-			isReadOnly: disk.isReadOnly,
-			mover: disk.mover,
-			submit: (request) => this.#submit(disk, request),
-			measure: () => disk.measure(),
-			settle: () => disk.settle(),
-			close: () => disk.close(),
-		};
+	over(below: Disk): Disk {
+		return new InterceptedDisk(below, {submit: (request, disk) => this.#submit(request, disk), fault: () => this.why});
 	}
 
 	/** Does what hangs, in its order: all of it, or so much. */
@@ -47,7 +33,7 @@ export class FaultyDisks {
 		for (const each of this.#hanging.splice(0, most)) each();
 	}
 
-	#submit(disk: Disk, request: DiskRequest): void {
+	#submit(request: DiskRequest, disk: Disk): void {
 		const {operation, offset, length} = request;
 		this.seen.push({operation, offset, length});
 		const fault = this.fault(request);

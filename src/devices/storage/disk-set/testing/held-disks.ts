@@ -1,5 +1,6 @@
 import type {OpenDisk} from '#devices/storage/backend';
 import type {Disk, DiskRequest} from '#devices/storage/disk';
+import {InterceptedDisk} from '#devices/storage/disk/testing';
 import {openDisk} from '#devices/storage/source';
 
 /** Disks in memory that keep requests while a test wants them to, as those of files do. */
@@ -12,21 +13,10 @@ export class HeldDisks {
 		return this.#held.length;
 	}
 
-	readonly open: OpenDisk = async (source, isReadOnly, host) => {
-		const disk = await openDisk(source, isReadOnly, host);
-		return {
-			get bytes() {
-				return disk.bytes;
-			},
-			geometry: disk.geometry,
-			isReadOnly: disk.isReadOnly,
-			mover: disk.mover,
-			submit: (request) => this.#submit(disk, request),
-			measure: () => disk.measure(),
-			settle: () => disk.settle(),
-			close: () => disk.close(),
-		};
-	};
+	readonly open: OpenDisk = async (source, isReadOnly, host) =>
+		new InterceptedDisk(await openDisk(source, isReadOnly, host), {
+			submit: (request, disk) => this.#submit(request, disk),
+		});
 
 	/** Ends requests that are kept, the last first, and those that come of it. */
 	finish(most = Number.POSITIVE_INFINITY): void {
@@ -37,7 +27,7 @@ export class HeldDisks {
 		}
 	}
 
-	#submit(disk: Disk, request: DiskRequest): void {
+	#submit(request: DiskRequest, disk: Disk): void {
 		if (this.holds) this.#held.push(() => disk.submit(request));
 		else disk.submit(request);
 	}
