@@ -42,6 +42,11 @@ test('a failure comes with what the reporter says about it', (t) => {
 	t.deepEqual(failure?.details.at(-1), '        + 2');
 });
 
+test('a failure comes with what its test has logged, which passed tests do not keep', (t) => {
+	const logged = 'ok 1 - a\n#   nothing\nnot ok 2 - b\n#   COM1:\n#     panic\n  ---\n    name: Error\n  ...\n';
+	t.deepEqual(read([logged]).outcomes.at(-1)?.details, ['#   COM1:', '#     panic', '    name: Error']);
+});
+
 test('a failure at the very end of a broken-off run is not lost', (t) => {
 	t.deepEqual(read(['not ok 1 - dies']).outcomes, [{title: 'dies', outcome: 'failed', details: []}]);
 });

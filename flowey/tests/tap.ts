@@ -64,9 +64,11 @@ export class TapReader {
 		}
 	}
 
-	/** A failure is reported once its details are complete: they end with a line of three dots. */
+	/** A failure is reported once its details are complete: they end with a line of three dots. What the test has logged comes first. */
 	#detail(line: string): void {
-		if (this.#failure !== undefined && line.startsWith('  ')) {
+		if (this.#failure === undefined) return;
+		if (line.startsWith('#   ')) this.#failure.details.push(line);
+		else if (line.startsWith('  ')) {
 			if (line === '  ...') {
 				this.#finishFailure();
 			} else if (line !== '  ---') {

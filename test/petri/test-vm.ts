@@ -9,6 +9,9 @@ import {type BootConfig, type VmOptions, vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
 import {toJson} from '#support/inspect';
 
+/** Characters of COM1's end that a failed test shows: who reads of it has nothing else. */
+const shownOutput = 4000;
+
 /** A machine under test. Its COM1 goes to a file, and it is stopped when the test ends. */
 export class TestVm {
 	readonly vm: Vm;
@@ -69,11 +72,13 @@ export async function testVm(
 	const size = {sizeBytes: create.snapshot?.manifest.asked.memoryBytes ?? 64 * 2 ** 20};
 	const memory = {...(options.numa ? {} : size), ...options.memory};
 	const vm = await createVm(vmConfig({...options, memory, devices}), create);
+	const made = new TestVm(vm, path);
 	t.teardown(async () => {
+		if (!t.passed) t.log(`${vm.state}; COM1:\n${made.output.slice(-shownOutput)}`);
 		await vm.stop();
 		rmSync(folder, {recursive: true, force: true});
 	});
-	return new TestVm(vm, path);
+	return made;
 }
 
 /** The embedded guest with these words on its command line. */
