@@ -9,8 +9,8 @@ import {type BootConfig, type VmOptions, vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
 import {toJson} from '#support/inspect';
 
-/** Characters of COM1's end that a failed test shows: who reads of it has nothing else. */
-const shownOutput = 4000;
+/** Characters of COM1's end, and of each part of the tree, that a failed test shows: who reads of it has nothing else. */
+const shown = 16_000;
 
 /** A machine under test. Its COM1 goes to a file, and it is stopped when the test ends. */
 export class TestVm {
@@ -31,6 +31,21 @@ export class TestVm {
 	async inspect(path: string, depth = 1): Promise<unknown> {
 		// Under emulation everything takes its time.
 		return toJson(await this.vm.inspect(path, {depth, timeoutMs: 60_000}));
+	}
+
+	/** For a failed test: what the machine has said, and where it is if it still runs. */
+	async whatItDoes(): Promise<string> {
+		const {state} = this.vm;
+		const said = `${state}; COM1:\n${this.output.slice(-shown)}`;
+		if (state !== 'running') return said;
+		const parts = Object.entries({vcpus: 4, devices: 3, mailboxes: 2, workers: 2});
+		const told = await Promise.all(
+			parts.map(async ([part, depth]) => {
+				const tree = await this.vm.inspect(`vm/${part}`, {depth, timeoutMs: 5000}).then(toJson, String);
+				return `${part}: ${JSON.stringify(tree).slice(0, shown)}`;
+			}),
+		);
+		return [said, ...told].join('\n');
 	}
 
 	/** Waits until COM1 shows `pattern`; fails with what it shows instead when the machine ends before. */
@@ -74,7 +89,7 @@ export async function testVm(
 	const vm = await createVm(vmConfig({...options, memory, devices}), create);
 	const made = new TestVm(vm, path);
 	t.teardown(async () => {
-		if (!t.passed) t.log(`${vm.state}; COM1:\n${made.output.slice(-shownOutput)}`);
+		if (!t.passed) t.log(await made.whatItDoes());
 		await vm.stop();
 		rmSync(folder, {recursive: true, force: true});
 	});
