@@ -5,7 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {measureDisk} from '#devices/storage/source';
 import {openTestSnapshot, snapshotPlace, vmTest} from '#test/petri';
 import {attachments, diskDevices} from './user-land/attachments.ts';
-import {section, soleScript} from './user-land/script.ts';
+import {kernelComplaints, section, soleScript} from './user-land/script.ts';
 import {btrfs, discarded, ext4, fio, nvmeTool, triedBytes} from './user-land/storage.ts';
 import {hasUserLand, limitMs, userLandMachine, userLandTest} from './user-land/user-land.ts';
 
@@ -63,7 +63,7 @@ for (const device of diskDevices) {
 		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 		const output = guest.output.replaceAll('\r', '');
 		t.is(section(t, output, 'grown'), 'wants=more\nkept=yes\nchecked=yes\n');
-		t.is(section(t, output, 'kernel'), '', output);
+		t.deepEqual(kernelComplaints(t, output), [], output);
 	});
 
 	storageTest(
@@ -71,11 +71,15 @@ for (const device of diskDevices) {
 		async (t, machine) => {
 			const [path, directory] = [emptyDisk(`${device}-saved`, 64 * mebibyte), snapshotPlace(t)];
 			const script = soleScript(fio(disk));
-			const {options} = userLandMachine(t, {processors: 2, device, tried: path, script, withoutSystemd: true});
+			// Amid fio's first job the disk comes near to a standstill, with what is under way.
+			const policy = {limits: {iops_wr: 4, iops_wr_burst: 500}};
+			const asked = {processors: 2, device, tried: path, policy, script, withoutSystemd: true};
+			const {options} = userLandMachine(t, asked);
 			const guest = await machine(options);
 			t.timeout(limitMs);
 			await guest.vm.start();
-			while (statSync(path).blocks * 512 < 2 * mebibyte) await sleep(10);
+			const node = `vm/devices/tried/disks/${attachments[device].triedDisk}`;
+			while (((await guest.inspect(`${node}/waiting`)) as number) < 8) await sleep(10);
 			await guest.vm.pause();
 			t.notRegex(guest.output, /--- ends/, 'fio is not done yet');
 			await guest.vm.saveSnapshot(directory);
@@ -83,11 +87,12 @@ for (const device of diskDevices) {
 			const snapshot = openTestSnapshot(t, directory);
 			const restored = await machine({...options, boot: {kind: 'none'}}, {snapshot});
 			t.timeout(limitMs);
+			await restored.vm.update(`${node}/limits/iops_wr`, '0');
 			await restored.vm.start();
 			t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
 			const output = (guest.output + restored.output).replaceAll('\r', '');
 			fio(disk).check(t, section(t, output, 'fio'));
-			t.is(section(t, output, 'kernel'), '', output);
+			t.deepEqual(kernelComplaints(t, output), [], output);
 		},
 	);
 }

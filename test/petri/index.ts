@@ -9,6 +9,7 @@ export {
 	x86BackEnds,
 } from './back-ends.ts';
 export {cleanBootTest} from './clean-boot.ts';
+export {complaints} from './complaints.ts';
 export {hasGdb, type RunningGdb, startGdb} from './gdb.ts';
 export {moveTests, moveVm} from './moves.ts';
 export {

@@ -7,4 +7,4 @@ export {
 	type NvmeConfig,
 	nvmeKind,
 } from './handle.ts';
-export {nvme} from './nvme.ts';
+export {nvme, nvmeOver} from './nvme.ts';

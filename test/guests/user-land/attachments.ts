@@ -1,4 +1,5 @@
 import type {KindHandle} from '#devices/device-type';
+import type {DiskPolicy} from '#devices/storage/backend';
 
 /** How a guest's root and the disk that a test tries are attached. */
 export interface Attachment {
@@ -6,8 +7,18 @@ export interface Attachment {
 	readonly root: string;
 	/** The tried disk in the guest. */
 	readonly tried: string;
-	/** @param ports - of PCI Express, two that are free @param files - of the root and, where there is one, the tried disk */
-	readonly devices: (ports: readonly [string, string], files: readonly string[]) => readonly KindHandle[];
+	/** The number of the tried disk among those of its device. */
+	readonly triedDisk: number;
+	/**
+	 * @param ports - of PCI Express, two that are free
+	 * @param files - of the root and, where there is one, the tried disk
+	 * @param policy - of the tried disk
+	 */
+	readonly devices: (
+		ports: readonly [string, string],
+		files: readonly string[],
+		policy?: DiskPolicy,
+	) => readonly KindHandle[];
 }
 
 /** A file as a disk's data. */
@@ -15,23 +26,26 @@ export const diskOf = (path: string) => ({kind: 'file', path}) as const;
 
 /** What the host calls the devices; the second one has the tried disk. */
 const names = ['root', 'tried'] as const;
+const policyOf = (index: number, policy: DiskPolicy = {}) => (index === 1 ? {policy} : {});
 
 /** By what a disk is to the guest. Linux finds disks of one bus in an order that it keeps. */
 export const attachments = {
 	'virtio-blk': {
 		root: '/dev/vda',
 		tried: '/dev/vdb',
-		devices: (ports, files) =>
+		triedDisk: 0,
+		devices: (ports, files, policy) =>
 			files.map((path, index) => {
 				const [name, port] = [names[index] as string, ports[index] as string];
-				return {kind: 'virtio-blk', name, port, options: {disk: diskOf(path), queues: 2}};
+				return {kind: 'virtio-blk', name, port, options: {disk: diskOf(path), queues: 2, ...policyOf(index, policy)}};
 			}),
 	},
 	'virtio-scsi': {
 		root: '/dev/sda',
 		tried: '/dev/sdb',
-		devices: ([port], files) => {
-			const units = files.map((path, lun) => ({lun, disk: diskOf(path), readOnly: false}));
+		triedDisk: 1,
+		devices: ([port], files, policy) => {
+			const units = files.map((path, lun) => ({lun, disk: diskOf(path), readOnly: false, ...policyOf(lun, policy)}));
 			return [{kind: 'virtio-scsi', name: names[1], port, options: {units, serial: 'tried', queues: 2}}];
 		},
 	},
@@ -39,8 +53,14 @@ export const attachments = {
 	nvme: {
 		root: '/dev/nvme0n1',
 		tried: '/dev/nvme0n2',
-		devices: ([port], files) => {
-			const namespaces = files.map((path, index) => ({nsid: index + 1, disk: diskOf(path), readOnly: false}));
+		triedDisk: 1,
+		devices: ([port], files, policy) => {
+			const namespaces = files.map((path, index) => ({
+				nsid: index + 1,
+				disk: diskOf(path),
+				readOnly: false,
+				...policyOf(index, policy),
+			}));
 			return [{kind: 'nvme', name: names[1], port, options: {namespaces, serial: 'tried'}}];
 		},
 	},

@@ -1,4 +1,5 @@
 import type {ExecutionContext} from 'ava';
+import {complaints} from '#test/petri';
 import {numbers, type Part} from './part.ts';
 
 const file = (name: string, content: string | Uint8Array) =>
@@ -9,10 +10,7 @@ const runPart = ({name, files = {}, lines}: Pick<Part, 'name' | 'files' | 'lines
 	Object.entries(files)
 		.map(([path, content]) => file(path, content))
 		.join('') + run(name, lines);
-const kernel = run('kernel', [
-	'dmesg >/run/kernel.log || echo no log',
-	"grep -E 'BUG|WARNING|Call Trace|segfault|traps:|Oops|I/O error' /run/kernel.log || true",
-]);
+const kernel = run('kernel', ['dmesg -r']);
 
 /** A script as a disk has it: nothing but text, whose end is filled with empty lines. */
 const filled = (text: string) => text.padEnd(Math.ceil(text.length / 4096) * 4096, '\n');
@@ -49,3 +47,10 @@ export function section(t: ExecutionContext, output: string, name: string): stri
 	t.is(status, '0', status === undefined ? output : `${name}:\n${text}`);
 	return text;
 }
+
+/** What the kernel complains of, as the script has shown it. */
+export const kernelComplaints = (t: ExecutionContext, output: string): readonly string[] => {
+	const log = section(t, output, 'kernel');
+	t.regex(log, /^<5>\[ *0\.000000\] Linux version/m, 'the log is whole');
+	return complaints(log);
+};
