@@ -124,9 +124,11 @@ export const discarded = (disk: string): Part => ({
 export const nvmeTool: Part = {
 	name: 'nvme',
 	lines: [
-		'echo serial=$(nvme id-ctrl /dev/nvme0 | grep ^sn | cut -d: -f2)',
-		'echo size=$(nvme id-ns /dev/nvme0n2 | grep ^nsze | cut -d: -f2)',
-		'echo warnings=$(nvme smart-log /dev/nvme0 | grep ^critical_warning | cut -d: -f2)',
+		// Its lines are `name : value`.
+		'value() { grep "^$1[[:space:]]" | cut -d: -f2 | tr -d "[:space:]"; }',
+		'echo serial=$(nvme id-ctrl /dev/nvme0 | value sn)',
+		'echo size=$(nvme id-ns /dev/nvme0n2 | value nsze)',
+		'echo warnings=$(nvme smart-log /dev/nvme0 | value critical_warning)',
 		'echo spaces=$(nvme list-ns /dev/nvme0 | wc -l)',
 		'echo errors=$(nvme error-log /dev/nvme0 -e 1 | grep -c "^error_count.*: 0")',
 		'echo slots=$(nvme fw-log /dev/nvme0 | grep -c afi)',
