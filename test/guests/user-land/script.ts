@@ -10,7 +10,8 @@ const runPart = ({name, files = {}, lines}: Pick<Part, 'name' | 'files' | 'lines
 	Object.entries(files)
 		.map(([path, content]) => file(path, content))
 		.join('') + run(name, lines);
-const kernel = run('kernel', ['dmesg --raw --color=never']);
+// To a terminal they would have colours.
+const kernel = run('kernel', ['dmesg --raw | cat']);
 
 /** A script as a disk has it: nothing but text, whose end is filled with empty lines. */
 const filled = (text: string) => text.padEnd(Math.ceil(text.length / 4096) * 4096, '\n');
