@@ -1,5 +1,5 @@
 import {generationIdName, newGeneration} from '#main/machine';
-import {irqchipsHere, linuxTest, runInLinux} from '#test/petri';
+import {irqchipsHere, linuxTest, runInLinux, until} from '#test/petri';
 
 /** A word of the id, as `devmem` prints what it reads. */
 function word(id: string, at: number): string {
@@ -19,7 +19,7 @@ for (const irqchip of irqchipsHere) {
 				// From now on events wait for the reader.
 				'for d in /sys/class/input/event*; do grep -q Power $d/device/name && exec 3</dev/input/$(basename $d); done',
 				'echo listening',
-				`until grep -q '^ *1 ' /sys/firmware/acpi/interrupts/gpe00; do usleep 100000; done`,
+				until("grep -q '^ *1 ' /sys/firmware/acpi/interrupts/gpe00"),
 				'echo new=$(devmem 0xe1000 64) $(devmem 0xe1008 64)',
 				'echo key=$(dd bs=24 count=1 <&3 2>/dev/null | tail -c 8 | xxd -p)',
 			]);

@@ -1,6 +1,6 @@
 import {defaultBattery, type UpdateBattery} from '#devices/chipset/battery';
 import type {PressKey} from '#devices/chipset/i8042';
-import {irqchipsHere, linuxTest, runInLinux} from '#test/petri';
+import {irqchipsHere, linuxTest, runInLinux, until} from '#test/petri';
 
 const battery = 0xfed3_f000;
 const register = (offset: number) => `$(devmem 0x${(battery + offset).toString(16)})`;
@@ -19,6 +19,8 @@ for (const irqchip of irqchipsHere) {
 			const options = {irqchip, processors: {count: 2}, devices: [{kind: 'hpet'}, watchdog, {kind: 'battery'}]};
 			const guest = await runInLinux(machine, options, [
 				'modprobe -a wdat_wdt pvpanic_mmio evdev',
+				// The keyboard is found by a thread of the kernel's own.
+				until('grep -qs AT /sys/class/input/event*/device/name'),
 				'echo clocksources=$(cat /sys/devices/system/clocksource/clocksource0/available_clocksource)',
 				'echo serio=$(cat /sys/bus/serio/devices/*/description)',
 				'echo inputs=$(cat /sys/class/input/input*/name)',
@@ -28,7 +30,7 @@ for (const irqchip of irqchipsHere) {
 				'cat /proc/interrupts',
 				'for d in /sys/class/input/event*; do grep -q AT $d/device/name && exec 3</dev/input/$(basename $d); done',
 				'echo listening',
-				"until grep -q '^ *1 ' /sys/firmware/acpi/interrupts/gpe09; do usleep 100000; done",
+				until("grep -q '^ *1 ' /sys/firmware/acpi/interrupts/gpe09"),
 				`echo battery=${register(0x04)} ${register(0x0c)} ${register(0x14)}`,
 				'echo key=$(dd bs=24 count=2 <&3 2>/dev/null | tail -c 8 | xxd -p)',
 				// The kernel's last words would come amid a line that is still on its way: the rest of the key, and the next one.
@@ -87,7 +89,7 @@ for (const irqchip of irqchipsHere) {
 	linuxTest(`without local APIC, the HPET carries the kernel in the PIT's place: ${irqchip}`, async (t, machine) => {
 		const show = [
 			'echo event-source=$(cat /sys/devices/system/clockevents/clockevent0/current_device)',
-			'sleep 1',
+			until("[ $(grep -o '0: *[0-9]*' /proc/interrupts | head -n 1 | cut -d: -f2) -gt 100 ]"),
 			"echo timer=$(grep -o '0: *[0-9]*' /proc/interrupts | head -n 1)",
 		];
 		const guest = await runInLinux(machine, {irqchip, devices: [{kind: 'hpet'}]}, show, 'nolapic');

@@ -19,7 +19,10 @@ const env = {...process.env, XDG_CACHE_HOME: directory, XDG_RUNTIME_DIR: directo
 /** Runs a command to its end. */
 function openvmm(words: string): Promise<{stdout: string; stderr: string; status: number}> {
 	return new Promise((resolve) => {
-		execFile(process.execPath, [launcher, ...words.split(' ')], {env}, (error, stdout, stderr) => {
+		const [command = '', ...rest] = words.split(' ');
+		// A busy host may let no thread answer for a while.
+		const patient = command === 'inspect' ? ['--timeout', '60000'] : [];
+		execFile(process.execPath, [launcher, command, ...patient, ...rest], {env}, (error, stdout, stderr) => {
 			resolve({stdout, stderr, status: Number(error?.code ?? 0)});
 		});
 	});
@@ -71,7 +74,7 @@ vmTest(
 	'a running machine is saved from another process, follows signals, and goes on from its snapshot',
 	x86,
 	async (t) => {
-		t.timeout(300_000);
+		t.timeout(600_000);
 		const first = await startMachine('-p 2 -c loop');
 		const state = async () => (await openvmm('inspect vm/state')).stdout.trim();
 		for (const [signal, reached] of [
@@ -97,7 +100,7 @@ vmTest(
 const waker = guestProgram({name: 'waker', main: [output(0x610, 1, 7), forever()]}).kernel;
 
 vmTest("a machine whose devices' thread hangs can be seen, and quit ends its process", x86, async (t) => {
-	t.timeout(300_000);
+	t.timeout(600_000);
 	const {image, loadAddress} = waker;
 	const kernel = join(directory, 'kernel');
 	writeFileSync(kernel, image);

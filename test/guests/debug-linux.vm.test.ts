@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {promisify} from 'node:util';
 import test, {type ExecutionContext} from 'ava';
 import {serveGdb} from '#main/debugger';
-import {debugSupportHere, hasGdb, linuxTest, type MakeMachine, runInLinux, startGdb} from '#test/petri';
+import {debugSupportHere, hasGdb, linuxTest, type MakeMachine, runInLinux, startGdb, until} from '#test/petri';
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-debug-linux-'));
@@ -15,7 +15,7 @@ test.after.always(() => rmSync(folder, {recursive: true}));
 const script = [
 	"grep -E ' (linux_banner|schedule_idle)$' /proc/kallsyms",
 	'echo waiting',
-	"until grep -qE 'NMI: +[1-9]' /proc/interrupts; do sleep 0.2; done",
+	until("grep -qE 'NMI: +[1-9]' /proc/interrupts"),
 	'echo NMI came',
 ];
 

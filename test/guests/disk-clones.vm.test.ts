@@ -2,7 +2,17 @@ import {createHash, randomBytes} from 'node:crypto';
 import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {flagged, linuxTest, linuxVm, openTestSnapshot, snapshotPlace} from '#test/petri';
+import {
+	flagged,
+	hearButton,
+	linuxTest,
+	linuxVm,
+	openTestSnapshot,
+	pressed,
+	snapshotPlace,
+	until,
+	untilReadable,
+} from '#test/petri';
 
 const mebibyte = 2 ** 20;
 const block = 65536;
@@ -14,7 +24,8 @@ const read = (disk: string, skip: number, count: number) =>
 const write = (from: string, disk: string, seek: string) =>
 	`dd if=${from} of=/dev/$${disk} bs=64k seek=${seek} oflag=direct conv=notrunc 2>/dev/null`;
 const script = [
-	'dmesg -c >/dev/null; modprobe -a virtio_mmio virtio_blk; sleep 1',
+	`dmesg -c >/dev/null; modprobe -a virtio_mmio virtio_blk; ${hearButton}`,
+	untilReadable('/dev/vda', '/dev/vdb', '/dev/vdc'),
 	'for d in vda vdb vdc; do eval $(cat /sys/block/$d/serial)=$d; done',
 	'dd if=/dev/urandom of=/tmp/sent bs=64k count=16 2>/dev/null',
 	`${write('/tmp/sent', 'over', '48')}; ${write('/tmp/sent', 'ram', '0')}`,
@@ -24,7 +35,10 @@ const script = [
 	'for i in $(seq 6000); do echo $me-was-here; done | head -c 65536 >/tmp/mark',
 	`${write('/tmp/mark', 'over', '50')}; ${write('/tmp/mark', 'ram', '2')}`,
 	`own=100; [ $me = two ] || own=101; ${write('/tmp/mark', 'over', '$own')}`,
-	'sleep 2; echo 3 >/proc/sys/vm/drop_caches',
+	// Both have written before either of them reads.
+	'echo wrote=all',
+	until(pressed()),
+	'echo 3 >/proc/sys/vm/drop_caches',
 	'dd if=/tmp/mark of=/tmp/sent bs=64k seek=2 conv=notrunc 2>/dev/null',
 	`${read('over', 48, 16)} | cmp - /tmp/sent && echo over=same`,
 	`${read('ram', 0, 16)} | cmp - /tmp/sent && echo ram=same`,
@@ -62,6 +76,8 @@ linuxTest(
 		const clone = (name: string) => machine({...options, boot: {kind: 'none'}, devices: disksOf(name)}, {snapshot});
 		const clones = await Promise.all(['two', 'six'].map(clone));
 		await Promise.all(clones.map(({vm}) => vm.start()));
+		for (const restored of clones) await restored.waitFor(/^wrote=all/m);
+		for (const {vm} of clones) await vm.powerButton();
 		for (const restored of clones) t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
 		for (const [index, [name, own, other]] of (
 			[

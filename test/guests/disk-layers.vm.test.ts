@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {gptDisk} from '#devices/storage/partition/testing';
 import {writeExt4} from '#main/ext4';
 import {bytesContent, FileTree} from '#main/file-tree';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, untilReadable, untilThere} from '#test/petri';
 
 const mebibyte = 2 ** 20;
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -57,8 +57,10 @@ linuxTest(
 		const guest = await runInLinux(machine, {processors: {count: 2}, devices}, [
 			'dmesg -c >/dev/null',
 			'modprobe -a virtio_mmio virtio_blk ext4',
-			'sleep 1',
+			untilReadable('/dev/vda', '/dev/vdb', '/dev/vdc'),
 			'for d in vda vdb vdc; do eval $(cat /sys/block/$d/serial)=$d; done',
+			// Linux looks for partitions after it has the disk.
+			untilThere('/sys/block/$whole/*2/size'),
 			"echo place=$(cat /sys/block/$whole/$whole'2'/start)+$(cat /sys/block/$whole/$whole'2'/size)",
 			'mkdir -p /mnt; mount -t ext4 /dev/$layers /mnt',
 			'echo content=$(sha256sum </mnt/content)',
@@ -70,7 +72,8 @@ linuxTest(
 			"dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|EXT4-fs error|WARNING: CPU|BUG:|Call Trace'",
 			'echo all=done',
 		]);
-		await guest.waitFor(/^all=done\r?$/m);
+		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+		t.regex(guest.output, /^all=done\r?$/m);
 		t.regex(guest.output, new RegExp(`^place=${first}\\+${last - first + 1}\\r?$`, 'm'), guest.output);
 		for (const name of ['content', 'moved'])
 			t.regex(guest.output, new RegExp(`^${name}=${digest(content)}`, 'm'), guest.output);

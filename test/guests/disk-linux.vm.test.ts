@@ -9,7 +9,9 @@ import type {ExecutionContext} from 'ava';
 import {measureDisk} from '#devices/storage/source';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {convertDisk} from '#main/disk-images';
-import {flagged, linuxTest, linuxVm, openTestSnapshot, runInLinux, snapshotPlace} from '#test/petri';
+import type {OpenSnapshot} from '#main/snapshot';
+import {flagged, hearButton, linuxTest, runInLinux, until, untilReadable} from '#test/petri';
+import {diskRounds, goOnAmidRounds, roundsBytes} from './testing/disk-rounds.ts';
 
 const mebibyte = 2 ** 20;
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -24,6 +26,8 @@ function folderOf(t: ExecutionContext): string {
 const disks = (...written: readonly string[]) => flagged({'virtio-blk': written});
 const digestOf = (name: string, disk: string, skip: number, count: number) =>
 	`echo ${name}=$(dd if=/dev/${disk} bs=64k skip=${skip} count=${count} iflag=direct 2>/dev/null | sha256sum)`;
+
+const complaints = "dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|WARNING: CPU|BUG:|Call Trace'";
 
 linuxTest('Linux reads what is in a file and writes to it, discards, and follows its length', async (t, machine) => {
 	const folder = folderOf(t);
@@ -43,7 +47,7 @@ linuxTest('Linux reads what is in a file and writes to it, discards, and follows
 	const guest = await runInLinux(machine, {processors: {count: 2}, pcie, devices}, [
 		'dmesg -c >/dev/null',
 		'modprobe -a virtio_pci virtio_mmio virtio_blk',
-		'sleep 1',
+		untilReadable('/dev/vda', '/dev/vdb'),
 		// Which is which is the bus's.
 		'for d in vda vdb; do if [ $(cat /sys/block/$d/serial) = first ]; then D=$d; else R=$d; fi; done',
 		'echo ro=$(cat /sys/block/$D/ro)$(cat /sys/block/$R/ro) cache=$(cat /sys/block/$D/queue/write_cache)',
@@ -59,8 +63,9 @@ linuxTest('Linux reads what is in a file and writes to it, discards, and follows
 		'echo write through >/sys/block/$D/cache_type; echo through=$(cat /sys/block/$D/cache_type)',
 		'dd if=/tmp/sent of=/dev/$D bs=64k seek=192 oflag=direct conv=notrunc 2>/dev/null',
 		'echo ready=yes',
-		'while [ $(cat /sys/block/$D/size) = 32768 ]; do sleep 0.2; done; echo grown=$(cat /sys/block/$D/size)',
-		"dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|WARNING: CPU|BUG:|Call Trace'",
+		until('[ $(cat /sys/block/$D/size) != 32768 ]'),
+		'echo grown=$(cat /sys/block/$D/size)',
+		complaints,
 		'echo all=done; sleep 10000',
 	]);
 	await guest.waitFor(/^ready=yes\r?$/m);
@@ -90,34 +95,22 @@ const snapshotTest = (name: string) =>
 	linuxTest(`a snapshot amid writes to ${name} goes on with them, and none is lost`, async (t, machine) => {
 		const folder = folderOf(t);
 		const [path, raw] = [join(folder, name), join(folder, 'copy.raw')];
-		const directory = snapshotPlace(t);
-		const blocks = 40;
-		const options = {memory: {sizeBytes: 256 * mebibyte}, processors: {count: 1}};
-		const devices = disks(`${path};create=4M`);
-		const script = [
-			'modprobe -a virtio_mmio virtio_blk; sleep 1',
-			`dd if=/dev/urandom of=/tmp/sent bs=64k count=${blocks} 2>/dev/null`,
-			`i=0; while [ $i -lt ${blocks} ]; do dd if=/tmp/sent of=/dev/vda bs=64k skip=$i seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || echo failed; echo block $i; i=$((i+1)); done`,
-			'echo sent=$(sha256sum </tmp/sent)',
-			digestOf('got', 'vda', 0, blocks),
-		].join('; ');
-		const guest = await linuxVm(machine, {...options, devices}, `OPENVMM_RUN="${script}"`);
-		await guest.vm.start();
-		await guest.waitFor(/block 10\r?\n/);
-		await guest.vm.saveSnapshot(directory);
-		await guest.vm.stop();
-		// What the first machine has written since is written again, with the same.
-		const again = disks(path);
-		const snapshot = openTestSnapshot(t, directory);
-		const restored = await machine({...options, boot: {kind: 'none'}, devices: again}, {snapshot});
-		await restored.vm.start();
-		t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
-		const [sent, got] = ['sent', 'got'].map((name) => new RegExp(`^${name}=(\\w+)`, 'm').exec(restored.output)?.[1]);
-		t.truthy(sent, restored.output);
-		t.is(got, sent, restored.output);
-		t.notRegex(restored.output, /failed|I\/O error/);
-		await convertDisk({path}, {path: raw});
-		t.is(digest(readFileSync(raw).subarray(0, blocks * 65536)), `${sent}`);
+		const options = {processors: {count: 2}};
+		const guest = await runInLinux(machine, {...options, devices: disks(`${path};create=${roundsBytes}`)}, [
+			'dmesg -c >/dev/null',
+			'modprobe -a virtio_mmio virtio_blk',
+			untilReadable('/dev/vda'),
+			hearButton,
+			diskRounds('/dev/vda'),
+			complaints,
+		]);
+		const restore = (snapshot: OpenSnapshot) =>
+			machine({...options, boot: {kind: 'none'}, devices: disks(path)}, {snapshot});
+		const output = await goOnAmidRounds(t, guest, restore, async () => {
+			await convertDisk({path}, {path: raw});
+			return readFileSync(raw);
+		});
+		t.notRegex(output, /I\/O error|WARNING: CPU|BUG:|Call Trace/);
 	});
 
 snapshotTest('disk.img');
@@ -156,13 +149,14 @@ linuxTest(
 		const blocks = 128;
 		const guest = await runInLinux(machine, {devices: disks(`${path};create=8M,enospc=stop`)}, [
 			'dmesg -c >/dev/null',
-			'modprobe -a virtio_mmio virtio_blk; sleep 1',
+			'modprobe -a virtio_mmio virtio_blk',
+			untilReadable('/dev/vda'),
 			`dd if=/dev/urandom of=/tmp/sent bs=64k count=${blocks} 2>/dev/null`,
 			'echo begun=yes',
 			`dd if=/tmp/sent of=/dev/vda bs=64k conv=fsync,notrunc 2>/dev/null && echo written=yes`,
 			'echo sent=$(sha256sum </tmp/sent)',
 			digestOf('got', 'vda', 0, blocks),
-			"dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|WARNING: CPU|BUG:|Call Trace'",
+			complaints,
 			'echo all=done; sleep 10000',
 		]);
 		await guest.waitFor(/^begun=yes\r?$/m);

@@ -7,7 +7,7 @@ import type {ExecutionContext} from 'ava';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {checkParams, machineOperations, type Operation} from '#main/operations';
 import {lockFile} from '#support/ffi';
-import {linuxTest, runInLinux, type TestVm} from '#test/petri';
+import {linuxTest, runInLinux, type TestVm, until, untilReadable} from '#test/petri';
 
 const mib = 2 ** 20;
 
@@ -44,8 +44,8 @@ const zeros = createHash('sha256')
 
 const virtio = {device: 'virtio-blk,disk=', node: 'vda', drivers: 'virtio_pci virtio_blk'};
 const nvme = {device: 'nvme,serial=hot,namespaces=1:', node: 'nvme0n1', drivers: 'nvme'};
-const until = (node: string, isThere: boolean) =>
-	`while [ ${isThere ? '! ' : ''}-e /sys/block/${node} ]; do sleep 0.2; done`;
+const comes = (node: string) => until(`[ -e /sys/block/${node}/dev ]`);
+const goes = (node: string) => until(`[ ! -e /sys/block/${node} ]`);
 /** A name of the disk that stays when the disk goes: whoever writes to one in /dev that has gone makes a file. */
 const named = (node: string) => `rm -f /tmp/disk; mknod /tmp/disk b $(tr : ' ' </sys/block/${node}/dev)`;
 
@@ -56,15 +56,17 @@ for (const {device, node, drivers} of [nvme])
 		const write = `dd if=/dev/zero of=/tmp/disk bs=4k count=64 seek=64 oflag=direct conv=notrunc 2>/dev/null`;
 		const guest = await runInLinux(machine, {processors: {count: 2}, pcie}, [
 			`dmesg -c >/dev/null; modprobe -a ${drivers}; echo waiting=yes`,
-			until(node, true),
+			comes(node),
 			named(node),
-			`sleep 0.5; dd if=/dev/zero of=/tmp/disk bs=64k count=4 oflag=direct 2>/dev/null && echo written=yes`,
+			untilReadable('/tmp/disk'),
+			`dd if=/dev/zero of=/tmp/disk bs=64k count=4 oflag=direct 2>/dev/null && echo written=yes`,
 			`while ${write}; do :; done`,
-			until(node, false),
+			goes(node),
 			'echo gone=yes',
-			until(node, true),
+			comes(node),
 			named(node),
-			`sleep 0.5; echo again=$(dd if=/tmp/disk bs=64k count=4 iflag=direct 2>/dev/null | sha256sum)`,
+			untilReadable('/tmp/disk'),
+			`echo again=$(dd if=/tmp/disk bs=64k count=4 iflag=direct 2>/dev/null | sha256sum)`,
 			"dmesg | grep -E 'WARNING: CPU|BUG:|Call Trace|hung'",
 			'echo all=done',
 		]);
@@ -94,15 +96,17 @@ for (const {device, node, drivers} of [virtio, nvme])
 		const write = `dd if=/dev/zero of=/tmp/disk bs=4k count=64 oflag=direct conv=notrunc`;
 		const guest = await runInLinux(machine, {processors: {count: 2}, pcie: ports}, [
 			`dmesg -c >/dev/null; modprobe -a ${drivers}; echo waiting=yes`,
-			until(node, true),
+			comes(node),
 			named(node),
+			untilReadable('/tmp/disk'),
 			'echo here=yes',
 			`while [ -e /sys/block/${node} ]; do ${write} 2>/dev/null; done`,
-			until(node, false),
+			goes(node),
 			'echo gone=yes',
-			until(node, true),
+			comes(node),
 			named(node),
-			`sleep 0.5; echo again=$(dd if=/tmp/disk bs=64k count=4 iflag=direct 2>/dev/null | sha256sum)`,
+			untilReadable('/tmp/disk'),
+			`echo again=$(dd if=/tmp/disk bs=64k count=4 iflag=direct 2>/dev/null | sha256sum)`,
 			"dmesg | grep -E 'WARNING: CPU|BUG:|Call Trace|hung'",
 			'echo all=done',
 		]);

@@ -8,7 +8,7 @@ import {checkDisk, convertDisk, createDisk, diskInfo} from '#main/disk-images';
 import {writeExt4} from '#main/ext4';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
 import {bytesContent, FileTree} from '#main/file-tree';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, untilReadable} from '#test/petri';
 
 const mebibyte = 2 ** 20;
 const identity = {uuid: '00112233-4455-6677-8899-aabbccddeeff', label: 'base', time: 1_700_000_000};
@@ -50,12 +50,16 @@ linuxTest('Linux has its file systems on images over others, of which none is wr
 		`rm /${name}/many/1*; umount /${name} || echo failed=umount`,
 		`mount -t ext4 -o ro /dev/${disk} /${name}; cmp /tmp/sent /${name}/new || echo failed=new; umount /${name}`,
 	];
-	const devices = flagged({'virtio-blk': [first, `file:${second};format=vhdx;engine=threads`]});
+	const devices = flagged({
+		'virtio-blk': [`${first},serial=first`, `file:${second};format=vhdx;engine=threads,serial=second`],
+	});
 	const guest = await runInLinux(machine, {processors: {count: 1}, devices}, [
-		'modprobe -a virtio_mmio virtio_blk ext4; sleep 1',
+		'modprobe -a virtio_mmio virtio_blk ext4',
+		untilReadable('/dev/vda', '/dev/vdb'),
+		'for d in vda vdb; do eval $(cat /sys/block/$d/serial)=$d; done',
 		'dmesg -c >/dev/null; dd if=/dev/urandom of=/tmp/sent bs=64k count=64 2>/dev/null',
-		...on('vda', 'first'),
-		...on('vdb', 'second'),
+		...on('$first', 'first'),
+		...on('$second', 'second'),
 		"dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|EXT4-fs error|WARNING: CPU|BUG:|Call Trace'",
 		'echo sent=$(sha256sum </tmp/sent)',
 	]);

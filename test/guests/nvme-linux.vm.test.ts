@@ -5,7 +5,9 @@ import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {attachNamespace, detachNamespace} from '#devices/nvme';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
-import {flagged, linuxTest, openTestSnapshot, runInLinux, snapshotPlace} from '#test/petri';
+import type {OpenSnapshot} from '#main/snapshot';
+import {flagged, hearButton, linuxTest, runInLinux, until, untilReadable, untilThere} from '#test/petri';
+import {diskRounds, goOnAmidRounds} from './testing/disk-rounds.ts';
 
 /** A controller with a file, a disk that is only read and one that is not attached, and a controller without any. */
 function machineWith(path: string, create: string): VmOptions {
@@ -36,8 +38,14 @@ const copy = (from: string, to: string, flags: string) =>
 const digest = (name: string, file: string) => `echo ${name}=$(sha256sum <${file} | cut -c 1-64)`;
 const complaints = /WARNING: CPU|BUG:|Call Trace|nvme.*(fail|error|timeout|invalid|duplicate|abort)/i;
 const messages = "dmesg | grep -v OPENVMM_RUN | grep -E 'nvme|WARNING: CPU|BUG:|Call Trace'";
+/** Namespaces are found after their controller. */
+const wait = [
+	until('[ $(cat /sys/class/nvme/nvme*/state | grep -c live) = 2 ]'),
+	untilThere('/dev/nvme*n1', '/dev/nvme*n2'),
+	untilReadable('/dev/nvme*n1', '/dev/nvme*n2'),
+];
 /** Finds the disk of the first namespace. Earlier messages are not about these devices: under emulation Linux warns of its processor. */
-const begin = ['dmesg -c >/dev/null', 'modprobe nvme', 'sleep 2', 'disk=$(ls -d /dev/nvme*n1)'];
+const begin = ['dmesg -c >/dev/null', 'modprobe nvme', ...wait, 'disk=$(ls -d /dev/nvme*n1)'];
 const queue = (file: string) => `${file}=$(cat $it/queue/${file})`;
 
 linuxTest(
@@ -58,7 +66,8 @@ linuxTest(
 			digest('large', '/tmp/large'),
 			'blkdiscard -o 0 -l 65536 $disk; dd if=$disk of=/tmp/cleared bs=64k count=1 iflag=direct 2>/dev/null',
 			'cmp -n 65536 /tmp/cleared /dev/zero && echo discarded=zeros',
-			'echo 1 >/sys/class/nvme/$(basename $disk n1)/reset_controller; sleep 1',
+			'echo 1 >/sys/class/nvme/$(basename $disk n1)/reset_controller',
+			until('[ $(cat /sys/class/nvme/$(basename $disk n1)/state) = live ]'),
 			'dd if=$disk of=/tmp/again bs=64k count=63 skip=1 iflag=direct 2>/dev/null',
 			'dd if=/tmp/sent of=/tmp/rest bs=64k count=63 skip=1 2>/dev/null',
 			'cmp /tmp/again /tmp/rest && echo again=same',
@@ -97,27 +106,14 @@ linuxTest(
 );
 
 linuxTest('Linux goes on from a snapshot amid what it writes and reads, and loses nothing', async (t, make) => {
-	const [path, directory] = [filePlace(t), snapshotPlace(t)];
-	const rounds = 12;
-	/** Writes and reads a part of the disk again and again. */
-	const loop = (name: string, part: number) =>
-		`i=0; while [ $i -lt ${rounds} ]; do dd if=/dev/urandom of=/tmp/${name} bs=64k count=32 2>/dev/null; dd if=/tmp/${name} of=$disk bs=16k seek=${128 * part} oflag=direct conv=notrunc 2>/dev/null; dd if=$disk of=/tmp/${name}.got bs=16k skip=${128 * part} count=128 iflag=direct 2>/dev/null; cmp /tmp/${name} /tmp/${name}.got && echo ${name} $i same; i=$((i+1)); done`;
-	const guest = await runInLinux(make, machineWith(path, ';create=16M'), [
+	const path = filePlace(t);
+	const guest = await runInLinux(make, machineWith(path, ';create=64M'), [
 		...begin,
-		`(${loop('one', 1)}; ${digest('digest', '/tmp/one')}) & ${loop('two', 2)}; wait`,
+		hearButton,
+		diskRounds('$disk'),
 		messages,
 	]);
-	await guest.waitFor(/(one|two) 2 same/);
-	await guest.vm.pause();
-	await guest.vm.saveSnapshot(directory);
-	await guest.vm.stop();
-	const snapshot = openTestSnapshot(t, directory);
-	const restored = await make({...machineWith(path, ''), boot: {kind: 'none'}}, {snapshot});
-	await restored.vm.start();
-	t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
-	const output = guest.output + restored.output;
-	for (const name of ['one', 'two']) t.is(output.match(new RegExp(`${name} \\d+ same`, 'g'))?.length, rounds, output);
-	const written = readFileSync(path).subarray(128 * 0x4000, 256 * 0x4000);
-	t.regex(output, new RegExp(`digest=${createHash('sha256').update(written).digest('hex')}`), output);
+	const restore = (snapshot: OpenSnapshot) => make({...machineWith(path, ''), boot: {kind: 'none'}}, {snapshot});
+	const output = await goOnAmidRounds(t, guest, restore, () => readFileSync(path));
 	t.notRegex(output, complaints);
 });

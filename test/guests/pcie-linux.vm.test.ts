@@ -1,6 +1,6 @@
 import {join} from 'node:path';
 import {type PcieConfig, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from '#main/config';
-import {irqchipsHere, linuxTest, runInLinux} from '#test/petri';
+import {irqchipsHere, linuxTest, runInLinux, until, untilThere} from '#test/petri';
 
 const engine = join(process.cwd(), 'guide/examples/dma-engine.ts');
 
@@ -80,14 +80,15 @@ for (const irqchip of irqchipsHere) {
 }
 
 linuxTest('Linux takes a device that comes while it runs, and lets it go', async (t, machine) => {
-	const here = '[ -e /sys/bus/pci/devices/0000:01:00.0 ]';
+	const folder = '/sys/bus/pci/devices/0000:01:00.0';
 	const lines = [
 		'echo waiting',
-		`until ${here}; do sleep 1; done`,
+		// It has its folder before it has an address.
+		untilThere(`${folder}/resource0`),
 		list,
 		readBar('01:00.0'),
 		'echo it has come',
-		`while ${here}; do sleep 1; done`,
+		until(`[ ! -e ${folder} ]`),
 		'echo it has gone',
 	];
 	const guest = await runInLinux(machine, {processors: {count: 2}, pcie}, lines);

@@ -8,7 +8,7 @@ import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {writeExt4} from '#main/ext4';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
 import {bytesContent, FileTree} from '#main/file-tree';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, untilReadable} from '#test/petri';
 
 const mib = 2 ** 20;
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -34,7 +34,7 @@ const ports = {
 	rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
 	rootPorts: [parsePcieRootPort('rc0:rp0'), parsePcieRootPort('rc0:rp1')],
 };
-const drivers = ['dmesg -c >/dev/null', 'modprobe -a virtio_pci virtio_pmem nd_pmem', 'sleep 1'];
+const drivers = ['dmesg -c >/dev/null', 'modprobe -a virtio_pci virtio_pmem nd_pmem'];
 const complaints = "dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|WARNING: CPU|BUG:|Call Trace|EXT4-fs error'";
 
 linuxTest('Linux mounts a file as memory, without a copy, and what it syncs is in the file', async (t, machine) => {
@@ -47,6 +47,7 @@ linuxTest('Linux mounts a file as memory, without a copy, and what it syncs is i
 	const devices = flagged({'virtio-pmem': [`pcie_port=rp0:${path}`, `pcie_port=rp1:${raw};private`]});
 	const guest = await runInLinux(machine, {pcie: ports, devices}, [
 		...drivers,
+		untilReadable('/dev/pmem0', '/dev/pmem1'),
 		'for d in pmem0 pmem1; do if [ $(cat /sys/block/$d/size) = 8192 ]; then R=$d; else D=$d; fi; done',
 		'mkdir -p /mnt; mount -t ext4 -o dax=always /dev/$D /mnt && grep /mnt /proc/mounts',
 		'echo content=$(sha256sum </mnt/content)',
@@ -78,6 +79,7 @@ linuxTest('a file that is cut under memory ends its machine, and not the process
 	writeFileSync(path, randomBytes(4 * mib));
 	const guest = await runInLinux(machine, {pcie: ports, devices: flagged({'virtio-pmem': [`pcie_port=rp0:${path}`]})}, [
 		...drivers,
+		untilReadable('/dev/pmem0'),
 		'echo first=$(dd if=/dev/pmem0 bs=4k count=1 iflag=direct 2>/dev/null | wc -c)',
 		'while true; do dd if=/dev/pmem0 of=/dev/null bs=4k skip=512 iflag=direct 2>/dev/null; done',
 	]);

@@ -75,7 +75,7 @@ vmTest('clones run side by side, each with its own files', x86, async (t, machin
 });
 
 vmTest('signals pause, resume, reset and end all clones', x86, async (t, machine) => {
-	t.timeout(400_000);
+	t.timeout(600_000);
 	// Guests that wait, and do not end by themselves: who looks at them decides how long that takes.
 	const waiting = join(directory, 'waiting');
 	await save(machine, waiting, 1, 'hang=hlt');

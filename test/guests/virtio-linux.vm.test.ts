@@ -1,5 +1,5 @@
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, until, untilReadable} from '#test/petri';
 
 const disk = 'mem:16M,num_queues=2';
 /** A disk with two queues and entropy, on each bus; rings are packed on one. */
@@ -33,11 +33,14 @@ const copy = (round: string, write: number, read: number) => [
 	`taskset ${read} ${dd('/dev/vda', '/tmp/got', 'iflag=direct')}`,
 	`cmp /tmp/sent /tmp/got && echo ${round}=same`,
 ];
-/** Takes a device from its driver, which resets it, and gives it back. */
+/** Takes a device from its driver, which resets it, and gives it back; both are done when the words are written. */
 const rebind = (driver: string, device: string) => {
 	const folder = `/sys/bus/virtio/drivers/${driver}`;
-	return `it=${device}; echo $it >${folder}/unbind; sleep 1; echo $it >${folder}/bind; sleep 1`;
+	return `it=${device}; echo $it >${folder}/unbind; echo $it >${folder}/bind`;
 };
+
+/** The driver of entropy offers it to the kernel by itself, and not at once. */
+const hasEntropy = until('grep -q virtio_rng /sys/class/misc/hw_random/rng_current');
 
 /** Counts the interrupts of a queue of the disk, on all processors. */
 function interruptsOf(output: string, queue: number): number {
@@ -56,13 +59,16 @@ for (const bus of ['pci', 'mmio'] as const) {
 			// Earlier messages are not about these devices: under emulation Linux warns of its processor.
 			'dmesg -c >/dev/null',
 			`modprobe -a virtio_${bus} virtio_blk virtio-rng`,
-			'sleep 1',
+			untilReadable('/dev/vda'),
+			hasEntropy,
 			'echo queues=$(ls /sys/block/vda/mq | wc -l) sectors=$(cat /sys/block/vda/size)',
 			rng,
 			...copy('first', 1, 2),
 			rebind('virtio_blk', '$(basename $(readlink /sys/block/vda/device))'),
+			untilReadable('/dev/vda'),
 			`${dd('/dev/vda', '/tmp/again', 'iflag=direct')}; cmp /tmp/sent /tmp/again && echo again=same`,
 			rebind('virtio_rng', '$(basename /sys/bus/virtio/drivers/virtio_rng/virtio*)'),
+			hasEntropy,
 			rng,
 			...copy('second', 2, 1),
 			'cat /proc/interrupts',

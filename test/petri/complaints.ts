@@ -9,6 +9,7 @@ const allowed: readonly {readonly message: RegExp; readonly why: string}[] = [
 	{message: /^amd_pstate: the _CPC object is not present/, why: "AMD's processors on boards without CPPC have it"},
 	{message: /^powernow_k8: Power state transitions not supported/, why: "AMD's processors without PowerNow! have it"},
 	{message: /^clocksource: Long readout interval, skipping/, why: 'a busy host keeps a processor from running'},
+	{message: /^workqueue: \w+ hogged CPU for >\d+us /, why: 'a busy host keeps a processor from running'},
 	{message: /^hrtimer: interrupt took \d+ ns$/, why: 'a busy host keeps a processor from running'},
 ];
 

@@ -4,7 +4,7 @@ import {existsSync} from 'node:fs';
 const gdb = '/usr/bin/gdb';
 
 /** A session that waits for ever fails with what it has said, before the test runs into its own limit. */
-const limitMs = 150_000;
+const limitMs = 500_000;
 
 /** The real debugger is there to test with. */
 export const hasGdb: boolean = existsSync(gdb);

@@ -11,12 +11,14 @@ export {
 export {cleanBootTest} from './clean-boot.ts';
 export {complaints} from './complaints.ts';
 export {hasGdb, type RunningGdb, startGdb} from './gdb.ts';
+export {hearButton, pressed, until, untilReadable, untilThere} from './guest-waits.ts';
 export {moveTests, moveVm} from './moves.ts';
 export {
 	interruptCount,
 	linuxReport,
 	linuxTest,
 	linuxVm,
+	patience,
 	reportedFacts,
 	reportMemoryBytes,
 	runInLinux,

@@ -12,12 +12,23 @@ export const linuxTest = (
 	{skip = false, kernel = 'cloud'}: {readonly skip?: boolean; readonly kernel?: StockKernel} = {},
 ): void => vmTest(title, {on: x86BackEnds, skip: skip || !hasStockKernel(kernel) || !runsStockKernels()}, body);
 
+/**
+ * Words by which a kernel takes nothing for dead on a busy host: lockups and stalls are told after minutes, as are commands of NVMe
+ * without an answer. What stands still longer fails by its message, or by the test's own limit.
+ */
+export const patience: readonly string[] = [
+	'watchdog_thresh=60',
+	'rcupdate.rcu_cpu_stall_timeout=300',
+	'nvme_core.io_timeout=120',
+	'nvme_core.admin_timeout=120',
+];
+
 /** Boots a stock kernel with these words on its command line. */
 export const linuxBoot = (kernel: StockKernel, ...words: readonly string[]): BootConfig => ({
 	kind: 'linux',
 	...stockFiles(kernel),
 	// COM1 is a file here, so it does not become the console by itself.
-	commandLine: ['console=ttyS0', 'quiet', ...words],
+	commandLine: ['console=ttyS0', 'quiet', ...patience, ...words],
 });
 
 /** Makes a machine that boots a kernel. */

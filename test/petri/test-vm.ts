@@ -79,8 +79,9 @@ export async function testVm(
 	options: VmOptions = {},
 	create: CreateOptions & HostOptions = {},
 ): Promise<TestVm> {
-	// A test that hangs fails by name. Started again by every assertion; the emulator's slowest machine takes a fifth.
-	t.timeout(300_000);
+	// A test that hangs fails by name. Started again by every assertion; the emulator's slowest machine takes a tenth, other work of
+	// the host makes that many times as long.
+	t.timeout(600_000);
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-test-'));
 	const path = join(folder, 'com1');
 	const devices = [...serialPorts({com1: {kind: 'file', path}}), ...(options.devices ?? [])];

@@ -5,7 +5,7 @@ import type {ExecutionContext} from 'ava';
 import type {DiskPolicy} from '#devices/storage/backend';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
 import {checkExt4, hasExt4Tools} from '#main/ext4/testing';
-import {type MakeMachine, vmTest} from '#test/petri';
+import {type MakeMachine, patience, vmTest} from '#test/petri';
 import {attachments, type DiskDevice, diskOf} from './attachments.ts';
 import type {Part} from './part.ts';
 import {kernelComplaints, scriptDisk, section} from './script.ts';
@@ -18,8 +18,8 @@ const [kernel, initrd, disk] = ['vmlinuz', 'initrd.gz', 'disk.img'].map((name) =
 ];
 /** False where the system was not made. */
 export const hasUserLand = (): boolean => existsSync(disk);
-/** A guest on a busy host takes nothing for dead. */
-const patience = ['nowatchdog', 'systemd.service_watchdogs=no', 'systemd.default_timeout_start_sec=1h'];
+/** The same of systemd's. */
+const systemdPatience = ['systemd.service_watchdogs=no', 'systemd.default_timeout_start_sec=1h'];
 /** Busy hosts need more than the time that other tests have; AVA's own limit is behind it. */
 export const limitMs: number = 30 * 60_000;
 
@@ -53,11 +53,16 @@ function machineOptions(
 	scriptPath: string,
 ): VmOptions {
 	const {root, devices} = attachments[device];
-	const init = withoutSystemd ? ['init=/etc/openvmm/run'] : patience;
+	const init = withoutSystemd ? ['init=/etc/openvmm/run'] : systemdPatience;
 	return {
 		processors: {count: processors},
 		memory: {sizeBytes: 2 ** 30},
-		boot: {kind: 'linux', kernel, initrd, commandLine: ['console=ttyS0', 'quiet', `root=${root}`, ...init]},
+		boot: {
+			kind: 'linux',
+			kernel,
+			initrd,
+			commandLine: ['console=ttyS0', 'quiet', `root=${root}`, ...patience, ...init],
+		},
 		pcie: {
 			rootComplexes: [parsePcieRootComplex('rc0')],
 			rootPorts: ['rp0', 'rp1', 'rp2'].map((name) => parsePcieRootPort(`rc0:${name}`)),
