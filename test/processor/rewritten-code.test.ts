@@ -182,7 +182,7 @@ test('functions that are rewritten at random, in lines that they share, are what
 
 for (const [where, distance] of Object.entries({'another line': 0x100, 'another page': 0x1000}))
 	test(`what another processor rewrites while it runs, in ${where} too, is never older than what has been seen of it`, async (t) => {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		const guest = new GuestThreads(2);
 		const {ram} = guest.lone;
 		const [user, changer, done, stack] = [0x40_0000, 0x41_0000, 0x42_0000, 0x43_0000] as const;

@@ -8,7 +8,7 @@ const turns = 2000;
 const maxRounds = 500;
 
 test('a command that is read or written leaves nothing in the heap, once it is compiled', async (t) => {
-	t.timeout(120_000);
+	t.timeout(900_000);
 	const machine = await NvmeMachine.make();
 	machine.useMessages();
 	const driver = new NvmeDriver(machine);

@@ -32,7 +32,7 @@ const opcodes = [
 
 for (const workers of [1, 2])
 	test(`a driver that writes anything at any time ends nothing but its controller, of ${workers} workers`, async (t) => {
-		t.timeout(240_000);
+		t.timeout(900_000);
 		const below = generator(20 + workers);
 		const chance = (percent: number) => below(100) < percent;
 		const any = <T>(values: readonly T[]) => values[below(values.length)] as T;

@@ -9,7 +9,7 @@ const queues = 4;
 
 for (const workers of [1, 2, 3])
 	test(`each command of a driver that keeps to the rules is completed once, whatever comes between, on ${workers} workers`, async (t) => {
-		t.timeout(240_000);
+		t.timeout(900_000);
 		const below = generator(40 + workers);
 		let completed = 0;
 		for (let round = 0; round < rounds; round++) {

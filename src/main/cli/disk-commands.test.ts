@@ -46,7 +46,7 @@ async function run(line: string, folder: string) {
 }
 
 test('openvmm disk makes, shows, checks, converts, resizes and commits', async (t) => {
-	t.timeout(180_000);
+	t.timeout(900_000);
 	const folder = folderOf(t);
 	const done = [0, ''];
 	t.deepEqual(await obey('create %/base.qcow2 64M --block-size 4K', folder), done);

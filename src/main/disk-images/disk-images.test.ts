@@ -43,7 +43,7 @@ async function contentOf(path: string): Promise<Buffer> {
 for (const from of formatNames) {
 	for (const to of formatNames) {
 		test(`${from} is converted to ${to}: the same disk, and its zeros take no space`, async (t) => {
-			t.timeout(120_000);
+			t.timeout(900_000);
 			const {at, names} = folder(t);
 			const [source, target] = [at(`source.${from}`), at(`target.${to}`)];
 			await createDisk({path: source}, sizeBytes);
@@ -68,7 +68,7 @@ for (const from of formatNames) {
 
 for (const format of formatNames) {
 	withQemu(`what QEMU converts to ${format} is converted back`, async (t) => {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		const {at} = folder(t);
 		const random = new SeededRandom(4);
 		const bytes = Buffer.alloc(sizeBytes);

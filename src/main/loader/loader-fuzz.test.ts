@@ -53,7 +53,7 @@ function attack(
 const mutated = test.macro({
 	title: (format = '') => `a mutated ${format} either loads soundly or is refused with a VmmError`,
 	exec(t, formats: readonly [KernelFormat, ...KernelFormat[]], kernel: Uint8Array) {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		const {loaded, codes, faults} = attack(kernel.length, formats, (random) => mutate(kernel, random));
 		t.deepEqual(faults, []);
 		t.true(loaded > rounds / 100, `only ${loaded} of ${rounds} loaded: the mutations are too coarse to mean anything`);

@@ -99,7 +99,7 @@ const halves = (gpa: number, length: number): [number, number][] => {
 
 function guestTest(title: string, body: (t: ExecutionContext, guest: Guest) => Promise<void>): void {
 	test(title, async (t) => {
-		t.timeout(300_000);
+		t.timeout(900_000);
 		const guest = new Guest();
 		try {
 			await body(t, guest);
@@ -136,7 +136,7 @@ const shapes: readonly (readonly [
 for (const [index, [name, format, image, isOverlaid]] of shapes.entries()) {
 	for (const engine of engineNames) {
 		test(`${engine}: a disk is as a buffer is, and so is its image when it is closed: ${name}`, async (t) => {
-			t.timeout(300_000);
+			t.timeout(900_000);
 			const seed = index * 7 + engine.length;
 			const path = newPath(format);
 			let expected: Uint8Array = new Uint8Array(sizeBytes);

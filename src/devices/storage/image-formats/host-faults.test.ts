@@ -112,7 +112,7 @@ async function load(image: DiskImage, refused: (error: unknown) => void): Promis
 
 for (const [name, {create, open}] of Object.entries(shapes))
 	test(`what the host refuses once is refused once, whatever it was, and nothing is lost: ${name}`, async (t) => {
-		t.timeout(300_000);
+		t.timeout(900_000);
 		const empty = new FailingFile();
 		await create(empty);
 		const whole = new FailingFile();

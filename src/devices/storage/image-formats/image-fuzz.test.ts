@@ -167,7 +167,7 @@ const isExpected = (result: string) => /^(used|DISK_IMAGE_.*)$/.test(result);
 
 for (const [name, subject] of Object.entries(subjects)) {
 	test(`a mutated image is used or refused with a VmmError: ${name}`, async (t) => {
-		t.timeout(300_000);
+		t.timeout(900_000);
 		const below = await openBelow();
 		const seed = await imageOf(subject, below);
 		const found = new Map<string, number>();
@@ -188,7 +188,7 @@ for (const [name, subject] of Object.entries(subjects)) {
 	});
 
 	test(`of an image whose file changes under it, what is asked is done or refused with a VmmError: ${name}`, async (t) => {
-		t.timeout(300_000);
+		t.timeout(900_000);
 		const below = await openBelow();
 		const seed = await imageOf(subject, below);
 		const found = new Map<string, number>();

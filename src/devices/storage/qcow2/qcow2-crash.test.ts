@@ -22,7 +22,7 @@ const shapes: readonly (readonly [string, Omit<Qcow2Options, 'sizeBytes'>, numbe
 for (const [name, options, sizeBytes] of shapes) {
 	for (const layered of [false, true]) {
 		test(`a crash at any moment leaves an image with all that was flushed: ${name}${layered ? ', over another' : ''}`, async (t) => {
-			t.timeout(300_000);
+			t.timeout(900_000);
 			const path = mkdtempSync(join(tmpdir(), 'openvmm-crash-'));
 			t.teardown(() => rmSync(path, {recursive: true, force: true}));
 			const first = new SeededRandom(5).bytes(sizeBytes / 2);
@@ -50,7 +50,7 @@ for (const [name, options, sizeBytes] of shapes) {
 }
 
 test('a crash while the table of counts moves to where it has room leaves an image with all that was flushed', async (t) => {
-	t.timeout(300_000);
+	t.timeout(900_000);
 	// A cluster of the table has 64 blocks of 64 counts.
 	const clusterBytes = 512;
 	const sizeBytes = 64 * 64 * clusterBytes;

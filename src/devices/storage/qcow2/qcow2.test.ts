@@ -23,7 +23,7 @@ const shapes: readonly (readonly [string, Omit<Qcow2Options, 'sizeBytes'>, numbe
 
 for (const [name, options, sizeBytes] of shapes) {
 	test(`a disk is as a buffer is: ${name}`, async (t) => {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		for (let seed = 1; seed <= 6; seed++) {
 			const file = new MemoryFile();
 			const hasBelow = seed % 2 === 0;

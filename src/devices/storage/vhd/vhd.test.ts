@@ -31,7 +31,7 @@ const shapes: readonly (readonly [string, Omit<VhdOptions, 'sizeBytes'>, number]
 ];
 for (const [name, options, sizeBytes] of shapes) {
 	test(`a disk is as a buffer is: ${name}`, async (t) => {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		const at = folder(t);
 		for (let seed = 1; seed <= 4; seed++) {
 			const file = new MemoryFile();
@@ -111,7 +111,7 @@ test('sectors that a block does not have read as zeros, and are had when they ar
 
 for (const fixed of [false, true]) {
 	test(`a crash at any moment leaves an image with all that was flushed: ${fixed ? 'fixed' : 'dynamic'}`, async (t) => {
-		t.timeout(300_000);
+		t.timeout(900_000);
 		const sizeBytes = 2 ** 16;
 		const options = fixed ? {fixed} : {blockBytes: 4096};
 		for (let seed = 1; seed <= 3; seed++)

@@ -46,7 +46,7 @@ const shapes: readonly (readonly [string, Omit<VhdxOptions, 'sizeBytes'>, number
 ];
 for (const [name, options, sizeBytes] of shapes) {
 	test(`a disk is as a buffer is: ${name}`, async (t) => {
-		t.timeout(180_000);
+		t.timeout(900_000);
 		const at = folder(t);
 		for (let seed = 1; seed <= 2; seed++) {
 			const file = new MemoryFile();
@@ -71,7 +71,7 @@ for (const [name, options, sizeBytes] of shapes) {
 }
 
 test('a differencing disk is as a buffer is, over what it was made over', async (t) => {
-	t.timeout(180_000);
+	t.timeout(900_000);
 	const sizeBytes = 4 * MiB;
 	const {below, bytes} = await makeBelow(sizeBytes);
 	for (let seed = 1; seed <= 3; seed++) {
@@ -97,7 +97,7 @@ for (const options of [
 	'subformat=dynamic,block_size=1M,block_state_zero=off',
 ]) {
 	withQemu(`QEMU's images are read and written: ${options}`, async (t) => {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		const at = folder(t);
 		const random = new SeededRandom(2);
 		const bytes = Buffer.alloc(6 * MiB);
@@ -163,7 +163,7 @@ withQemu('a log that QEMU left behind is replayed, in the file or in memory', as
 
 for (const differencing of [false, true]) {
 	test(`a crash at any moment leaves an image with all that was flushed: ${differencing ? 'differencing' : 'dynamic'}`, async (t) => {
-		t.timeout(300_000);
+		t.timeout(900_000);
 		const sizeBytes = 3 * MiB;
 		const {below, bytes} = await makeBelow(sizeBytes);
 		const layer = differencing ? below : undefined;
@@ -181,7 +181,7 @@ for (const differencing of [false, true]) {
 }
 
 test('a block that is there in part has its bitmap, whenever the first one is cut off', async (t) => {
-	t.timeout(300_000);
+	t.timeout(900_000);
 	const sizeBytes = MiB;
 	const {below, bytes} = await makeBelow(sizeBytes);
 	// Little is done, and what is left of it is looked at often: any sectors of what was written since a flush.
@@ -214,7 +214,7 @@ test('the checksum is that of the polynomial’s own test', (t) => {
 });
 
 test('a crash while an image gets another size leaves the old size or the new one', async (t) => {
-	t.timeout(300_000);
+	t.timeout(900_000);
 	// A mebibyte of the table is enough for 128 GiB.
 	await crashWhileResizing(t, {
 		create: (file) => createVhdx(file, {sizeBytes: 4 * MiB, blockBytes: MiB}),

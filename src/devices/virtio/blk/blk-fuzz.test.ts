@@ -39,7 +39,7 @@ const features = [1, 2, 6, 9, 10, 11, 12, 13, 14];
 for (const transport of ['pci', 'mmio'] as const)
 	for (const isPacked of [false, true])
 		test(`a driver of a disk on ${transport} that writes anything at any time ends nothing but its device, by ${isPacked ? 'packed' : 'split'} rings`, async (t) => {
-			t.timeout(240_000);
+			t.timeout(900_000);
 			const below = seeded(10 + Number(isPacked) + 2 * Number(transport === 'pci'));
 			const chance = (percent: number) => below(100) < percent;
 			const any = <T>(values: readonly T[]) => values[below(values.length)] as T;

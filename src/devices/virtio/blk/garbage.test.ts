@@ -97,7 +97,7 @@ const rings: Readonly<Record<string, Rings>> = {
 
 for (const [name, {features, prepare, offer}] of Object.entries(rings))
 	test.serial(`a request by ${name} leaves nothing in the heap, once it is compiled`, async (t) => {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		const config = {
 			disk: {kind: 'memory', bytes: 0x1_0000},
 			queues: 1,

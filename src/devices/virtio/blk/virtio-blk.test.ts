@@ -506,7 +506,7 @@ for (const [format, blockBytes] of [
 	['vhdx', 2 ** 20],
 ] as const) {
 	test(`tables of an image that are damaged are errors of requests, and never more: ${format}`, async (t) => {
-		t.timeout(300_000);
+		t.timeout(900_000);
 		const folder = mkdtempSync(join(tmpdir(), 'openvmm-virtio-blk-'));
 		t.teardown(() => rmSync(folder, {recursive: true}));
 		const path = join(folder, `disk.${format}`);

@@ -29,7 +29,7 @@ const addresses = [0, input, output, 0x1_0000, 0xf_fff0, 0xf_ffff, 0x10_0000, 2 
 
 for (const isPacked of [false, true])
 	test(`a driver of a ${isPacked ? 'packed' : 'split'} queue that writes anything at any time ends nothing but its queue`, async (t) => {
-		t.timeout(120_000);
+		t.timeout(900_000);
 		const below = seeded(isPacked ? 3 : 4);
 		const chance = (percent: number) => below(100) < percent;
 		const any = <T>(values: readonly T[]) => values[below(values.length)] as T;

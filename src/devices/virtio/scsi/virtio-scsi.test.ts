@@ -854,7 +854,7 @@ test('a file that is not there refuses the controller, and what was opened is cl
 
 for (const workers of [1, 2])
 	test(`a driver that offers anything at any time ends nothing, on ${workers} workers`, async (t) => {
-		t.timeout(240_000);
+		t.timeout(900_000);
 		const below = generator(30 + workers);
 		const any = <T>(values: readonly T[]) => values[below(values.length)] as T;
 		const opcodes = [0, 3, 0x12, 0x15, 0x1a, 0x25, 0x28, 0x2a, 0x35, 0x41, 0x42, 0x88, 0x8a, 0x93, 0x9e, 0xa0];
