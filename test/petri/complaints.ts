@@ -1,5 +1,6 @@
 /** Words of a message that complains, whatever its level. */
-const complaining = /fail|error|segfault|traps:|unable|cannot|\binvalid\b|broken|\bbug\b|unsupported|not supported|timed? ?out/i;
+const complaining =
+	/fail|error|segfault|traps:|unable|cannot|\binvalid\b|broken|\bbug\b|unsupported|not supported|timed? ?out/i;
 
 /** Complaints that real hardware causes too, or that are none. */
 const allowed: readonly {readonly message: RegExp; readonly why: string}[] = [
