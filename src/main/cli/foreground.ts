@@ -4,20 +4,19 @@ import {foregroundGroup, processGroup} from '#support/ffi';
 const lookMs = 200;
 
 /**
- * True where this process may use the terminal at a descriptor: a shell with job control stops a process of another group than
+ * Tells whether this process may use the terminal at a descriptor: a shell with job control stops a process of another group than
  * the foreground's for reading from it and for changing its mode.
  */
 export class Foreground {
 	readonly #fd: number;
-	readonly #changed: () => void;
+	readonly #looked: (isOurs: boolean) => void;
 	#looking: NodeJS.Timeout | undefined;
 
-	/** @param changed - called when the answer may have changed, or the terminal's mode: also after each stop of the process */
-	constructor(fd: number, changed: () => void) {
+	/** @param looked - called with the answer of each {@link look}: also after each stop of the process, as the terminal's mode may have changed */
+	constructor(fd: number, looked: (isOurs: boolean) => void) {
 		this.#fd = fd;
-		this.#changed = changed;
-		process.on('SIGCONT', this.#look);
-		this.#lookAgain(this.isOurs);
+		this.#looked = looked;
+		process.on('SIGCONT', this.look);
 	}
 
 	/** A terminal that does not control this process stops nobody. */
@@ -26,21 +25,23 @@ export class Foreground {
 		return group < 0 || group === processGroup();
 	}
 
+	/**
+	 * Looks now, and in the background until this process comes to the foreground. The terminal changes hands at any moment: what is done
+	 * about an answer and whether to look again follow from the same one.
+	 */
+	readonly look = (): void => {
+		const isOurs = this.isOurs;
+		clearTimeout(this.#looking);
+		if (!isOurs) this.#lookAgain();
+		this.#looked(isOurs);
+	};
+
 	close(): void {
-		process.off('SIGCONT', this.#look);
+		process.off('SIGCONT', this.look);
 		clearTimeout(this.#looking);
 	}
 
-	readonly #look = (): void => {
-		// Asked before: who comes to the foreground in between is told by the next look.
-		const wasOurs = this.isOurs;
-		this.#changed();
-		this.#lookAgain(wasOurs);
-	};
-
-	#lookAgain(isOurs: boolean): void {
-		clearTimeout(this.#looking);
-		if (isOurs) return;
-		this.#looking = setTimeout(() => (this.isOurs ? this.#look() : this.#lookAgain(false)), lookMs).unref();
+	#lookAgain(): void {
+		this.#looking = setTimeout(() => (this.isOurs ? this.look() : this.#lookAgain()), lookMs).unref();
 	}
 }

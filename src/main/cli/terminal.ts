@@ -62,8 +62,8 @@ class TtyTerminal implements Terminal {
 		this.#machine = machine;
 		this.#options = options;
 		this.#input = new ConsoleInput(machine);
-		this.#foreground = new Foreground(0, () => this.#settle());
-		this.#settle();
+		this.#foreground = new Foreground(0, (isOurs) => this.#settle(isOurs));
+		this.#foreground.look();
 	}
 
 	restore(): void {
@@ -78,9 +78,9 @@ class TtyTerminal implements Terminal {
 	}
 
 	/** Takes the keyboard in the foreground, leaves it alone in the background. */
-	#settle(): void {
+	#settle(isOurs: boolean): void {
 		if (this.#restored) return;
-		if (!this.#foreground.isOurs) {
+		if (!isOurs) {
 			this.#stdin.pause();
 			return;
 		}
@@ -99,8 +99,9 @@ class TtyTerminal implements Terminal {
 		const {toGuest, paused} = this.#options;
 		if (toGuest) {
 			const hint = paused ? ', where "resume" starts the guest' : '';
-			print(2, `openvmm: Ctrl-Q opens the console${hint}\n`);
+			// Not before raw mode: in the mode that a shell leaves Ctrl-Q only starts output again.
 			this.#toGuest();
+			print(2, `openvmm: Ctrl-Q opens the console${hint}\n`);
 		} else void this.#console(Buffer.alloc(0));
 	}
 
@@ -108,9 +109,7 @@ class TtyTerminal implements Terminal {
 		if (this.#restored) return;
 		this.#keys = 'guest';
 		this.#stdin.on('data', this.#relay);
-		if (!this.#foreground.isOurs) return;
-		this.#stdin.setRawMode(true);
-		this.#stdin.resume();
+		this.#foreground.look();
 	}
 
 	readonly #relay = (bytes: Buffer): void => {
@@ -124,6 +123,8 @@ class TtyTerminal implements Terminal {
 	async #console(typedAhead: Buffer): Promise<void> {
 		this.#keys = 'console';
 		this.#stdin.off('data', this.#relay);
+		// What is typed until the console is there waits for it.
+		this.#stdin.pause();
 		const {consolePrompt} = await import('./console.ts');
 		const {next, typedAhead: forGuest} = await consolePrompt(this.#machine, {
 			stdin: this.#stdin,
@@ -144,6 +145,8 @@ class TtyTerminal implements Terminal {
 	async #suspend(): Promise<void> {
 		// A machine that cannot be paused stands still with the process all the same.
 		await this.#machine.pause().catch(() => {});
+		// One that is at its end meanwhile does not stop before it.
+		if (this.#restored) return;
 		this.#stdin.pause();
 		this.#stdin.setRawMode(false);
 		// Reading has ended by then.
