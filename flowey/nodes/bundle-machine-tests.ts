@@ -1,8 +1,10 @@
 /** Bundles the tests of machines for a back end into a folder of `.build/`, together with AVA. */
 
 import {globSync, writeFileSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import {type FloweyNode, PATHS} from '../core/index.ts';
+import {longestFirst} from '../tests/every-run.ts';
 import {bundleFolder, bundleTests} from './bundle-tests.ts';
 
 /**
@@ -26,7 +28,7 @@ type TestedBackEnd = keyof typeof PATTERNS;
 export interface MachineTestBundles {
 	/** Remove it when the tests have run. */
 	readonly folder: string;
-	/** The tests as built files, relative to the repository. */
+	/** The tests as built files, relative to the repository, in the order in which they start. */
 	readonly files: readonly string[];
 	/** Starts AVA on all of them, unless some of {@link files} follow. */
 	readonly avaArgv: readonly string[];
@@ -41,20 +43,31 @@ export const bundleMachineTests: FloweyNode<{readonly match: string; readonly on
 				.filter((path) => path.includes(match))
 				.sort();
 			const folder = bundleFolder(`${on}-tests`);
-			const files = await bundleTests(sources, folder, AVA);
+			const files = longestFirst(await bundleTests(sources, folder, AVA));
 			const avaConfig = join(folder, 'ava.config.mjs');
 			writeFileSync(avaConfig, avaConfigText(files, on));
 			context.log(`${files.length} test files`);
-			return {folder, files, avaArgv: [process.execPath, join(folder, 'ava.js'), '--config', avaConfig]};
+			// A process for each file: the later ones find compiled what they share with the earlier, and so do programs that tests start.
+			const compileCache = `NODE_COMPILE_CACHE=${join(folder, 'compile-cache')}`;
+			const avaArgv = ['env', compileCache, process.execPath, join(folder, 'ava.js'), '--config', avaConfig];
+			return {folder, files, avaArgv};
 		},
 	};
 
-/** The cache is off because AVA would write it below node_modules, which is read-only in the incubator. */
+/**
+ * The cache is off because AVA would write it below node_modules, which is read-only in the incubator. A file more than there are
+ * processors: some of them wait.
+ */
 function avaConfigText(files: readonly string[], on: TestedBackEnd): string {
 	const config = {
-		...{files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '30m'},
+		...{files, extensions: ['js'], cache: false, workerThreads: false, timeout: '30m'},
+		concurrency: availableParallelism() + 1,
 		// See vmTest.
 		environmentVariables: {OPENVMM_TEST_ON: on},
 	};
-	return `export default ${JSON.stringify(config, null, '\t')};\n`;
+	return `
+const config = ${JSON.stringify(config, null, '\t')};
+const place = (path) => config.files.findIndex((file) => path.endsWith(file));
+export default {...config, sortTestFiles: (one, other) => place(one) - place(other)};
+`;
 }

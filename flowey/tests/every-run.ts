@@ -26,6 +26,25 @@ const choices = {
 	},
 } as const;
 
+/** Starts of the names of those that take longest. */
+const longest = [
+	'test.guests.stock-linux.',
+	'test.guests.moves.',
+	'src.vcpu-worker.kvm.kick.',
+	'test.guests.memtest.',
+	'test.guests.lifecycle-rounds.',
+	'test.guests.snapshot-linux.',
+	'test.guests.debug-linux.',
+	'test.guests.disk-linux.',
+	'test.guests.profile.',
+];
+
+/** Orders built tests such that those that take longest start first: one that starts last would leave the other processors idle. */
+export function longestFirst(files: readonly string[]): readonly string[] {
+	const isLong = (file: string) => longest.some((start) => builtTestName(file).startsWith(start));
+	return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
+}
+
 /** Built tests in two parts: what runs every time, and what waits for `--all`. */
 export interface TestChoice {
 	readonly now: readonly string[];

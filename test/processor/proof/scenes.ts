@@ -40,7 +40,7 @@ export const scenes: ProofPart = {
 	title: 'nothing that a guest does harms its host',
 	oracle: 'manual',
 	unit: 'scenes',
-	daily: 25 * modes.length,
+	daily: 15 * modes.length,
 	whole: 2000 * modes.length,
 	share: 100,
 	threads: 1,

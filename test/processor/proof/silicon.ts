@@ -35,40 +35,40 @@ export const siliconGroups = {
 	integer: {
 		title: "integer instructions do what the host's processor does",
 		forms: [...integerForms, ...bmiForms],
-		daily: 100_000,
+		daily: 40_000,
 		whole: 4_000_000,
 	},
 	xmm: {
 		title: "moves and packed integers of XMM registers do what the host's processor does",
 		forms: vectorForms.filter((form) => !isFloat(form)),
-		daily: 50_000,
+		daily: 25_000,
 		whole: 2_000_000,
 	},
 	float: {
 		title: "floating point of XMM registers does what the host's processor does",
 		forms: vectorForms.filter(isFloat),
-		daily: 50_000,
+		daily: 25_000,
 		whole: 2_000_000,
 	},
 	ymm: {
 		title: "moves and packed integers of AVX and AVX2 do what the host's processor does",
 		forms: avxForms.filter((form) => !isFloat(form)),
-		daily: 50_000,
+		daily: 25_000,
 		whole: 2_000_000,
 	},
 	wideFloat: {
 		title: "floating point of AVX does what the host's processor does",
 		forms: avxForms.filter(isFloat),
-		daily: 50_000,
+		daily: 25_000,
 		whole: 2_000_000,
 	},
 	mmx: {
 		title: "instructions on MMX registers do what the host's processor does",
 		forms: [...mmxForms, ...sse3Forms].filter(({unit}) => unit === 'mmx'),
-		daily: 20_000,
+		daily: 10_000,
 		whole: 1_000_000,
 	},
-	x87: {title: "the x87 does what the host's does", forms: x87Forms, daily: 40_000, whole: 2_000_000},
+	x87: {title: "the x87 does what the host's does", forms: x87Forms, daily: 20_000, whole: 2_000_000},
 } as const satisfies Readonly<Record<string, Group>>;
 
 /** All forms that are compared with the host's processor. */

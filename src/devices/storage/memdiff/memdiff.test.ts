@@ -72,12 +72,12 @@ test('a page that was given back is taken again, for a part of what is zeros too
 		t.is(overlay.bytes, 0);
 		t.is(await run({operation: DiskOperation.WRITE_ZEROES, offset: 0, length: 2 ** 23}), DiskError.NONE);
 		t.is(overlay.bytes, 0);
-		t.deepEqual(await read(2 ** 22, 2 ** 22), Buffer.alloc(2 ** 22));
+		t.true(Buffer.alloc(2 ** 22).equals((await read(2 ** 22, 2 ** 22)) as Buffer));
 		for (let at = 0; at < 2 ** 19; at += 4096)
 			t.is(await write(at + 1024, new Uint8Array(512).fill(1)), DiskError.NONE);
 		const expected = Buffer.alloc(2 ** 19);
 		for (let at = 0; at < 2 ** 19; at += 4096) expected.fill(1, at + 1024, at + 1536);
-		t.deepEqual(await read(0, 2 ** 19), expected);
+		t.true(expected.equals((await read(0, 2 ** 19)) as Buffer));
 	});
 });
 
