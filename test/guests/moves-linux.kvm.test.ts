@@ -12,7 +12,7 @@ const working = [
 
 /** Matches Linux's words when its watchdogs, its clocks or its processors think that something is wrong. */
 const complaints =
-	/soft lockup|hard lockup|clocksource.*unstable|skipping watchdog.*_nsec: \d{13}|rcu.*stall|workqueue lockup|blocked for|unchecked MSR|general protection|Call Trace|mce:.*error/i;
+	/soft lockup|hard lockup|clocksource.*unstable|skipping watchdog.*_nsec: \d{13}|detected (expedited )?stall|workqueue lockup|blocked for|unchecked MSR|general protection|Call Trace|mce:.*error/i;
 
 const enoughTicks = /(tick [^\n]*\n[\s\S]*){8}/;
 

@@ -42,10 +42,11 @@ const messages = "dmesg | grep -v OPENVMM_RUN | grep -E 'nvme|WARNING: CPU|BUG:|
 const wait = [
 	until('[ $(cat /sys/class/nvme/nvme*/state | grep -c live) = 2 ]'),
 	untilThere('/dev/nvme*n1', '/dev/nvme*n2'),
-	untilReadable('/dev/nvme*n1', '/dev/nvme*n2'),
+	'disk=$(ls -d /dev/nvme*n1)',
+	untilReadable('$disk', '/dev/$(basename $disk n1)n2'),
 ];
 /** Finds the disk of the first namespace. Earlier messages are not about these devices: under emulation Linux warns of its processor. */
-const begin = ['dmesg -c >/dev/null', 'modprobe nvme', ...wait, 'disk=$(ls -d /dev/nvme*n1)'];
+const begin = ['dmesg -c >/dev/null', 'modprobe nvme', ...wait];
 const queue = (file: string) => `${file}=$(cat $it/queue/${file})`;
 
 linuxTest(

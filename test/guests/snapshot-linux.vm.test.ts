@@ -24,7 +24,7 @@ const weekOld = (snapshot: OpenSnapshot): OpenSnapshot => madeEarlier(snapshot, 
  * its clock for seconds; for hours it does not.
  */
 const complaints =
-	/soft lockup|hard lockup|clocksource.*unstable|skipping watchdog.*_nsec: \d{13}|rcu.*stall|workqueue lockup|blocked for/i;
+	/soft lockup|hard lockup|clocksource.*unstable|skipping watchdog.*_nsec: \d{13}|detected (expedited )?stall|workqueue lockup|blocked for/i;
 
 for (const irqchip of irqchipsHere) {
 	linuxTest(
