@@ -7,6 +7,7 @@ const allowed: readonly {readonly message: RegExp; readonly why: string}[] = [
 	{message: /^PCI: Using host bridge windows from ACPI; .*report a bug$/, why: 'every machine with ACPI has it'},
 	{message: /^AMD-Vi: AMD IOMMUv2 .* - This is not a bug\.$/, why: 'every machine without that IOMMU has it'},
 	{message: /^(Kernel c|C)ommand line: /, why: 'it has the names of limits'},
+	{message: /^\tRCU CPU stall warnings timeout set to \d+ \(/, why: 'it tells of a limit'},
 	{message: /^RAS: Correctable Errors collector initialized\.$/, why: 'it is the name of a part of the kernel'},
 	{message: /^amd_pstate: the _CPC object is not present/, why: "AMD's processors on boards without CPPC have it"},
 	{message: /^powernow_k8: Power state transitions not supported/, why: "AMD's processors without PowerNow! have it"},
