@@ -1,5 +1,11 @@
+import {randomUUID} from 'node:crypto';
+import {appendFileSync, copyFileSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import type {BootConfig, VmOptions} from '#main/config';
+import {bytesContent, FileTree} from '#main/file-tree';
+import {packCpio} from '#main/images';
 import {hasStockKernel, type StockKernel, stockFiles} from '#test/stock-kernels';
 import {runsStockKernels, x86BackEnds} from './back-ends.ts';
 import type {TestVm} from './test-vm.ts';
@@ -49,11 +55,29 @@ export async function runInLinux(
 	lines: readonly string[],
 	...words: readonly string[]
 ): Promise<TestVm> {
-	const script = lines.join('; ');
-	if (script.includes('"')) throw new TypeError('a kernel command line has no double quotes inside quoted words');
-	const guest = await linuxVm(machine, options, ...words, `OPENVMM_RUN="${script}"`);
+	const commandLine = linuxBoot('cloud', ...words, `OPENVMM_RUN="sh /${scriptName}"`);
+	const boot = {...commandLine, initrd: await initrdWith(lines)} as BootConfig;
+	const guest = await linuxVm(machine, {boot, ...options});
 	await guest.vm.start();
 	return guest;
+}
+
+const scriptName = 'script';
+let folder: string | undefined;
+
+/** The initial file system with a script in it: a command line is short. Machines read it again when they start again. */
+async function initrdWith(lines: readonly string[]): Promise<string> {
+	if (folder === undefined) {
+		const made = mkdtempSync(join(tmpdir(), 'openvmm-initrd-'));
+		process.once('exit', () => rmSync(made, {recursive: true, force: true}));
+		folder = made;
+	}
+	const script = new FileTree(0);
+	script.addFile(scriptName, bytesContent(Buffer.from(lines.map((line) => `${line}\n`).join(''))));
+	const path = join(folder, randomUUID());
+	copyFileSync(stockFiles('cloud').initrd, path);
+	for await (const bytes of packCpio(script)) appendFileSync(path, bytes);
+	return path;
 }
 
 /** Memory of {@link linuxReport}'s machine, in bytes. */
