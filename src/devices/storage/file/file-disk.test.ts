@@ -72,7 +72,10 @@ const mayMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', di
 let files = 0;
 const newPath = () => join(directory, `disk-${files++}.img`);
 const pattern = (bytes: number, seed = 1) =>
-	Buffer.from(Uint8Array.from({length: bytes}, (_, i) => (i * 13 + seed) & 0xff));
+	Buffer.alloc(
+		bytes,
+		Uint8Array.from({length: 256}, (_, i) => i * 13 + seed),
+	);
 /** A file with a pattern. */
 function newFile(bytes = length): string {
 	const path = newPath();
