@@ -1,7 +1,14 @@
 import {globSync} from 'node:fs';
 import test from 'ava';
 import {PATHS} from '../core/index.ts';
-import {bootsUserLand, everyRun, needsHardwareKernels, needsRuntimes} from './every-run.ts';
+import {
+	bootsUserLand,
+	builtTestName,
+	everyRun,
+	longestFirst,
+	needsHardwareKernels,
+	needsRuntimes,
+} from './every-run.ts';
 
 const built = globSync('{src,test}/**/*.{kvm,vm}.test.ts', {cwd: PATHS.repo}).map(
 	(source) => `.build/run-1/${source.replaceAll('/', '.').replace(/\.ts$/, '.js')}`,
@@ -35,4 +42,16 @@ test('on the software processor all run but what takes minutes, and its kernels 
 	t.deepEqual([needsHardwareKernels(now), needsHardwareKernels(later)], [false, true]);
 	t.deepEqual([bootsUserLand(now), bootsUserLand(later)], [false, true]);
 	t.deepEqual([needsRuntimes(now), needsRuntimes(later)], [false, true]);
+});
+
+test('files that take longest start first, wherever they run, and none is lost', (t) => {
+	const files = longestFirst(built);
+
+	t.deepEqual(files.toSorted(), built.toSorted());
+	for (const on of ['software', 'emulatedKvm'] as const)
+		t.true(
+			everyRun(on, files)
+				.now.slice(0, 3)
+				.some((file) => builtTestName(file) === 'test.guests.stock-linux.vm'),
+		);
 });

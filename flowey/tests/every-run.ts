@@ -31,12 +31,13 @@ const longest = [
 	'test.guests.stock-linux.',
 	'test.guests.moves.',
 	'src.vcpu-worker.kvm.kick.',
-	'test.guests.memtest.',
-	'test.guests.lifecycle-rounds.',
-	'test.guests.snapshot-linux.',
-	'test.guests.debug-linux.',
 	'test.guests.disk-linux.',
-	'test.guests.profile.',
+	'test.guests.chipset-linux.',
+	'test.guests.hot-disks-linux.',
+	'test.guests.irqchips-linux.',
+	'test.guests.disk-clones.',
+	'test.guests.memtest.',
+	'test.guests.snapshot-linux.',
 ];
 
 /** Orders built tests such that those that take longest start first: one that starts last would leave the other processors idle. */

@@ -1,6 +1,6 @@
 import {setTimeout} from 'node:timers/promises';
 import {forever, guestProgram, startProcessor} from '#test/guest-program';
-import {vmTest} from '#test/petri';
+import {bringUpTest, vmTest} from '#test/petri';
 
 const count = 64;
 const others = Array.from({length: count - 1}, (_, index) => index + 1);
@@ -10,6 +10,8 @@ const spinning = guestProgram({
 	main: [...others.map(startProcessor), forever()],
 	others: [forever()],
 });
+
+bringUpTest(count);
 
 const title = '64 processors that spin with interrupts off are looked at, paused, reset and stopped';
 vmTest(title, {on: ['software']}, async (t, machine) => {

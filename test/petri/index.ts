@@ -8,6 +8,7 @@ export {
 	type X86BackEnd,
 	x86BackEnds,
 } from './back-ends.ts';
+export {bringUpTest} from './bring-up.ts';
 export {cleanBootTest} from './clean-boot.ts';
 export {complaints} from './complaints.ts';
 export {hasGdb, type RunningGdb, startGdb} from './gdb.ts';
