@@ -49,9 +49,5 @@ test('files that take longest start first, wherever they run, and none is lost',
 
 	t.deepEqual(files.toSorted(), built.toSorted());
 	for (const on of ['software', 'emulatedKvm'] as const)
-		t.true(
-			everyRun(on, files)
-				.now.slice(0, 3)
-				.some((file) => builtTestName(file) === 'test.guests.stock-linux.vm'),
-		);
+		t.is(builtTestName(everyRun(on, files).now[0] ?? ''), 'test.guests.stock-linux.vm');
 });
