@@ -25,7 +25,7 @@ export interface AvaRun {
 	readonly launch: Launch;
 }
 
-/** AVA as it is installed, on the files that package.json names. */
+/** AVA as it is installed, on the files that ava.config.js names. */
 export const AVA_ARGV: readonly string[] = [process.execPath, join(PATHS.repo, 'node_modules/.bin/ava')];
 
 /** A process of this machine. */
