@@ -71,6 +71,22 @@ for (const heat of [undefined, 20])
 		t.true(state.exits - exits < 20n, `${state.exits - exits}`);
 	});
 
+test('code whose jump across two pages has become known before it is hot has a translation', (t) => {
+	const start = codeAt + pageBytes - 2;
+	const loop = start - 7;
+	// HLT. DEC ECX; JZ to HLT; ADD EBX,1; a jump back to DEC, of which three bytes are in the next page.
+	const {processor, ram} = startBytes([0xf4, 0xff, 0xc9, 0x74, -5 & 0xff, 0x83, 0xc3, 1, 0xe9], loop - 1);
+	new DataView(ram.buffer).setInt32(start + 1, loop - (start + 5), true);
+	const {state} = processor.core;
+	processor.heat = 20;
+	state.rip = BigInt(loop);
+	state.general[1] = 5000n;
+	state.general[3] = 0n;
+	t.is(processor.run(100_000), 'halted');
+	t.is(state.general[3], 4999n);
+	t.is(processor.translations.size.translations, 1);
+});
+
 test('hundreds of instructions across two pages stay known beside each other', (t) => {
 	const pages = 400;
 	const first = 0x40_0000;

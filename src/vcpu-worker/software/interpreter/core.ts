@@ -77,15 +77,21 @@ const maxInstructions = 65_536;
 const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [number] : [])));
 /** Number of RCX. */
 const counter = 1;
+/** Places of a record's fields: to find one by its name takes as long as to carry out an instruction. */
 const kindAt = MicroOp.offset('kind');
+const ordinalAt = MicroOp.offset('ordinal');
+const linkAt = MicroOp.offset('c');
+const startAt = MicroOp.offset('start');
+const nextAt = MicroOp.offset('next');
+const segmentAt = MicroOp.offset('segment');
 /** Words of the state. */
 const Place = {
 	rip: CpuState.offset('rip') / 4,
 	codePage: CpuState.offset('codePage') / 4,
 	codePageOffset: CpuState.offset('codePageOffset') / 4,
 } as const;
-const ordinalShift = (MicroOp.offset('ordinal') - kindAt) * 8;
-const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
+const ordinalShift = (ordinalAt - kindAt) * 8;
+const nextShift = (nextAt - startAt) * 8;
 const gone = kindNumber('gone.64');
 const forward = kindNumber('forward.64');
 const next = kindNumber('next.64');
@@ -248,14 +254,10 @@ export class Core {
 	/** Carries out a record's instruction of the system amid its block, or tells where it goes on; see `Imports`. */
 	#carryOut(record: number): number {
 		if (!this.carriesOut || this.state.goesOn === 0) return Stop.system;
+		// One that is known to end in the next page says so itself: a look by its record takes longer.
+		if (this.words[record / 4 + RecordWord.c] !== 0) return this.#goAcross(record);
 		const quick = this.#quick.get(record);
-		if (quick === undefined) {
-			const alone = this.#instructions.has(record) ? 0 : this.across(record);
-			if (alone === 0) return Stop.system;
-			// It takes itself off the budget.
-			this.state.budget -= this.ordinalOf(record) - 1;
-			return alone;
-		}
+		if (quick === undefined) return this.#instructions.has(record) ? Stop.system : this.#goAcross(record);
 		this.carriedOut = record;
 		const end = quick();
 		this.carriedOut = 0;
@@ -266,6 +268,15 @@ export class Core {
 		state.budget -= this.ordinalOf(record);
 		const next = end === 'ended' && state.request === 0 && state.budget >= 0 ? this.enterLongCode() : 0;
 		return next === 0 ? Stop.lookup : next;
+	}
+
+	/** Finds the records of an instruction that ends in the next page, if it is known. */
+	#goAcross(record: number): number {
+		const alone = this.across(record);
+		if (alone === 0) return Stop.system;
+		// It takes itself off the budget.
+		this.state.budget -= this.ordinalOf(record) - 1;
+		return alone;
 	}
 
 	/** Executes a block by a translation, which no head leads to. */
@@ -365,7 +376,7 @@ export class Core {
 
 	/** Number of a record's instruction in its block. */
 	ordinalOf(record: number): number {
-		return this.#bytes.getUint8(record + MicroOp.offset('ordinal'));
+		return this.#bytes.getUint8(record + ordinalAt);
 	}
 
 	/** Tells whether the instruction before a record's is STI, in the same block. */
@@ -576,8 +587,7 @@ export class Core {
 
 	/** Makes a record find anew where it jumps to; any other has no such thing. */
 	#unlink(record: number): void {
-		if (linkedKinds.has(this.#bytes.getUint16(record + kindAt, true)))
-			this.#bytes.setUint32(record + MicroOp.offset('c'), 0, true);
+		if (linkedKinds.has(this.#bytes.getUint16(record + kindAt, true))) this.#bytes.setUint32(record + linkAt, 0, true);
 	}
 
 	/** The registers, to go back to. */
@@ -669,7 +679,7 @@ export class Core {
 
 	/** Place of the base of the segment that a step's access is in. */
 	segmentOf(record: number): number {
-		return this.#bytes.getUint32(record + MicroOp.offset('segment'), true);
+		return this.#bytes.getUint32(record + segmentAt, true);
 	}
 
 	/** Kind of a record. */
@@ -679,12 +689,12 @@ export class Core {
 
 	/** Offset in its page of the instruction of a record. */
 	startOf(record: number): number {
-		return this.#bytes.getUint16(record + MicroOp.offset('start'), true);
+		return this.#bytes.getUint16(record + startAt, true);
 	}
 
 	/** The same of the next instruction. */
 	nextOf(record: number): number {
-		return this.#bytes.getUint16(record + MicroOp.offset('next'), true);
+		return this.#bytes.getUint16(record + nextAt, true);
 	}
 
 	/**

@@ -1,5 +1,5 @@
 import {ownImmediate} from '#vcpu-worker/software/decode';
-import {kinds} from '#vcpu-worker/software/semantics';
+import {kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {immediateAt, MicroOp} from '#vcpu-worker/software/state';
 
 /** Words of a record. */
@@ -12,11 +12,13 @@ const link = wordOf('c');
 /** What records have, whichever processor's they are: places in the record itself, as they are decoded, and links are left open. */
 export function imageOf(records: readonly Int32Array[]): Int32Array {
 	const image = Int32Array.from(records.flatMap((words) => [...words]));
-	for (let at = 0; at < image.length; at += recordWords)
-		if (kinds[(image[at + wordOf('kind')] as number) & 0xffff]?.isJump) image[at + link] = isLink;
+	for (let at = 0; at < image.length; at += recordWords) {
+		const kind = (image[at + wordOf('kind')] as number) & 0xffff;
+		if (kinds[kind]?.isJump || kind === systemKind) image[at + link] = isLink;
+	}
 	return image;
 }
-/** Stands for what a jump keeps of where it goes. */
+/** Stands for what a jump keeps of where it goes, and an instruction across two pages of where it is known. */
 const isLink = -2;
 
 /**

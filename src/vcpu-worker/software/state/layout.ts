@@ -84,25 +84,30 @@ export const leastNormalAt = {
 	f64x2: CpuState.offset('leastNormals') + 16,
 } as const;
 
+/** Places of fields, each of which is found by its name once. */
 const general = CpuState.offset('general');
+const vectors = CpuState.offset('vector256');
+const x87Registers = CpuState.offset('x87');
+const scratch = CpuState.offset('scratch');
+const segmentBase = CpuState.offset('segments') + SegmentState.offset('base');
+const immediate = MicroOp.offset('immediate');
 /** Address of a general register; its parts are at its first bytes. */
 export const generalAt = (register: number): number => general + register * 8;
 /** Address of AH, CH, DH or BH, which have the numbers 4 to 7. */
 export const highByteAt = (register: number): number => general + (register - 4) * 8 + 1;
 /** Address of an XMM register. */
-export const vectorAt = (register: number): number => CpuState.offset('vector256') + register * 32;
+export const vectorAt = (register: number): number => vectors + register * 32;
 /** Address of an MMX register: the significand of the x87's of that number. */
-export const mmxAt = (register: number): number => CpuState.offset('x87') + register * X87Register.size;
+export const mmxAt = (register: number): number => x87Registers + register * X87Register.size;
 /** Address of a scratch slot; two that follow each other are one of 128 bits. */
-export const scratchAt = (slot: number): number => CpuState.offset('scratch') + slot * 8;
+export const scratchAt = (slot: number): number => scratch + slot * 8;
 /** Where instructions keep what they have between their steps: of no meaning behind them. */
 export const betweenSteps = {begin: scratchAt(0), end: CpuState.offset('address') + 8} as const;
 /** The same, and what steps give to those who compute or access memory for them. */
 export const withinSteps = {begin: scratchAt(0), end: CpuState.offset('fusesProducts')} as const;
-export const segmentBaseAt = (segment: number): number =>
-	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('base');
+export const segmentBaseAt = (segment: number): number => segmentBase + segment * SegmentState.size;
 /** Address of the constant that a step has in itself. */
-export const immediateAt = (record: number): number => record + MicroOp.offset('immediate');
+export const immediateAt = (record: number): number => record + immediate;
 
 /** State components that there are, as bits of XCR0 (SDM volume 1, 13.1). */
 export const Component = {x87: 1n, sse: 2n, avx: 4n, all: 7n} as const;

@@ -1,4 +1,4 @@
-import {decode, type Instruction} from '#vcpu-worker/software/decode';
+import {decode, type Instruction, RecordWord} from '#vcpu-worker/software/decode';
 import {type CodePage, Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {CpuState} from '#vcpu-worker/software/state';
@@ -43,9 +43,8 @@ export class LoneInstructions {
 	readonly #core: Core;
 	readonly #mmu: Mmu;
 	readonly #memory: PhysicalMemory;
-	/** Instructions across the end of a page, by their slot; those of records. Slot 0 is of instructions without one. */
+	/** Instructions across the end of a page, by their slot, which their records have as `c`. Slot 0 is of instructions without one. */
 	readonly #crossings: (Crossing | undefined)[] = [];
-	readonly #slots = new Map<number, number>();
 	/** The slot that was given away last, and whose each is. */
 	#lastSlot = 0;
 	readonly #owners: number[] = [];
@@ -96,18 +95,18 @@ export class LoneInstructions {
 
 	/** The slot of a record: what had it longest gives one to a new one, so that none takes another's time and again where there are enough. */
 	#slotOf(record: number): number {
-		const known = this.#slots.get(record);
-		if (known !== undefined) return known;
+		const {words} = this.#core;
+		const own = words[record / 4 + RecordWord.c] as number;
+		if (this.#owners[own] === record) return own;
 		const slot = (this.#lastSlot % (Core.slots - 1)) + 1;
 		this.#lastSlot = slot;
-		this.#slots.delete(this.#owners[slot] ?? 0);
 		this.#owners[slot] = record;
-		this.#slots.set(record, slot);
+		words[record / 4 + RecordWord.c] = slot;
 		return slot;
 	}
 
 	#crossingOf(record: number): Crossing | undefined {
-		const known = this.#crossings[this.#slots.get(record) ?? 0];
+		const known = this.#crossings[this.#core.words[record / 4 + RecordWord.c] as number];
 		return known?.record === record && known.epoch === this.#core.codeEpoch ? known : undefined;
 	}
 
