@@ -206,7 +206,7 @@ test("generated code's fused operations are those of exact arithmetic, whether t
 			if (found.some((value, index) => value !== wanted[index]))
 				t.deepEqual(found, wanted, `case ${number}: ${name} ${values.join(' ')}`);
 		}
-		const computed = count - Number(state.exactFloats);
+		const computed = count - state.exactFloats;
 		t.is(computed > count / 3, fuses === 1, `${computed} of ${count} results are WebAssembly's`);
 	}
 });
@@ -229,7 +229,7 @@ test("generated code's conversions of halves are those of exact arithmetic", (t)
 		);
 		if (found.some((value, index) => value !== wanted[index])) t.deepEqual(found, wanted, `${half.toString(16)}`);
 	}
-	t.true(Number(state.exactFloats) < count / 16 + 1);
+	t.true(state.exactFloats < count / 16 + 1);
 	for (let number = 0; number < count; number++) {
 		const words = new Uint32Array(4);
 		for (const index of words.keys()) {

@@ -68,7 +68,7 @@ for (const heat of [undefined, 20])
 		t.is(processor.run(100_000), 'halted');
 		t.is(state.general[3], 15_000n);
 		t.is(state.instructions - before, 15_002n);
-		t.true(state.exits - exits < 20n, `${state.exits - exits}`);
+		t.true(state.exits - exits < 20, `${state.exits - exits}`);
 	});
 
 test('code whose jump across two pages has become known before it is hot has a translation', (t) => {
@@ -106,7 +106,7 @@ test('hundreds of instructions across two pages stay known beside each other', (
 	state.general[1] = 20n;
 	t.is(processor.run(100_000), 'halted');
 	t.is(state.general[1], 0n);
-	t.is(state.exits, BigInt(2 * pages) + 1n);
+	t.is(state.exits, 2 * pages + 1);
 });
 
 for (const [name, forget, isGlobal] of [

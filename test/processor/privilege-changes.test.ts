@@ -108,7 +108,7 @@ test('calls of the system and exceptions go there and back as TypeScript does it
 			if (isWatched) Object.assign(state.debug, {0: 0x7000_0000n, 7: 0xf_0401n});
 			processor.changed();
 			while (processor.run(random.below(100)) === 'polled');
-			return {left: left(guest), exits: Number(state.exits)};
+			return {left: left(guest), exits: state.exits};
 		};
 		const expected = run(undefined, true);
 		for (const heat of [undefined, 1]) {

@@ -174,16 +174,11 @@ export class SoftwarePartition implements Partition {
 	readonly counters = (vcpu: number): VcpuCounters => {
 		const {buffer} = this.handle.shared.memories[vcpu] as SharedMemory;
 		const state = CpuState.on(buffer, memoryMap.state);
+		const {exits, tlbMisses, blockMisses, decodedPages, exactFloats, steps, maxSteps} = state;
 		const {made, dropped, present, waiting, hotAfter, bytes, maxBytes} = state.translations;
 		return {
 			instructions: Number(state.instructions),
-			exits: Number(state.exits),
-			tlbMisses: Number(state.tlbMisses),
-			blockMisses: Number(state.blockMisses),
-			decodedPages: Number(state.decodedPages),
-			exactFloats: Number(state.exactFloats),
-			steps: state.steps,
-			maxSteps: state.maxSteps,
+			...{exits, tlbMisses, blockMisses, decodedPages, exactFloats, steps, maxSteps},
 			translations: {made, dropped, present, waiting, hotAfter, bytes, maxBytes},
 			...(this.#lockstep !== undefined && {lockstep: LockstepCounts.read(state.lockstep.$bytes)}),
 		};

@@ -80,7 +80,7 @@ class Space {
 
 /** A number for a large page: its address in such pages, and its size. */
 const largePage = (low: number, high: number, bits: number): number =>
-	((high >>> 0) * 2 ** (32 - bits) + (low >>> bits)) * 64 + bits;
+	((high >>> 0) * (2 ** 32 / (1 << bits)) + (low >>> bits)) * 64 + bits;
 
 /** True for an address that 48 bits make with their sign (SDM volume 1, 3.3.7.1); 57 bits with five levels of tables. */
 export const isCanonical = (high: number, levels: number): boolean => {

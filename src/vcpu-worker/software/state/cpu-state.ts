@@ -179,15 +179,15 @@ export const CpuState = wire('CpuState', {
 	x87Padding: reserved(1),
 	/** The low 11 bits of that instruction's opcode. */
 	x87Opcode: u16,
-	/** Counters for people. */
+	/** Counters for people. Those that TypeScript counts one by one are no integers of 64 bits, each of which is an object to it. */
 	instructions: u64,
-	tlbMisses: u64,
+	tlbMisses: f64,
 	/** Operations of floating point by exact arithmetic, which costs a hundred times as much. */
-	exactFloats: u64,
-	exits: u64,
-	decodedPages: u64,
+	exactFloats: f64,
+	exits: f64,
+	decodedPages: f64,
 	/** Looks for a block that the cache of blocks does not have. */
-	blockMisses: u64,
+	blockMisses: f64,
 	/** How often, since somebody has looked, accesses that go by one look lay across pages, and the table of the translation where they last did. */
 	straddles: u32,
 	straddler: u32,

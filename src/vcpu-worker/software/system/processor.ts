@@ -100,7 +100,10 @@ export class Processor implements Parts, Compared {
 		this.core = new Core(
 			own,
 			first?.memory ?? allocateSharedMemory(0),
-			{access: (...access) => this.mmu.access(...access), fill: (...walked) => this.mmu.fill(...walked)},
+			{
+				access: (...access) => this.mmu.access(...access),
+				fill: (low, high, walkedLow, walkedHigh) => this.mmu.fill(low, high, walkedLow, walkedHigh),
+			},
 			(instruction) => withinBlock(this, instruction),
 			shared.forms.map((forms) => new PrefixTable(forms)),
 		);
