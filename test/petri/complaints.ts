@@ -13,6 +13,7 @@ const allowed: readonly {readonly message: RegExp; readonly why: string}[] = [
 	{message: /^powernow_k8: Power state transitions not supported/, why: "AMD's processors without PowerNow! have it"},
 	{message: /^clocksource: Long readout interval, skipping/, why: 'a busy host keeps a processor from running'},
 	{message: /^workqueue: \w+ hogged CPU for >\d+us /, why: 'a busy host keeps a processor from running'},
+	{message: /^nvme nvme\d+: resetting controller$/, why: 'somebody has asked for it in the guest'},
 	{message: /^sd [\d:]+: Power-on or device reset occurred$/, why: 'a SCSI disk answers its first command so (SAM-5)'},
 	{message: /^hrtimer: interrupt took \d+ ns$/, why: 'a busy host keeps a processor from running'},
 ];

@@ -10,8 +10,8 @@ const runPart = ({name, files = {}, lines}: Pick<Part, 'name' | 'files' | 'lines
 	Object.entries(files)
 		.map(([path, content]) => file(path, content))
 		.join('') + run(name, lines);
-// To a terminal they would have colours.
-const kernel = run('kernel', ['dmesg --raw | cat']);
+// systemd writes there too, of every condition that is not so. To a terminal they would have colours.
+const kernel = run('kernel', ['dmesg --kernel --raw | cat']);
 
 /** A script as a disk has it: nothing but text, whose end is filled with empty lines. */
 const filled = (text: string) => text.padEnd(Math.ceil(text.length / 4096) * 4096, '\n');
