@@ -7,7 +7,7 @@ export interface Attachment {
 	readonly root: string;
 	/** The tried disk in the guest. */
 	readonly tried: string;
-	/** The number of the tried disk among those of its device. */
+	/** The number of the tried disk among those of its device, as inspect has it: a unit's or a namespace's own. */
 	readonly triedDisk: number;
 	/**
 	 * @param ports - of PCI Express, two that are free
@@ -53,7 +53,7 @@ export const attachments = {
 	nvme: {
 		root: '/dev/nvme0n1',
 		tried: '/dev/nvme0n2',
-		triedDisk: 1,
+		triedDisk: 2,
 		devices: ([port], files, policy) => {
 			const namespaces = files.map((path, index) => ({
 				nsid: index + 1,
