@@ -15,6 +15,10 @@ const allowed: readonly {readonly message: RegExp; readonly why: string}[] = [
 	{message: /^workqueue: \w+ hogged CPU for >\d+us /, why: 'a busy host keeps a processor from running'},
 	{message: /^nvme nvme\d+: resetting controller$/, why: 'somebody has asked for it in the guest'},
 	{message: /^sd [\d:]+: Power-on or device reset occurred$/, why: 'a SCSI disk answers its first command so (SAM-5)'},
+	{
+		message: /^sd [\d:]+: Capacity data has changed$/,
+		why: "a SCSI disk tells so of another length (SPC-4, 'capacity data has changed')",
+	},
 	{message: /^hrtimer: interrupt took \d+ ns$/, why: 'a busy host keeps a processor from running'},
 ];
 

@@ -61,7 +61,8 @@ function machineOptions(
 			kind: 'linux',
 			kernel,
 			initrd,
-			commandLine: ['console=ttyS0', 'quiet', `root=${root}`, ...patience, ...init],
+			// systemd's words would push the kernel's first ones out of what `dmesg` shows.
+			commandLine: ['console=ttyS0', 'quiet', 'log_buf_len=8M', `root=${root}`, ...patience, ...init],
 		},
 		pcie: {
 			rootComplexes: [parsePcieRootComplex('rc0')],
