@@ -35,7 +35,7 @@ for (const device of diskDevices) {
 
 	storageTest(`a file system on ${device} grows with its disk while it is in use`, async (t, machine) => {
 		const path = emptyDisk(`${device}-grows`, 32 * mebibyte);
-		const size = `$(cat /sys/block/${disk.slice('/dev/'.length)}/size)`;
+		const size = `$(blockdev --getsz ${disk})`;
 		const script = soleScript({
 			name: 'grown',
 			lines: [

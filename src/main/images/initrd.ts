@@ -34,12 +34,20 @@ for word in $words; do
 	esac
 done
 $b modprobe -a ${modules.join(' ')}
+# Kernels name disks of SCSI in the order in which they answer.
+find_root() {
+	case "$root" in
+	LABEL=* | UUID=*) node=$($b findfs "$root" 2>/dev/null) ;;
+	*) node=$root ;;
+	esac
+	[ -b "$node" ]
+}
 tries=0
-while [ ! -b "$root" ] && [ $tries -lt 300 ]; do
+until find_root || [ $tries -ge 300 ]; do
 	$b sleep 0.1
 	tries=$((tries + 1))
 done
-if $b mount -t ext4 -o $flags "$root" /root; then
+if $b mount -t ext4 -o $flags "$node" /root; then
 	$b umount /sys
 	$b umount /proc
 	$b mount --move /dev /root/dev

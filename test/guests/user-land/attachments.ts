@@ -28,7 +28,11 @@ export const diskOf = (path: string) => ({kind: 'file', path}) as const;
 const names = ['root', 'tried'] as const;
 const policyOf = (index: number, policy: DiskPolicy = {}) => (index === 1 ? {policy} : {});
 
-/** By what a disk is to the guest. Linux finds disks of one bus in an order that it keeps. */
+/** Has a guest name its second SCSI disk: Linux names them in the order in which they answer. */
+export const nameTried =
+	'for node in /sys/class/scsi_device/0:0:0:1/device/block/*; do [ ! -e $node ] || ln -sf /dev/${node##*/} /dev/tried; done\n';
+
+/** By what a disk is to the guest. */
 export const attachments = {
 	'virtio-blk': {
 		root: '/dev/vda',
@@ -41,8 +45,8 @@ export const attachments = {
 			}),
 	},
 	'virtio-scsi': {
-		root: '/dev/sda',
-		tried: '/dev/sdb',
+		root: 'LABEL=root',
+		tried: '/dev/tried',
 		triedDisk: 1,
 		devices: ([port], files, policy) => {
 			const units = files.map((path, lun) => ({lun, disk: diskOf(path), readOnly: false, ...policyOf(lun, policy)}));

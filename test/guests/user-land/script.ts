@@ -1,5 +1,6 @@
 import type {ExecutionContext} from 'ava';
 import {complaints} from '#test/petri';
+import {nameTried} from './attachments.ts';
 import {numbers, type Part} from './part.ts';
 
 const file = (name: string, content: string | Uint8Array) =>
@@ -24,6 +25,7 @@ export const scriptDisk = (parts: readonly Part[]): string =>
 			file('data', numbers),
 			// All that is to be started is up by then, and nothing else is written to the console.
 			'echo "state=$(systemctl is-system-running --wait)"\n',
+			nameTried,
 			run('failed units', ['systemctl --failed --plain --no-legend']),
 			...parts.map(runPart),
 			kernel,
@@ -36,6 +38,7 @@ export const soleScript = (...parts: readonly Pick<Part, 'name' | 'files' | 'lin
 		[
 			'export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n',
 			'mount -t tmpfs run /run\ncd /run || exit\n',
+			nameTried,
 			...parts.map(runPart),
 			kernel,
 			'sync\necho o >/proc/sysrq-trigger\nsleep 1000\n',
