@@ -27,6 +27,7 @@ import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
 import {virtioPmemType} from '#devices/virtio/pmem';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
 import {virtioScsiMmioType, virtioScsiPciType} from '#devices/virtio/scsi';
+import {virtioVsockMmioType, virtioVsockPciType} from '#devices/virtio/vsock';
 
 /**
  * Every kind of device that this program has: a new one is a folder, and a line here. Flags, and devices in the ACPI tables, are in
@@ -64,6 +65,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	nvmeType,
 	virtioScsiPciType,
 	virtioScsiMmioType,
+	virtioVsockPciType,
+	virtioVsockMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

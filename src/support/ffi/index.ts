@@ -44,5 +44,5 @@ export {
 	signalConsumer,
 	signalThread,
 } from './signals.ts';
-export {accept, ipVersion, listenTcp, listenUnix, unixPathLimit} from './socket.ts';
+export {accept, connectUnix, endDirection, ipVersion, listenTcp, listenUnix, unixPathLimit} from './socket.ts';
 export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

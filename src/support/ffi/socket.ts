@@ -1,5 +1,5 @@
 import {close} from './fd.ts';
-import {addressOf, libc, libcInPool} from './libc.ts';
+import {addressOf, libc, libcInPool, libcResultInPool} from './libc.ts';
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -7,13 +7,16 @@ const AF_INET6 = 10;
 const SOCK_STREAM_CLOEXEC_NONBLOCK = 1 | 0o2000000 | 0o4000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
-const backlog = 1;
+/** Clients that the kernel keeps for a listener that serves one at a time. */
+const fewWaiting = 1;
 
 const cSocket = libc('int socket(int domain, int type, int protocol)');
 const cBindInPool = libcInPool('int bind(int fd, uintptr_t address, uint32_t length)');
 const cBind = libc('int bind(int fd, const void *address, uint32_t length)');
 const cListen = libc('int listen(int fd, int backlog)');
 const cAccept = libc('int accept4(int fd, void *address, void *length, int flags)');
+const cConnectInPool = libcResultInPool('int connect(int fd, uintptr_t address, uint32_t length)');
+const cShutdown = libc('int shutdown(int fd, int how)');
 const cSetsockopt = libc('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
 
 /** Longest path of a Unix socket (unix(7)). */
@@ -25,23 +28,50 @@ export const ipVersion = (host: string): number => process.getBuiltinModule('nod
 /**
  * Listens on a Unix socket, non-blocking. A thread of Node's pool makes its file, since a file system may take its time. Resolves with the
  * descriptor or the negated errno.
+ * @param waiting - clients that the kernel keeps until they are accepted; others are refused (EAGAIN)
  */
-export async function listenUnix(path: string): Promise<number> {
-	const encoded = new TextEncoder().encode(path);
-	// A buffer of its own: V8 moves what is small with its garbage collection.
-	const address = new Uint8Array(new ArrayBuffer(2 + unixPathLimit + 1));
-	new DataView(address.buffer).setUint16(0, AF_UNIX, true);
-	address.set(encoded.subarray(0, unixPathLimit), 2);
+export async function listenUnix(path: string, waiting = fewWaiting): Promise<number> {
+	const address = unixAddress(path);
 	const fd = cSocket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
 	if (fd < 0) return fd;
 	await cBindInPool(fd, addressOf(address), address.length);
-	if (cListen(fd, backlog) >= 0) return fd;
+	if (cListen(fd, waiting) >= 0) return fd;
 	// It has no name (unix(7)): what bind(2) said nobody has heard, and it says it again.
 	const bound = cBind(fd, address, address.length);
-	const result = bound < 0 ? bound : cListen(fd, backlog);
+	const result = bound < 0 ? bound : cListen(fd, waiting);
 	if (result >= 0) return fd;
 	close(fd);
 	return result;
+}
+
+/**
+ * Connects to a Unix socket, non-blocking from then on. A thread of Node's pool looks its file up. Resolves with the descriptor or the
+ * negated errno: -EAGAIN where as many clients wait as the listener has room for.
+ */
+export async function connectUnix(path: string): Promise<number> {
+	const address = unixAddress(path);
+	const fd = cSocket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
+	if (fd < 0) return fd;
+	const result = await new Promise<number>((resolve) => {
+		cConnectInPool([fd, Number(addressOf(address)), address.length], (told) => {
+			// The pool's thread reads it until now.
+			resolve(address.length > 0 ? told : -1);
+		});
+	});
+	if (result >= 0) return fd;
+	close(fd);
+	return result;
+}
+
+/** Ends one direction of a connection, shutdown(2): what this side reads, or what it writes. 0 or the negated errno. */
+export const endDirection = (fd: number, which: 'read' | 'write'): number => cShutdown(fd, which === 'read' ? 0 : 1);
+
+/** A buffer of its own: V8 moves what is small with its garbage collection. */
+function unixAddress(path: string): Uint8Array {
+	const address = new Uint8Array(new ArrayBuffer(2 + unixPathLimit + 1));
+	new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+	address.set(new TextEncoder().encode(path).subarray(0, unixPathLimit), 2);
+	return address;
 }
 
 /** Listens on a TCP address given as an IP literal, non-blocking. Returns the descriptor or the negated errno. */
@@ -64,7 +94,7 @@ function listenOn(domain: number, address: Uint8Array): number {
 	if (fd < 0) return fd;
 	cSetsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0), 4);
 	const bound = cBind(fd, address, address.length);
-	const result = bound < 0 ? bound : cListen(fd, backlog);
+	const result = bound < 0 ? bound : cListen(fd, fewWaiting);
 	if (result >= 0) return fd;
 	close(fd);
 	return result;
