@@ -34,8 +34,11 @@ export {type OpenSnapshot, openSnapshot, restoredConfig, verifySnapshot} from '#
 export {
 	type CreateOptions,
 	createVm,
+	type GuestListener,
 	type GuestSample,
+	type GuestSockets,
 	type GuestStop,
+	type GuestStream,
 	type NoticeOfDevice,
 	type RemovalOptions,
 	type SampleListener,

@@ -12,6 +12,7 @@ import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {vmError} from './errors.ts';
 import type {SampleListener} from './guest-sampler.ts';
+import {GuestSockets} from './guest-sockets.ts';
 import type {StopListener} from './guest-stop.ts';
 import {findKernelNotes} from './kernel-notes.ts';
 import {Lifecycle} from './lifecycle.ts';
@@ -45,12 +46,15 @@ export class Vm {
 	readonly #life: Lifecycle;
 	readonly #tree: InspectNode;
 	#debugSupport: DebugSupport | undefined;
+	/** Connections to ports of the guest's, and from it. */
+	readonly vsock: GuestSockets;
 
 	/** @internal Machines are made with `createVm`. */
 	constructor(parts: VmParts) {
 		this.#parts = parts;
 		this.#life = new Lifecycle(parts);
 		this.#tree = parts.tree(() => this.state);
+		this.vsock = new GuestSockets(() => parts.machine.devices);
 	}
 
 	/** Resolves when the machine has ended and released everything. */
