@@ -98,7 +98,7 @@ for (const bus of ['pci', 'mmio'] as const)
 			}
 			t.deepEqual(await vm.ended, {kind: 'power-off'}, guest.output);
 			const {output} = guest;
-			const found = (name: string) => new RegExp(`^${name}=(.*?)\r?$`, 'm').exec(output)?.[1];
+			const found = (name: string) => new RegExp(`^${name}=(.*?)\r?$`, 'm').exec(output)?.[1] ?? '';
 			t.is(found('nobody'), `${vsockStatus.refused}`, output);
 			t.regex(found('sent'), /^[0-9a-f]{64}$/, output);
 			t.is(found('echoed'), found('sent'), output);
