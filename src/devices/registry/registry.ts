@@ -24,6 +24,7 @@ import {completeModel} from '#devices/pci/function';
 import {downstreamPortType, rootPortType, upstreamPortType} from '#devices/pci/port';
 import {rootComplexType} from '#devices/pci/root-complex';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
+import {virtioConsoleMmioType, virtioConsolePciType} from '#devices/virtio/console';
 import {virtioPmemType} from '#devices/virtio/pmem';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
 import {virtioScsiMmioType, virtioScsiPciType} from '#devices/virtio/scsi';
@@ -67,6 +68,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioScsiMmioType,
 	virtioVsockPciType,
 	virtioVsockMmioType,
+	virtioConsolePciType,
+	virtioConsoleMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

@@ -58,6 +58,11 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 		values(config: C): Uint8Array;
 		readonly written?: readonly WrittenField<N>[];
 	};
+	/**
+	 * The driver has written such a field. Called under the device's lock, on any thread; true has {@link VirtioBack.notified} called. Without it the back
+	 * finds the value in {@link VirtioServices.config} when it looks.
+	 */
+	configWritten?(offset: number, value: number, state: FieldsView<T>, config: C): boolean;
 	/** Memory that the driver maps. On MMIO the device has none. */
 	readonly sharedMemory?: SharedMemory<C>;
 	/** Words for its own state, for inspect. The state may hold anything. */
@@ -111,7 +116,8 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 }
 
 /** A virtio device's input and output, on a device worker. Where the device has several, each has a back of its own for its queues. */
-export interface VirtioBack extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'dispose'>> {
+export interface VirtioBack
+	extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'feed' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
 	/** {@link VirtioDevice.control} has asked for it. May be called without, and on each worker. */

@@ -15,6 +15,7 @@ export class VirtioCore {
 	readonly #initialConfig: Uint8Array;
 	readonly #services: Pick<DeviceServices, 'restBack' | 'notifyBack'>;
 	readonly #goTogether: () => boolean;
+	readonly #configWritten: (offset: number, value: number) => boolean;
 	/** Fields of configuration space that the driver writes, by their offsets: the feature that this needs, and the largest value. */
 	readonly #written: ReadonlyMap<number, WritableField>;
 
@@ -46,6 +47,7 @@ export class VirtioCore {
 		);
 		this.#services = services;
 		const isAccepted = (name: string) => this.#isAccepted(device.features[name] as number);
+		this.#configWritten = (offset, value) => device.configWritten?.(offset, value, state as never, config) === true;
 		this.#goTogether = () => device.accepts?.(isAccepted, config) ?? true;
 	}
 
@@ -155,6 +157,7 @@ export class VirtioCore {
 		if (field === undefined || size !== field.size || value >>> 0 > field.most) return;
 		if (field.feature !== undefined && !this.has(field.feature)) return;
 		for (let byte = 0; byte < size; byte++) this.state['virtio.config'][offset + byte] = value >>> (8 * byte);
+		if (this.#configWritten(offset, value >>> 0)) this.#services.notifyBack();
 	}
 
 	#isAccepted(bit: number): boolean {

@@ -119,12 +119,13 @@ export function virtioPci<C, T extends Fields, N extends string>(
 		config: space,
 		sharedMemory,
 		control,
+		configWritten: _____,
 		words,
 		back,
 		...rest
 	} = device;
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
-	const vectors = ['config', ...Array.from({length: most}, (_____, index) => `queue-${index}`)];
+	const vectors = ['config', ...Array.from({length: most}, (______, index) => `queue-${index}`)];
 	const registers = new RegisterFile(commonRegisters(vectors.length));
 	return {
 		...rest,

@@ -108,6 +108,10 @@ export class VirtioWorker implements DeviceBack {
 		return queue?.serve(() => this.#back.queueReady(queue, index)) === true;
 	}
 
+	feed(bytes: Uint8Array): number {
+		return this.#back.feed?.(bytes) ?? bytes.length;
+	}
+
 	dispose(): void | Promise<void> {
 		return this.#back.dispose?.();
 	}
