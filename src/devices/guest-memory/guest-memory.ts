@@ -61,6 +61,13 @@ export interface GuestMemory {
 	 */
 	pin(gpa: number, length: number, direction: DmaDirection, vectors: IoVectors): boolean;
 
+	/**
+	 * Gives the host's memory under whole pages of RAM back; they take some again when they are touched. What is in them is lost.
+	 * @param after - what has to be in them then
+	 * @returns false where the host takes none back, or not so: nothing is lost, or some of it
+	 */
+	discard(gpa: number, length: number, after: 'zeros' | 'anything'): boolean;
+
 	/** The same memory for a device that reaches it only while the gate is open. */
 	behind(gate: MemoryGate): GuestMemory;
 }

@@ -4,7 +4,7 @@ export {HostMemory} from './host-memory.ts';
 export {type DmaDirection, IoVectors} from './io-vectors.ts';
 export {MappedMemory} from './mapped-memory.ts';
 export {MemoryPart} from './memory-part.ts';
-export type {LedgerPlace, MappedRange, MemoryHandle, MemoryRange} from './memory-range.ts';
+export type {DiscardWay, LedgerPlace, MappedRange, MemoryHandle, MemoryRange} from './memory-range.ts';
 export {pageClockBytes} from './page-clock.ts';
 export {ledgerBytes, PageStamps, PinCount, pageBytes} from './page-ledger.ts';
 export {type Lines, linesOf, PageWatch, type PageWatchHandle, watchedLinesBytes, watchLogBytes} from './page-watch.ts';

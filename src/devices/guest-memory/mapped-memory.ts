@@ -85,6 +85,16 @@ export class MappedMemory extends PieceAccess implements GuestMemory {
 		return true;
 	}
 
+	discard(gpa: number, length: number, after: 'zeros' | 'anything'): boolean {
+		if (!this.isOpen) return false;
+		let [found, isDone] = [0, true];
+		this.#eachPart(gpa, length, (piece, at, count) => {
+			found += count;
+			isDone &&= piece.discard(at, count, after);
+		});
+		return isDone && found === length;
+	}
+
 	/** The parts of a range that are RAM; for those who may take their time. */
 	#eachPart(gpa: number, length: number, action: (piece: Piece, at: number, count: number) => void): void {
 		const end = gpa + length;

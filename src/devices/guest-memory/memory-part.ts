@@ -88,6 +88,10 @@ export class MemoryPart implements GuestMemory {
 		return this.#whole.pin(this.#at(gpa, length), length, direction, vectors);
 	}
 
+	discard(gpa: number, length: number, after: 'zeros' | 'anything'): boolean {
+		return this.#whole.discard(this.#at(gpa, length), length, after);
+	}
+
 	behind(gate: MemoryGate): MemoryPart {
 		return new MemoryPart(this.#whole.behind(gate), this.#start, this.#length);
 	}

@@ -17,9 +17,17 @@ export interface MappedRange extends MemoryRange {
 	readonly offset: number;
 	/** Host address of the range's first byte, valid on every thread of the process. Below 2^47, so that a number holds it. */
 	readonly hostAddress: number;
+	/** How its pages go back to the host; without it they do not. */
+	readonly discards?: DiscardWay;
 	/** State of the range's pages that all threads share; see `PageLedger`. */
 	readonly ledger: LedgerPlace;
 }
+
+/**
+ * What becomes of a page that is given back to the host, madvise(2): `zeros` of a private one (MADV_DONTNEED), `hole` in what lies under it, and zeros
+ * (MADV_REMOVE), or `contents` of what lies under a private copy (MADV_DONTNEED).
+ */
+export type DiscardWay = 'zeros' | 'hole' | 'contents';
 
 /** Place of the words about a range's pages. */
 export interface LedgerPlace {

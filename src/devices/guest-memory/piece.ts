@@ -1,3 +1,4 @@
+import {Advice, advise} from '#support/ffi';
 import type {MappedRange} from './memory-range.ts';
 import type {PageClock} from './page-clock.ts';
 import {PageStamps, PinCount, pageBytes} from './page-ledger.ts';
@@ -157,6 +158,19 @@ export class Piece {
 		const hasStored = Atomics.compareExchange(this.#i32, at >>> 2, expected | 0, value | 0) === (expected | 0);
 		if (hasStored) this.stamps.mark(at, 4);
 		return hasStored;
+	}
+
+	/** Gives whole pages back to the host. See `GuestMemory`. */
+	discard(at: number, length: number, after: 'zeros' | 'anything'): boolean {
+		const {discards} = this.range;
+		const address = this.hostAddress + at;
+		if (discards === undefined || (discards === 'contents' && after === 'zeros')) return false;
+		if (address % pageBytes !== 0 || length % pageBytes !== 0) return false;
+		const advice = discards === 'hole' ? Advice.REMOVE : Advice.DONTNEED;
+		// SAFETY: the piece's own pages, which stay mapped.
+		const isDone = advise(BigInt(address), length, advice) >= 0;
+		if (isDone) this.stamps.mark(at, length);
+		return isDone;
 	}
 
 	copyOut(at: number, target: Uint8Array, offset: number, length: number): void {

@@ -23,6 +23,7 @@ import {nvmeType} from '#devices/nvme';
 import {completeModel} from '#devices/pci/function';
 import {downstreamPortType, rootPortType, upstreamPortType} from '#devices/pci/port';
 import {rootComplexType} from '#devices/pci/root-complex';
+import {virtioBalloonMmioType, virtioBalloonPciType} from '#devices/virtio/balloon';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
 import {virtioConsoleMmioType, virtioConsolePciType} from '#devices/virtio/console';
 import {virtioPmemType} from '#devices/virtio/pmem';
@@ -70,6 +71,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioVsockMmioType,
 	virtioConsolePciType,
 	virtioConsoleMmioType,
+	virtioBalloonPciType,
+	virtioBalloonMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

@@ -1,4 +1,5 @@
 import {
+	type DiscardWay,
 	type LedgerPlace,
 	ledgerBytes,
 	type MappedRange,
@@ -202,7 +203,8 @@ function allocateBank(
 			advise(hostAddress, range.length, Advice.DONTDUMP);
 			fileOffset += range.length;
 			const place = {memory: pages, offset, hostAddress: Number(hostAddress)};
-			return {...range, ...place, ledger: ledger.place(range.length)};
+			const discards = discardWay(memory, backing !== undefined, isCopyOnWrite);
+			return {...range, ...place, ...(discards && {discards}), ledger: ledger.place(range.length)};
 		});
 		const {prefetch} = memory;
 		const hugepageBytes = hugepageBytesOf(memory);
@@ -212,6 +214,13 @@ function allocateBank(
 		if (backing !== undefined) close(backing.fd);
 		throw error;
 	}
+}
+
+/** Huge pages go back whole or not at all, and no guest gives whole ones. */
+function discardWay(memory: MemoryConfig, hasBacking: boolean, isCopyOnWrite: boolean): DiscardWay | undefined {
+	if (hugepageBytesOf(memory) !== undefined) return undefined;
+	if (isCopyOnWrite) return 'contents';
+	return hasBacking ? 'hole' : 'zeros';
 }
 
 /** Before the first page is there, so that none comes from elsewhere. */

@@ -15,7 +15,7 @@ export const Mmap = {
 } as const;
 
 /** Advice of madvise(2). */
-export const Advice = {DONTNEED: 4, HUGEPAGE: 14, NOHUGEPAGE: 15, DONTDUMP: 16, POPULATE_WRITE: 23} as const;
+export const Advice = {DONTNEED: 4, REMOVE: 9, HUGEPAGE: 14, NOHUGEPAGE: 15, DONTDUMP: 16, POPULATE_WRITE: 23} as const;
 
 /** Flags of memfd_create(2). */
 export const Memfd = {CLOEXEC: 1, HUGETLB: 4, HUGE_2MB: 21 << 26, HUGE_1GB: 30 << 26} as const;

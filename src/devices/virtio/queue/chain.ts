@@ -1,4 +1,4 @@
-import {type DmaDirection, type GuestMemory, IoVectors} from '#devices/guest-memory';
+import {type DmaDirection, type GuestMemory, IoVectors, pageBytes} from '#devices/guest-memory';
 
 /**
  * A request of the driver: buffers that the device reads, followed by buffers that it writes. Each of the two is one range of
@@ -76,6 +76,24 @@ export class Chain {
 			: this.#each(0, this.#readableCount, offset, vectors, 0, wanted, false);
 		if (!done) vectors.drop(before);
 		return done;
+	}
+
+	/**
+	 * Gives the host's memory under the bytes to write back, which are zero then; the pages that lie whole in each buffer, and no more bytes than `most`.
+	 * @returns how many bytes the host has taken
+	 */
+	discard(most: number): number {
+		let [taken, left] = [0, most];
+		for (let index = this.#readableCount; index < this.#count && left > 0; index++) {
+			const start = this.#addresses[index] as number;
+			const first = Math.ceil(start / pageBytes) * pageBytes;
+			const end = Math.min(start + (this.#lengths[index] as number), first + left);
+			const length = Math.floor((end - first) / pageBytes) * pageBytes;
+			if (length <= 0) continue;
+			left -= length;
+			if (this.#memory.discard(first, length, 'zeros')) taken += length;
+		}
+		return taken;
 	}
 
 	/** @internal Where the ring has it. */
