@@ -50,7 +50,7 @@ const newline = 0x0a;
 export class GuestSockets {
 	readonly #devices: () => AttachedMachine['devices'];
 
-	/** @param devices - of the machine, as they are now */
+	/** @internal A machine has one. @param devices - of the machine, as they are now */
 	constructor(devices: () => AttachedMachine['devices']) {
 		this.#devices = devices;
 	}

@@ -4,7 +4,6 @@ import type {Timer} from '#support/reactor';
 import {array, type FieldsView, f64, u32, wire} from '#support/wire';
 import {balloonPage, type VirtioBalloonConfig} from './handle.ts';
 import {BalloonConfig, StatisticEntry, statistics} from './layout.ts';
-import {eachPageRun} from './page-runs.ts';
 
 /** Numbers of the features (virtio 1.2, 5.5.3). */
 export const balloonFeatures = {statistics: 1, deflateOnOom: 2, pagePoison: 4, reporting: 5} as const;
@@ -179,5 +178,21 @@ export class BalloonBack implements VirtioBack {
 			this.#held = undefined;
 			held?.queue.complete(held.chain, 0);
 		});
+	}
+}
+
+/**
+ * Calls `visit` for each range that some of the guest's pages make together: drivers list them one by one, and seldom in their order.
+ * @param numbers - of the pages; their order is lost
+ */
+function eachPageRun(numbers: Uint32Array, visit: (gpa: number, length: number) => void): void {
+	numbers.sort();
+	for (let first = 0; first < numbers.length; ) {
+		let last = first;
+		// One that is there twice does not make the range longer.
+		while (last + 1 < numbers.length && (numbers[last + 1] as number) - (numbers[last] as number) <= 1) last++;
+		const [low, high] = [numbers[first] as number, numbers[last] as number];
+		visit(low * balloonPage, (high - low + 1) * balloonPage);
+		first = last + 1;
 	}
 }
