@@ -121,6 +121,10 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'detach-lun',
 		'eject-medium',
 		'insert-medium',
+		'set-balloon',
+		'plug-port',
+		'unplug-port',
+		'resize-port',
 		'quit',
 	];
 	const sampling = ['profile', 'samples', 'kernel-symbols'];
@@ -136,6 +140,12 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	for (const method of ['attach-lun', 'detach-lun', 'eject-medium', 'insert-medium'])
 		t.deepEqual(await client.call(method, {device: 'scsi', lun: 0}), {});
 	t.deepEqual(await client.call('eject-medium', {device: 'scsi', lun: 255, force: true}), {});
+	t.deepEqual(await client.call('set-balloon', {device: 'balloon', size: 2 ** 28}), {});
+	for (const size of [-1, 2 ** 45, '256M'])
+		await t.throwsAsync(client.call('set-balloon', {device: 'balloon', size}), {code: 'CONTROL_PARAM_INVALID'});
+	for (const method of ['plug-port', 'unplug-port'])
+		t.deepEqual(await client.call(method, {device: 'console', port: 1}), {});
+	t.deepEqual(await client.call('resize-port', {device: 'console', port: 0, columns: 132, rows: 43}), {});
 	for (const lun of [-1, 256, '1'])
 		await t.throwsAsync(client.call('eject-medium', {device: 'scsi', lun}), {code: 'CONTROL_PARAM_INVALID'});
 	for (const nsid of [0, 1025, '1'])
@@ -167,6 +177,10 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'eject-medium scsi',
 		'insert-medium scsi',
 		'eject-medium scsi',
+		'balloon-target balloon',
+		'plug-port console',
+		'unplug-port console',
+		'resize-port console',
 		'sample at 7',
 		'sample no more',
 		'sample at 8',

@@ -4,7 +4,7 @@ import {deviceRegistry} from '#devices/registry';
 import {type DiskLimits, parseLimits} from '#devices/storage/backend';
 import {checkDevices, configError, parseDevice, parseSymbolFile} from '#main/config';
 import type {SymbolFile} from '#main/symbols';
-import {linuxPaths, parseNumber, readOptions} from '#support/options';
+import {checkRange, linuxPaths, parseNumber, parseSize, readOptions} from '#support/options';
 
 /** A kind of value that a parameter may have: what a client may send for it, and what a person may write. */
 export interface Kind<T> {
@@ -33,6 +33,17 @@ export const integer = (least: number, most: number): Kind<number> => ({
 	check: (json) =>
 		typeof json === 'number' && Number.isInteger(json) && json >= least && json <= most ? json : undefined,
 	parse: (word, option) => parseNumber(word, option, least, most),
+});
+
+/** An amount of bytes; on a line such as 256M. */
+export const bytes = (most: number): Kind<number> => ({
+	...integer(0, most),
+	parse(word, option) {
+		const size = parseSize(word, option);
+		const problem = checkRange(size, option, 0, most);
+		if (problem) throw problem;
+		return size;
+	},
 });
 
 /** A switch: on a line it is there or not. */

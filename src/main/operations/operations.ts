@@ -19,6 +19,7 @@ import {
 	resume,
 } from './running.ts';
 import {dumpCore, saveSnapshot} from './save.ts';
+import {plug, resizeConsole, setBalloon, unplug} from './virtio.ts';
 
 /** Every operation; the order is that of the help. */
 export const machineOperations: readonly Operation[] = [
@@ -44,6 +45,10 @@ export const machineOperations: readonly Operation[] = [
 	detachLun,
 	eject,
 	insert,
+	setBalloon,
+	plug,
+	unplug,
+	resizeConsole,
 	saveSnapshot,
 	quit,
 ];

@@ -1,3 +1,3 @@
 export {virtioBalloonMmioType, virtioBalloonPciType} from './device-types.ts';
-export {type VirtioBalloonConfig, virtioBalloonKind} from './handle.ts';
+export {mostTarget, type VirtioBalloonConfig, virtioBalloonKind} from './handle.ts';
 export {balloonTarget} from './virtio-balloon.ts';
