@@ -1,5 +1,15 @@
 import {once} from 'node:events';
-import {closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {
+	closeSync,
+	existsSync,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	truncateSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {Worker} from 'node:worker_threads';
@@ -45,6 +55,44 @@ test('all of RAM lies in one memory, nodes and all, and beyond 16 GiB in several
 	const large = allocateRam([bank(0, 3 * gib), bank(4 * gib, 15 * gib)]);
 	t.teardown(() => large.dispose());
 	t.is(new Set(large.ranges.map(({memory}) => memory)).size, 2);
+});
+
+test('pages go back to the host, from memory of each kind as it can, and are zeros or what lies under them', (t) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-ram-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const [file, content] = [join(folder, 'ram'), join(folder, 'snapshot')];
+	writeFileSync(content, new Uint8Array(2 * mib).fill(0x55));
+	const fd = openSync(content, 'r');
+	t.teardown(() => closeSync(fd));
+	const rams = {
+		shared: allocateRam([bank(0, 2 * mib)]),
+		private: allocateRam([bank(0, 2 * mib, {shared: false})]),
+		file: allocateRam([bank(0, 2 * mib, {file})]),
+		copy: allocateRam([bank(0, 2 * mib)], {fd, what: content}),
+	};
+	for (const [kind, ram] of Object.entries(rams)) {
+		t.teardown(() => ram.dispose());
+		const memory = new MappedMemory(ram.memory);
+		const log = new WriteLog(memory, {start() {}, collect() {}, stop() {}});
+		memory.fill(0, 4 * 4096, 0x77);
+		const before = log.checkpoint();
+		const [zeros, anything] = [memory.discard(4096, 4096, 'zeros'), memory.discard(2 * 4096, 4096, 'anything')];
+		t.deepEqual([zeros, anything], [kind !== 'copy', true], kind);
+		const after = [0, 1, 2, 3].map((page) => unchecked(memory.readU8(page * 4096) as never));
+		t.deepEqual(after, kind === 'copy' ? [0x77, 0x77, 0x55, 0x77] : [0x77, 0, 0, 0x77], kind);
+		const written: number[] = [];
+		log.writtenAfter(before, {gpa: 0, length: 2 * mib}, (gpa, length) => void written.push(gpa, length));
+		t.deepEqual(written, kind === 'copy' ? [2 * 4096, 4096] : [4096, 2 * 4096], 'a snapshot has to look at them');
+		for (const [gpa, length] of [
+			[2 * mib, 4096],
+			[2 * mib - 4096, 8192],
+			[1, 4096],
+			[0, 100],
+			[-4096, 4096],
+		] as const)
+			t.false(memory.discard(gpa, length, 'anything'), `${kind} ${gpa} ${length}`);
+	}
+	t.true(statSync(file).blocks * 512 < 2 * mib, 'the file has a hole');
 });
 
 test('a page that the host no longer has is told with its address, what lay there and why; another machine has its own', async (t) => {
