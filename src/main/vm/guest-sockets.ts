@@ -1,5 +1,5 @@
 import type {Server, Socket} from 'node:net';
-import type {AttachedMachine} from '#devices/machine';
+import type {DeviceInstance} from '#devices/device';
 import {portPath, type VirtioVsockConfig, virtioVsockKind} from '#devices/virtio/vsock';
 import type {OperationSignal} from '#support/abort';
 import {errorTable} from '#support/errors';
@@ -42,16 +42,21 @@ export interface GuestListener extends AsyncIterable<GuestStream> {
 	close(): void;
 }
 
+/** A device as its machine has it. */
+interface PlacedKind {
+	readonly placed: Pick<DeviceInstance, 'kind' | 'config'>;
+}
+
 /** Longest answer to a request for a connection. */
 const mostAnswer = 32;
 const newline = 0x0a;
 
 /** A program's connections to ports of its guest, by its virtio socket device. */
 export class GuestSockets {
-	readonly #devices: () => AttachedMachine['devices'];
+	readonly #devices: () => readonly PlacedKind[];
 
-	/** @internal A machine has one. @param devices - of the machine, as they are now */
-	constructor(devices: () => AttachedMachine['devices']) {
+	/** @param devices - of the machine, as they are now */
+	constructor(devices: () => readonly PlacedKind[]) {
 		this.#devices = devices;
 	}
 
