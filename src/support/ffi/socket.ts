@@ -1,3 +1,4 @@
+import {Errno} from './errno.ts';
 import {close} from './fd.ts';
 import {addressOf, libc, libcInPool, libcResultInPool} from './libc.ts';
 
@@ -46,18 +47,19 @@ export async function listenUnix(path: string, waiting = fewWaiting): Promise<nu
 
 /**
  * Connects to a Unix socket, non-blocking from then on. A thread of Node's pool looks its file up. Resolves with the descriptor or the
- * negated errno: -EAGAIN where as many clients wait as the listener has room for.
+ * negated errno: -EAGAIN where as many clients wait as the listener has room for, or as many calls as the pool has.
  */
 export async function connectUnix(path: string): Promise<number> {
 	const address = unixAddress(path);
 	const fd = cSocket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
 	if (fd < 0) return fd;
-	const result = await new Promise<number>((resolve) => {
+	const called = new Promise<number>((resolve) => {
 		cConnectInPool([fd, Number(addressOf(address)), address.length], (told) => {
 			// The pool's thread reads it until now.
 			resolve(address.length > 0 ? told : -1);
 		});
 	});
+	const result = await called.catch(() => -Errno.EAGAIN);
 	if (result >= 0) return fd;
 	close(fd);
 	return result;

@@ -25,8 +25,6 @@ export class Connection {
 	readonly ports: Ports;
 	/** The guest's side has asked for it or agreed to it. */
 	isOpen = false;
-	/** It waits for its turn to tell the guest something. */
-	isQueued = false;
 	readonly credit: Credit;
 	readonly #cid: number;
 	readonly #queue: ByteQueue;
@@ -71,6 +69,11 @@ export class Connection {
 	/** The guest sends no more in good order, and the host has not taken all: that goes on without the guest. */
 	get lingers(): boolean {
 		return (this.#guestEnded & Shutdown.SEND) !== 0 && this.#queue.length > 0 && this.#socket?.isGone === false;
+	}
+
+	/** The guest has not been told of the host's request. */
+	get isUnknown(): boolean {
+		return this.#owed.has(Operation.REQUEST);
 	}
 
 	/** Has the guest told something. */
@@ -118,7 +121,10 @@ export class Connection {
 			this.#queue.consume(count);
 			this.credit.handedOn(count);
 		}
-		if (socket.isGone) this.#queue.clear();
+		if (socket.isGone) {
+			this.credit.handedOn(this.#queue.length);
+			this.#queue.clear();
+		}
 		if (this.credit.isUpdateDue) this.owe(Operation.CREDIT_UPDATE);
 		if (this.#queue.length > 0 || (this.#guestEnded & Shutdown.SEND) === 0 || this.#isEndPassedOn) return;
 		this.#isEndPassedOn = true;
@@ -169,11 +175,11 @@ export class Connection {
 		return socket?.isReadable === true && !socket.hasEnded;
 	}
 
-	/** Ends of the host's of which the guest has not been told. They come behind all bytes. */
+	/** Ends of the host's of which the guest has not been told. That it sends no more comes behind all bytes. */
 	get #untold(): number {
 		const socket = this.#socket;
-		if (socket?.hasEnded !== true || this.#head.length > 0) return 0;
-		return (socket.isGone ? Shutdown.both : Shutdown.SEND) & ~this.#told;
+		const hasSent = socket?.hasEnded === true && this.#head.length === 0;
+		return ((socket?.isGone === true ? Shutdown.RECEIVE : 0) | (hasSent ? Shutdown.SEND : 0)) & ~this.#told;
 	}
 
 	/** Reads bytes of the host's to where a packet has them. */

@@ -10,6 +10,8 @@ export class HostSocket {
 	readonly #reactor: Reactor;
 	#watch: Watch | undefined;
 	#isClosed = false;
+	/** Both directions have ended: epoll(7) would tell it again and again. */
+	#hasHungUp = false;
 	/** There may be something to read: nobody has looked since a watch said so. */
 	isReadable = false;
 	/** The other side sends no more, and all of it has been read. */
@@ -41,7 +43,8 @@ export class HostSocket {
 		if (this.isGone || this.#isClosed) return 0;
 		const count = write(this.#fd, source);
 		if (count >= 0) return count;
-		if (!transient.has(-count)) this.isGone = true;
+		// It may still send, and what it has sent is to be read in any case.
+		if (!transient.has(-count)) this.isGone = this.isReadable = true;
 		return 0;
 	}
 
@@ -53,8 +56,7 @@ export class HostSocket {
 
 	/** Asks for calls. That the other side has hung up is told without being asked for. */
 	interest(readable: boolean, writable: boolean): void {
-		// epoll(7) would tell it again and again.
-		if (this.#isClosed || this.isGone) this.rest();
+		if (this.#isClosed || this.#hasHungUp) this.rest();
 		else if (this.#watch === undefined) this.#watch = this.#reactor.watch(this.#fd, {readable, writable}, this.#looked);
 		else this.#watch.interest(readable, writable);
 	}
@@ -76,7 +78,7 @@ export class HostSocket {
 	readonly #looked = ({readable, failed}: {readonly readable: boolean; readonly failed: boolean}): void => {
 		// What it has sent before it hung up is still there.
 		if (readable || failed) this.isReadable = true;
-		if (failed) this.isGone = true;
+		if (failed) this.#hasHungUp = this.isGone = true;
 		this.ready();
 	};
 }

@@ -4,6 +4,7 @@ import {createConnection, createServer, type Server, type Socket} from 'node:net
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {endDirection} from '#support/ffi';
 import {Operation, Shutdown} from './layout.ts';
 import {guestCid, VsockDriver} from './testing/vsock-driver.ts';
 
@@ -368,4 +369,71 @@ test('a guest that goes on from a snapshot is told that its connections are gone
 	await other.send(request);
 	await other.next('RESPONSE');
 	t.is(other.state('connections'), 1);
+});
+
+/** Has a socket of Node's take nothing any more, which Node has no call for. */
+function endReading(socket: Socket): void {
+	const {fd} = (socket as unknown as {readonly _handle: {readonly fd: number}})._handle;
+	if (endDirection(fd, 'read') < 0) throw new Error('it has not ended');
+}
+
+test('a host that takes nothing any more may still send, and the guest is told', async (t) => {
+	const {guest, host} = await connected(t);
+	host.on('error', () => {});
+	host.pause();
+	endReading(host);
+	await guest.send({}, 'to nobody');
+	t.is((await guest.next('SHUTDOWN')).header.flags, Shutdown.RECEIVE);
+	host.write('still here');
+	t.is(String((await guest.next('RW')).payload), 'still here');
+	host.end();
+	t.is((await guest.next('SHUTDOWN')).header.flags, Shutdown.both);
+});
+
+test('a buffer without room for bytes gets nothing, and keeps nobody from his turn', async (t) => {
+	const {guest, path} = await startedFor(t);
+	await serverOn(t, path, 'greeting');
+	const {driver, machine} = guest;
+	machine.registers.write('device_status', 0);
+	await machine.run();
+	driver.begin([0], 3);
+	for (const [head, length] of [0x1000, 44, 45].entries())
+		driver.offer([{at: 0x4_0000 + 0x1000 * head, length, writable: true}], {queue: 0, head});
+	await guest.send(request);
+	const used: unknown[] = [];
+	await guest.until(() => used.push(...driver.used(0)) === 3);
+	t.deepEqual(used, [
+		[0, 44],
+		[1, 0],
+		[2, 45],
+	]);
+});
+
+test('a guest that was never told of a client is not told that it has gone', async (t) => {
+	const {guest, path} = await startedFor(t);
+	const {driver, machine} = guest;
+	machine.registers.write('device_status', 0);
+	await machine.run();
+	guest.begin(0);
+	const client = createConnection(path);
+	client.write('CONNECT 80\n');
+	await guest.until(() => guest.state('connections') === 1);
+	client.destroy();
+	guest.hangUp();
+	t.is(guest.state('connections'), 0);
+	for (let buffer = 0; buffer < 4; buffer++) guest.offer(buffer);
+	await driver.notify(0);
+	await guest.send({}, 'stray');
+	t.is((await guest.next('RST')).header.sourcePort, port);
+});
+
+test('a guest that gives its requests up at once has no more of them looked for than there may be', async (t) => {
+	const {guest} = await startedFor(t);
+	let [isTaken, requests] = [true, 0];
+	// Nothing of the host's comes between these.
+	for (; isTaken && requests < 1000; requests++)
+		isTaken = guest.tried(request) && guest.tried({operation: Operation.RST});
+	t.false(isTaken);
+	await guest.until(() => guest.isTaken);
+	t.is(guest.state('connections'), 0);
 });

@@ -21,8 +21,8 @@ const mostConnections = 1024;
 /** Bytes kept for all of them together, but for the least that each one gets: a later one gets less. */
 const bufferBudget = 16 * 2 ** 20;
 const [leastBuffer, mostBuffer, budgetShare] = [16 * 2 ** 10, 256 * 2 ** 10, 8];
-/** Resets that wait for the guest's buffers, beyond which nothing of the guest's is taken. */
-const mostResets = 256;
+/** Resets that wait for the guest's buffers, and sockets that are being looked for, beyond which nothing of the guest's is taken. */
+const [mostResets, mostDials] = [256, 16];
 /** Ports of the host's for connections that begin here, from this one on. */
 const firstHostPort = 2 ** 30;
 
@@ -54,15 +54,17 @@ export class VsockBack implements VirtioBack {
 	/** Those that the guest has ended, and whose bytes the host has not taken. */
 	readonly #lingering = new Set<Connection>();
 	/** Those that have something for the guest, in the order of their turns. */
-	readonly #turns: Connection[] = [];
+	readonly #turns = new Set<Connection>();
 	readonly #resets: OwedReset[] = [];
 	readonly #packet = new Uint8Array(PacketHeader.size + mostPayload);
 	#promised = 0;
+	/** Sockets of the host's that are being looked for, also for requests that the guest has given up. */
+	#dials = 0;
 	#nextHostPort = firstHostPort;
 	#isRunning = false;
 	/** The guest's connections are of another run of the machine, and it has not been told. */
 	#isLost = false;
-	/** The guest's packets wait until there is room for resets. */
+	/** The guest's packets wait until there is room for resets, and fewer sockets are being looked for. */
 	#isHeld = false;
 
 	constructor({cid, path}: VirtioVsockConfig, state: State, services: VirtioServices<VsockFeature>) {
@@ -121,27 +123,38 @@ export class VsockBack implements VirtioBack {
 
 	/** Fills the guest's buffers: resets first, then a packet of each connection in turn. */
 	#fillBuffers(queue: VirtQueue): void {
-		while (this.#resets.length > 0 || this.#turns.length > 0) {
+		while (this.#resets.length > 0 || this.#turns.size > 0) {
 			const buffer = queue.next();
 			if (buffer === undefined) break;
-			// A buffer without room for a header gets nothing (5.10.6.1).
 			const room = Math.min(buffer.writable, this.#packet.length);
-			const length = room < PacketHeader.size ? -1 : this.#nextPacket(room);
+			const length = this.#nextPacket(room);
 			if (length === 0) queue.putBack(buffer);
 			else queue.complete(buffer, length > 0 && buffer.write(0, this.#packet, 0, length) ? length : 0);
 		}
-		if (!this.#isHeld || this.#resets.length >= mostResets) return;
+		this.#listen();
+	}
+
+	/** Takes the guest's packets again that had to wait. */
+	#listen(): void {
+		if (!this.#isHeld || this.#mayHold || !this.#isRunning) return;
 		this.#isHeld = false;
 		this.#services.serve(transmitQueue);
 	}
 
-	/** Writes the next packet for the guest to {@link #packet}; returns its length, 0 where there is none. */
+	get #mayHold(): boolean {
+		return this.#resets.length >= mostResets || this.#dials >= mostDials;
+	}
+
+	/** Writes the next packet for the guest to {@link #packet}; returns its length, 0 where there is none, -1 where there is not the room. */
 	#nextPacket(room: number): number {
+		// A buffer without room for a header gets nothing (5.10.6.1).
+		if (room < PacketHeader.size) return -1;
 		const reset = this.#resets.shift();
 		if (reset !== undefined) return this.#writeReset(reset);
-		for (let connection = this.#turns.shift(); connection !== undefined; connection = this.#turns.shift()) {
-			connection.isQueued = false;
-			if (!this.#has(connection)) continue;
+		// Nor does one that could have no byte of what a connection may have.
+		if (room === PacketHeader.size) return -1;
+		for (const connection of this.#turns) {
+			this.#turns.delete(connection);
 			const length = connection.nextPacket(this.#packet, room);
 			this.#follow(connection);
 			if (length > 0) return length;
@@ -164,7 +177,7 @@ export class VsockBack implements VirtioBack {
 
 	#takePackets(queue: VirtQueue): void {
 		for (;;) {
-			this.#isHeld = this.#resets.length >= mostResets;
+			this.#isHeld = this.#mayHold;
 			const chain = this.#isHeld ? undefined : queue.next();
 			if (chain === undefined) return;
 			this.#takePacket(chain);
@@ -205,8 +218,8 @@ export class VsockBack implements VirtioBack {
 			case Operation.RW:
 				return connection.isOpen && connection.receive(chain, length);
 			case Operation.SHUTDOWN:
-				connection.guestEnds(flags);
-				return true;
+				if (connection.isOpen) connection.guestEnds(flags);
+				return connection.isOpen;
 			case Operation.CREDIT_UPDATE:
 				return true;
 			case Operation.CREDIT_REQUEST:
@@ -225,12 +238,14 @@ export class VsockBack implements VirtioBack {
 			return;
 		}
 		connection.heard(packet);
-		void this.#host.dial(ports.host).then((socket) => {
-			this.#services.reactor.defer(() => this.#dialed(connection, socket));
-		});
+		this.#dials++;
+		const dialed = this.#host.dial(ports.host).then((socket) => this.#dialed(connection, socket));
+		this.#services.track(dialed, "a look for the host's socket");
 	}
 
 	#dialed(connection: Connection, socket: HostSocket | undefined): void {
+		this.#dials--;
+		this.#listen();
 		if (!this.#has(connection)) socket?.close();
 		else if (socket === undefined) {
 			this.#drop(connection);
@@ -271,7 +286,8 @@ export class VsockBack implements VirtioBack {
 			if (!this.#has(connection) && !this.#lingering.has(connection)) return;
 			// A client that does not wait for the guest's answer wants none.
 			if (!connection.isOpen && socket.isGone) {
-				this.#end(connection);
+				if (connection.isUnknown) this.#drop(connection);
+				else this.#end(connection);
 				return;
 			}
 			connection.pump();
@@ -286,9 +302,8 @@ export class VsockBack implements VirtioBack {
 			this.#close(connection);
 			return;
 		}
-		if (this.#has(connection) && connection.wantsTurn && !connection.isQueued) {
-			connection.isQueued = true;
-			this.#turns.push(connection);
+		if (this.#has(connection) && connection.wantsTurn) {
+			this.#turns.add(connection);
 			this.#services.serve(receiveQueue);
 		}
 		connection.settle();
@@ -321,6 +336,7 @@ export class VsockBack implements VirtioBack {
 	#drop(connection: Connection): void {
 		this.#connections.delete(nameOf(connection.ports));
 		this.#count();
+		this.#turns.delete(connection);
 		if (connection.lingers) {
 			this.#lingering.add(connection);
 			this.#follow(connection);
@@ -329,6 +345,7 @@ export class VsockBack implements VirtioBack {
 
 	#close(connection: Connection): void {
 		this.#lingering.delete(connection);
+		this.#turns.delete(connection);
 		this.#promised -= connection.credit.promised;
 		connection.close();
 	}
@@ -376,7 +393,8 @@ export class VsockBack implements VirtioBack {
 		for (const connection of [...this.#connections.values(), ...this.#lingering]) connection.close();
 		this.#connections.clear();
 		this.#lingering.clear();
-		this.#turns.length = this.#resets.length = this.#promised = 0;
+		this.#turns.clear();
+		this.#resets.length = this.#promised = 0;
 		this.#isHeld = false;
 	}
 }
