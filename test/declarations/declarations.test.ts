@@ -14,7 +14,6 @@ import {type TpmEngine, tpmCrbType} from './tpm-crb.ts';
 import {Code, EnableVpVtl, fastCall, Status, trustLevelType} from './trust-level.ts';
 import {virtioFsType} from './virtio-fs.ts';
 import {virtioNetType} from './virtio-net.ts';
-import {virtioVsockType} from './virtio-vsock.ts';
 
 const data = 0x8000;
 const read = (memory: MappedMemory, at: number, length: number) => {
@@ -127,42 +126,6 @@ test('virtio-net: four pairs and a control queue; a frame has several buffers, a
 	registers.write('device_status', 0);
 	await machine.run();
 	t.is(machine.machine.stateOf('it')?.['pairs'], 1, 'a reset is the driver\u2019s');
-	await machine.backs.stop();
-	t.deepEqual(machine.failures, []);
-});
-
-test('virtio-vsock: a connection to the host is refused once there is room to say so', async (t) => {
-	const machine = new VirtioMachine(virtioVsockType, 'pci', {cid: 7});
-	const driver = new TestDriver(machine);
-	t.deepEqual([machine.registers.read('num_queues'), machine.registers.readConfig(0, 4)], [3, 7]);
-	driver.begin([0], 3);
-	const request = new Uint8Array(44);
-	const fields = new DataView(request.buffer);
-	for (const [at, value] of [
-		[0, 7],
-		[8, 2],
-		[16, 1024],
-		[20, 80],
-	] as const)
-		fields.setUint32(at, value, true);
-	for (const [at, value] of [
-		[28, 1],
-		[30, 1],
-	] as const)
-		fields.setUint16(at, value, true);
-	machine.memory.copyIn(data, request);
-	driver.offer([{at: data, length: 44}], {queue: 1});
-	await driver.notify(1);
-	t.deepEqual(driver.used(1), []);
-	driver.offer([{at: data + 64, length: 64, writable: true}]);
-	await driver.notify();
-	t.deepEqual([driver.used(), driver.used(1)], [[[0, 44]], [[0, 0]]]);
-	const answer = new DataView(Uint8Array.from(read(machine.memory, data + 64, 44)).buffer);
-	t.deepEqual(
-		[0, 8, 16, 20].map((at) => answer.getUint32(at, true)),
-		[2, 7, 80, 1024],
-	);
-	t.is(answer.getUint16(30, true), 3);
 	await machine.backs.stop();
 	t.deepEqual(machine.failures, []);
 });
