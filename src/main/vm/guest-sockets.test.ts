@@ -99,3 +99,18 @@ test('connections of the guest come one after the other, until the listener is c
 	writeFileSync(`${path}_6000`, 'somebody’s');
 	await t.throwsAsync(sockets.listen(6000), {code: 'VM_VSOCK_LISTEN_FAILED', message: /EADDRINUSE/});
 });
+
+test('a guest that breaks a connection off ends no program that does not hear of errors, and who reads or writes is told', async (t) => {
+	const {sockets, path} = await socketsFor(t, () => {});
+	const listener = await sockets.listen(5000);
+	const peer = createConnection(`${path}_5000`);
+	await once(peer, 'connect');
+	for await (const stream of listener) {
+		peer.destroy();
+		await once(peer, 'close');
+		const written = await new Promise((resolve) => stream.write('welcome', resolve));
+		t.like(written, {code: 'EPIPE'});
+		await t.throwsAsync(textOf(stream), {code: 'EPIPE'});
+		break;
+	}
+});

@@ -20,11 +20,15 @@ const socketsError = errorTable({
 	}),
 	VM_VSOCK_LISTEN_FAILED: ({path, cause}: {path: string; cause: string}) => ({
 		message: `Connections of the guest cannot be taken at ${path}: ${cause}`,
-		remedy: 'Look whether somebody else listens there',
+		remedy:
+			'Look whether somebody else listens there, and remove the socket where nobody does: a process that was killed leaves its own',
 	}),
 });
 
-/** Bytes both ways between a program and its guest, each direction of which ends by itself. It is a `Duplex` of Node's. */
+/**
+ * Bytes both ways between a program and its guest, each direction of which ends by itself. It is a `Duplex` of Node's, but one that the guest may break
+ * off without a listener to `error` in the program: reading and writing then fail.
+ */
 export interface GuestStream extends AsyncIterable<Uint8Array> {
 	/** Sends bytes; false asks to wait for the event `drain`. */
 	write(bytes: Uint8Array | string, sent?: (error?: Error | null) => void): boolean;
@@ -69,12 +73,13 @@ export class GuestSockets {
 		const {createConnection} = await import('node:net');
 		signal?.throwIfAborted();
 		const socket = createConnection({path, allowHalfOpen: true});
+		const stream = asStream(socket);
 		const give = () => void socket.destroy(signal?.reason as Error);
 		signal?.addEventListener('abort', give, {once: true});
 		try {
 			socket.write(`CONNECT ${port}\n`);
 			if (!(await isAgreed(socket))) throw socketsError('VM_VSOCK_REFUSED', {port});
-			return asStream(socket);
+			return stream;
 		} catch (error) {
 			socket.destroy();
 			signal?.throwIfAborted();
@@ -97,7 +102,8 @@ export class GuestSockets {
 		const server = createServer({allowHalfOpen: true});
 		const connections = new Connections(server);
 		await new Promise<void>((resolve, reject) => {
-			server.once('error', (error) => {
+			// Later ones are of the host, which has no descriptors for a connection, say: that one is gone, and the guest sees it.
+			server.on('error', (error) => {
 				reject(socketsError('VM_VSOCK_LISTEN_FAILED', {path, cause: errnoOf(error) ?? error.message}));
 			});
 			server.listen(path, resolve);
@@ -116,7 +122,13 @@ export class GuestSockets {
 
 /** Leaves what is written alone when a loop over what is read ends. */
 const asStream = (socket: Socket): GuestStream =>
-	Object.assign(socket, {[Symbol.asyncIterator]: () => socket.iterator({destroyOnReturn: false})});
+	// Node ends a program that listens to no error, and the guest is not to.
+	Object.assign(
+		socket.on('error', () => {}),
+		{
+			[Symbol.asyncIterator]: () => socket.iterator({destroyOnReturn: false}),
+		},
+	);
 
 /** Reads the answer, and not a byte of what is behind it. False where there is none. */
 async function isAgreed(socket: Socket): Promise<boolean> {
@@ -150,14 +162,14 @@ function change(socket: Socket): Promise<void> {
 /** Connections as they come. */
 class Connections implements GuestListener {
 	readonly #server: Server;
-	readonly #come: Socket[] = [];
+	readonly #come: GuestStream[] = [];
 	#isClosed = false;
 	#changed = Promise.withResolvers<void>();
 
 	constructor(server: Server) {
 		this.#server = server;
 		server.on('connection', (socket) => {
-			this.#come.push(socket);
+			this.#come.push(asStream(socket));
 			this.#change();
 		});
 	}
@@ -165,8 +177,8 @@ class Connections implements GuestListener {
 	async *[Symbol.asyncIterator](): AsyncGenerator<GuestStream, void, void> {
 		try {
 			for (;;) {
-				const socket = this.#come.shift();
-				if (socket !== undefined) yield asStream(socket);
+				const stream = this.#come.shift();
+				if (stream !== undefined) yield stream;
 				else if (this.#isClosed) return;
 				else await this.#changed.promise;
 			}
@@ -179,7 +191,7 @@ class Connections implements GuestListener {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
 		this.#server.close();
-		for (const socket of this.#come.splice(0)) socket.destroy();
+		for (const stream of this.#come.splice(0)) stream.destroy();
 		this.#change();
 	}
 
