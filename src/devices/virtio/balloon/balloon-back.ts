@@ -32,7 +32,7 @@ type State = FieldsView<typeof BalloonState.fields>;
 
 /** Pages that the guest is asked for. */
 export const targetPages = ({target}: State, config: VirtioBalloonConfig): number =>
-	target === 0 ? config.target / balloonPage : Math.min(2 ** 32 - 1, target - 1);
+	target === 0 ? Math.floor(config.target / balloonPage) : Math.min(2 ** 32 - 1, target - 1);
 
 /** Gives memory of the guest's back to the host. */
 export class BalloonBack implements VirtioBack {

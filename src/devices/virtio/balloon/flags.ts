@@ -1,7 +1,7 @@
 import type {DeviceFlags} from '#devices/device-type';
 import {flaggedPlace} from '#devices/virtio/device';
 import {checkRange, parseKeyValues, parseNumber, parseSize} from '#support/options';
-import {balloonPage, mostSeconds, mostTarget, virtioBalloonId, virtioBalloonKind} from './handle.ts';
+import {mostSeconds, mostTarget, virtioBalloonId, virtioBalloonKind} from './handle.ts';
 
 const flag = 'virtio-balloon';
 const option = `--${flag}`;
@@ -25,11 +25,11 @@ export const virtioBalloonFlags: DeviceFlags = {
 			deflate_on_oom: 'flag',
 			reporting: 'flag',
 		});
-		const size = parseSize(values.value('size') ?? '0', `${option} size`);
-		const problem = checkRange(size, `${option} size`, 0, mostTarget);
+		const target = parseSize(values.value('size') ?? '0', `${option} size`);
+		const problem = checkRange(target, `${option} size`, 0, mostTarget);
 		if (problem) throw problem;
 		const options = {
-			target: Math.floor(size / balloonPage) * balloonPage,
+			target,
 			statistics: parseNumber(values.value('stats') ?? '5', `${option} stats`, 0, mostSeconds),
 			deflateOnOom: values.flag('deflate_on_oom') ?? true,
 			reporting: values.flag('reporting') ?? true,

@@ -6,7 +6,7 @@ export const virtioBalloonId = 5;
 
 /** Memory that a guest gives back. */
 export interface VirtioBalloonConfig {
-	/** Bytes that it is asked for at power-on, a multiple of 4096. */
+	/** Bytes that it is asked for at power-on, of which part pages count for nothing. */
 	readonly target: number;
 	/** Seconds between two looks at the guest's statistics; 0 for none. */
 	readonly statistics: number;

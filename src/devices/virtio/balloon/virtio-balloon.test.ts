@@ -85,6 +85,15 @@ test('a target is set live, and the driver says how much it has given', async (t
 	t.is(machine.registers.readConfig(0, 4), 0);
 });
 
+test('part of a page is asked for by nobody, and a target that has not changed is not told again', async (t) => {
+	const {machine} = startedFor(t, {config: {target: 8 * page + 100}});
+	await machine.stop();
+	machine.start();
+	await machine.run();
+	t.is(machine.registers.readConfig(0, 4), 8);
+	t.is(machine.registers.takeInterrupts() & 2, 0);
+});
+
 test('statistics are taken, and asked for again when their time has come', async (t) => {
 	const {machine, driver, state} = startedFor(t);
 	const say = async (values: readonly (readonly [tag: number, value: number])[]) => {
