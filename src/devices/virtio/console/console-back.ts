@@ -135,10 +135,12 @@ export class ConsoleBack implements VirtioBack {
 	}
 
 	#writeEmergency(): void {
-		while (this.#emergency.length > 0) {
+		// Processors may add to it all the time: what comes meanwhile has its own turn.
+		for (let left = this.#emergency.length; left > 0; ) {
 			const piece = this.#emergency.peek();
 			this.#ports[0]?.writeNow(piece);
 			this.#emergency.consume(piece.length);
+			left -= piece.length;
 		}
 	}
 

@@ -6,6 +6,8 @@ import type {PortStateView} from './port-state.ts';
 
 /** Bytes that are moved at once. */
 const pieceBytes = 16 * 1024;
+/** Most bytes of one request, as a driver knows (virtio 1.2, 2.6.5.3.1): the rest of a longer one is not sent. */
+const mostSent = 2 ** 32 - 1;
 /** Bytes of one turn: a single buffer of the guest's may have 4 GiB. */
 const turnBytes = 256 * 1024;
 
@@ -63,7 +65,7 @@ export class ConsolePort {
 		this.#isBlocked = false;
 		let chain = this.#current?.queue === queue ? this.#current.chain : queue.next();
 		while (chain !== undefined && moved < turnBytes) {
-			const count = Math.min(chain.readable - sent, pieceBytes);
+			const count = Math.min(chain.readable - sent, mostSent - sent, pieceBytes);
 			if (count <= 0 || !chain.read(sent, this.#bytes, 0, count)) {
 				queue.complete(chain, 0);
 				sent = 0;

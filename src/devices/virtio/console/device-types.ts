@@ -24,7 +24,10 @@ const commands = [plugPort(1), unplugPort(1), resizePort(0, 132, 43)].map((each)
 
 function terminal({ports}: VirtioConsoleConfig): TerminalUse | undefined {
 	const found = ports.find(({backend}) => backend.kind === 'console');
-	return found && {takesInput: true, ...(found.console && {linuxName: 'hvc0'})};
+	if (found === undefined) return undefined;
+	// Linux counts those that it finds at first.
+	const number = ports.filter((port) => port.console && !port.unplugged).indexOf(found);
+	return {takesInput: true, ...(number >= 0 && {linuxName: `hvc${number}`})};
 }
 
 /** Consoles as machines have them on PCI Express. */

@@ -377,3 +377,16 @@ test('a driver that says anything about any port, in buffers of any length, ends
 	t.deepEqual(machine.failures, []);
 	t.is(machine.pins, 0);
 });
+
+test('Linux is told by its name which of the consoles has the terminal', (t) => {
+	const [none, terminal] = [{kind: 'none'}, {kind: 'console', outputFd: 1}] as const;
+	const nameOf = (...ports: ConsolePortConfig[]) => virtioConsolePciType.terminal?.({ports})?.linuxName;
+	t.is(nameOf({console: true, backend: terminal}), 'hvc0');
+	t.is(
+		nameOf({console: true, backend: none}, {console: false, backend: none}, {console: true, backend: terminal}),
+		'hvc1',
+	);
+	t.is(nameOf({console: true, backend: none, unplugged: true}, {console: true, backend: terminal}), 'hvc0');
+	t.is(nameOf({console: false, backend: terminal}), undefined);
+	t.is(nameOf({console: true, backend: terminal, unplugged: true}), undefined);
+});
