@@ -1,6 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, until} from '#test/petri';
 
 const target = 128 * 2 ** 20;
 
@@ -23,8 +23,11 @@ for (const bus of ['pci', 'mmio'] as const)
 				'dd if=/dev/urandom of=/tmp/kept bs=1M count=8 2>/dev/null; sha256sum </tmp/kept >/tmp/sum',
 				"f() { awk '/MemFree/ {print $2}' /proc/meminfo; }; F=$(f)",
 				// What is freed at last need not be reported, but what was free all the time is.
-				'echo wants=more; while [ $(f) -gt $((F - 100000)) ]; do sleep 0.5; done; echo given=yes',
-				'while [ $(f) -lt $((F - 30000)) ]; do sleep 0.5; done; echo again=yes',
+				'echo wants=more',
+				until('[ $(f) -lt $((F - 100000)) ]'),
+				'echo given=yes',
+				until('[ $(f) -gt $((F - 30000)) ]'),
+				'echo again=yes',
 				// All of it is memory.
 				'dd if=/dev/zero of=/tmp/filled bs=1M count=200 2>/dev/null; rm /tmp/filled',
 				'sha256sum </tmp/kept | cmp - /tmp/sum && echo kept=same',
@@ -33,7 +36,7 @@ for (const bus of ['pci', 'mmio'] as const)
 			const {vm} = guest;
 			const device = names[bus];
 			const see = async (path: string) => String(await guest.inspect(`vm/devices/${device}/${path}`));
-			const until = async (path: string, isSo: (text: string) => boolean) => {
+			const seen = async (path: string, isSo: (text: string) => boolean) => {
 				for (let text = await see(path); !isSo(text); text = await see(path)) await sleep(100);
 			};
 			const ask = (bytes: number) => {
@@ -41,9 +44,9 @@ for (const bus of ['pci', 'mmio'] as const)
 				return vm.control(device, command);
 			};
 			await guest.waitFor(/^wants=more\r?$/m);
-			await until('state/reportedBytes', (bytes) => Number(bytes) > 64 * 2 ** 20);
+			await seen('state/reportedBytes', (bytes) => Number(bytes) > 64 * 2 ** 20);
 			await ask(target);
-			await until('words/balloon', (words) => words === `${target} bytes given of ${target} asked for`);
+			await seen('words/balloon', (words) => words === `${target} bytes given of ${target} asked for`);
 			await guest.waitFor(/^given=yes\r?$/m);
 			t.true(Number(await see('state/inflatedBytes')) >= target);
 			t.regex(await see('words/statistics'), /freeBytes [1-9]\d*, totalBytes [1-9]\d*/);

@@ -6,7 +6,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {plugPort, resizePort, unplugPort} from '#devices/virtio/console';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
 
 const kibibytes = 1024;
 const buses: Readonly<Record<'pci' | 'mmio', {flags: Record<string, string[]>; pcie: Pick<VmOptions, 'pcie'>}>> = {
@@ -19,6 +19,8 @@ const buses: Readonly<Record<'pci' | 'mmio', {flags: Record<string, string[]>; p
 	mmio: {flags: {}, pcie: {}},
 };
 const names = {pci: 'virtio-console', mmio: 'virtio-console-mmio'};
+/** A port's name in Linux, which the driver makes when it is told. */
+const nameOf = (port: number) => `/sys/class/virtio-ports/vport*p${port}/name`;
 
 for (const bus of ['pci', 'mmio'] as const)
 	linuxTest(`Linux has a console, a channel by its name, and ports that come and go, over ${bus}`, async (t, make) => {
@@ -34,18 +36,26 @@ for (const bus of ['pci', 'mmio'] as const)
 		const guest = await runInLinux(make, {processors: {count: 2}, ...pcie, devices}, [
 			'dmesg -c >/dev/null',
 			'modprobe -a virtio_pci virtio_mmio virtio_console',
-			'sleep 1',
-			'echo name=$(cat /sys/class/virtio-ports/vport*p1/name)',
-			'echo on the console >/dev/hvc0',
+			untilThere('/dev/vport*p1', nameOf(1)),
+			`echo name=$(cat ${nameOf(1)})`,
+			// Its node is there before it is.
+			until('(echo on the console >/dev/hvc0) 2>/dev/null'),
 			`dd if=/dev/urandom of=/tmp/sent bs=1k count=${kibibytes} 2>/dev/null`,
 			'echo sent=$(sha256sum </tmp/sent | cut -c 1-64)',
 			'exec 3<>$(echo /dev/vport*p1)',
-			'echo wants=client; until read line <&3; do sleep 0.5; done; echo heard=$line',
+			'echo wants=client',
+			until('read line <&3'),
+			'echo heard=$line',
 			'cat /tmp/sent >&3',
 			// Busybox fails of a size that nobody has said.
-			'echo wants=size; until stty size </dev/hvc0 2>/dev/null | grep -q [1-9]; do sleep 0.5; done; echo size=$(stty size </dev/hvc0)',
-			'echo wants=port; until [ -e /dev/vport*p2 ]; do sleep 0.5; done; echo late=$(cat /sys/class/virtio-ports/vport*p2/name)',
-			'while [ -e /dev/vport*p2 ]; do sleep 0.5; done; echo gone=yes',
+			'echo wants=size',
+			until('stty size </dev/hvc0 2>/dev/null | grep -q [1-9]'),
+			'echo size=$(stty size </dev/hvc0)',
+			'echo wants=port',
+			untilThere('/dev/vport*p2', nameOf(2)),
+			`echo late=$(cat ${nameOf(2)})`,
+			until('[ ! -e /dev/vport*p2 ]'),
+			'echo gone=yes',
 			"dmesg | grep -v OPENVMM_RUN | grep -E 'virtio|WARNING: CPU|BUG:|Call Trace'",
 		]);
 		const {vm} = guest;
@@ -54,6 +64,7 @@ for (const bus of ['pci', 'mmio'] as const)
 		const client = createConnection(path);
 		t.teardown(() => client.destroy());
 		await once(client, 'connect');
+		const closed = once(client, 'close');
 		const pieces: Buffer[] = [];
 		client.on('data', (piece) => void pieces.push(piece));
 		client.write('hello guest\n');
@@ -71,6 +82,7 @@ for (const bus of ['pci', 'mmio'] as const)
 		t.is(found('size'), '43 132', text);
 		t.deepEqual([found('late'), found('gone')], ['late', 'yes'], text);
 		t.regex(readFileSync(output, 'latin1'), /on the console/);
+		await closed;
 		const got = Buffer.concat(pieces);
 		t.is(got.length, kibibytes * 1024);
 		t.is(createHash('sha256').update(got).digest('hex'), found('sent'), text);

@@ -7,7 +7,18 @@ import type {ExecutionContext} from 'ava';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
 import type {GuestStream, Vm} from '#main/vm';
 import {isVmmError} from '#support/errors';
-import {flagged, linuxTest, openTestSnapshot, runInLinux, snapshotPlace} from '#test/petri';
+import {
+	flagged,
+	hearButton,
+	linuxTest,
+	openTestSnapshot,
+	pressed,
+	runInLinux,
+	snapshotPlace,
+	until,
+	untilReadable,
+	untilThere,
+} from '#test/petri';
 import {vsockProgram, vsockStatus} from './testing/vsock-program.ts';
 
 const sectorBytes = 512;
@@ -35,10 +46,14 @@ function machineOn(bus: 'pci' | 'mmio', t: ExecutionContext): VmOptions {
 const begin = [
 	'dmesg -c >/dev/null',
 	'modprobe -a virtio_pci virtio_mmio virtio_blk vmw_vsock_virtio_transport',
-	'sleep 1',
+	untilThere('/sys/bus/virtio/drivers/vmw_vsock_virtio_transport/virtio*'),
+	untilReadable('/dev/vda'),
 	'cat /dev/vda >/tmp/vsock; chmod +x /tmp/vsock',
 	'dd if=/dev/urandom of=/tmp/sent bs=64k count=16 2>/dev/null',
 	'echo sent=$(sha256sum </tmp/sent | cut -c 1-64)',
+	hearButton,
+	'echo wants=hosts',
+	until(pressed(1)),
 ];
 const messages = "dmesg | grep -v OPENVMM_RUN | grep -E 'vsock|virtio|WARNING: CPU|BUG:|Call Trace'";
 const complaints = /WARNING: CPU|BUG:|Call Trace|vsock.*(fail|error)|not a head/i;
@@ -76,6 +91,8 @@ for (const bus of ['pci', 'mmio'] as const)
 			]);
 			const {vm} = guest;
 			const [echoes, greetings] = [await vm.vsock.listen(5000), await vm.vsock.listen(5001)];
+			await guest.waitFor(/^wants=hosts\r?$/m);
+			await vm.powerButton();
 			const echo = async () => {
 				for await (const stream of echoes) {
 					const bytes = await bytesOf(stream);
@@ -122,7 +139,10 @@ linuxTest("Linux's connections end when it goes on from a snapshot, and new ones
 		'(echo before; sleep 100000) >/tmp/fifo & /tmp/vsock c 5000 </tmp/fifo; echo ended=$?',
 		'echo after | /tmp/vsock c 5001; echo second=$?',
 	]);
-	const [stream] = await firstOf(await guest.vm.vsock.listen(5000));
+	const first = await guest.vm.vsock.listen(5000);
+	await guest.waitFor(/^wants=hosts\r?$/m);
+	await guest.vm.powerButton();
+	const [stream] = await firstOf(first);
 	const [piece] = await firstOf(stream as GuestStream);
 	t.is(`${piece}`, 'before\n');
 	await guest.vm.pause();
