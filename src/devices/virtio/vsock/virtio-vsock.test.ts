@@ -348,6 +348,21 @@ test('a pause keeps connections and what is under way', async (t) => {
 	t.deepEqual(guest.events, [], 'no transport has been reset');
 });
 
+test('a pause waits for sockets that are being looked for, and the guest hears of them behind it', async (t) => {
+	const {guest, path} = await startedFor(t);
+	await serverOn(t, path);
+	t.true(guest.tried(request));
+	t.true(guest.tried({...request, targetPort: 9}));
+	await guest.machine.stop();
+	const counts = [guest.state('connections'), guest.state('refused')];
+	await guest.machine.run();
+	t.deepEqual(counts, [1, 1], 'nothing changes behind it');
+	t.deepEqual(guest.got, []);
+	guest.machine.start();
+	const answers = [(await guest.next('RST')).header.sourcePort, (await guest.next('RESPONSE')).header.sourcePort];
+	t.deepEqual(answers, [9, port]);
+});
+
 test('a guest that goes on from a snapshot is told that its connections are gone', async (t) => {
 	const {guest, path} = await connected(t);
 	await guest.machine.stop();
