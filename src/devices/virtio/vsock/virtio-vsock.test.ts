@@ -363,8 +363,8 @@ test('a pause waits for sockets that are being looked for, and the guest hears o
 	t.deepEqual(answers, [9, port]);
 });
 
-test('a guest that goes on from a snapshot is told that its connections are gone', async (t) => {
-	const {guest, path} = await connected(t);
+/** The guest goes on from a snapshot, on another machine. */
+async function movedFrom(t: ExecutionContext, {guest, path}: {guest: VsockDriver; path: string}): Promise<VsockDriver> {
 	await guest.machine.stop();
 	const saved = guest.machine.machine.save();
 	const memory = new Uint8Array(0x10_0000);
@@ -378,12 +378,35 @@ test('a guest that goes on from a snapshot is told that its connections are gone
 	});
 	t.teardown(() => other.dispose());
 	other.driver.resume(positions);
+	return other;
+}
+
+test('a guest that goes on from a snapshot is told that its connections are gone', async (t) => {
+	const other = await movedFrom(t, await connected(t));
 	await other.until(() => other.events.includes(0));
 	await other.send({}, 'of before');
 	await other.next('RST');
 	await other.send(request);
 	await other.next('RESPONSE');
 	t.is(other.state('connections'), 1);
+});
+
+test('a client of the host’s has to wait until the guest knows that its connections are gone: this one would go with them', async (t) => {
+	const before = await startedFor(t);
+	const first = await movedFrom(t, before);
+	await first.until(() => first.events.includes(0));
+	// It has given no other buffer for an event.
+	const guest = await movedFrom(t, {...before, guest: first});
+	const client = createConnection(before.path);
+	t.teardown(() => client.destroy());
+	client.write('CONNECT 80\n');
+	await guest.until(() => guest.state('connections') === 1);
+	await guest.machine.run();
+	t.deepEqual(guest.got, []);
+	guest.offerEvent();
+	await guest.driver.notify(2);
+	await guest.next('REQUEST');
+	t.deepEqual(guest.events, [0]);
 });
 
 /** Has a socket of Node's take nothing any more, which Node has no call for. */

@@ -302,7 +302,9 @@ export class VsockBack implements VirtioBack {
 			this.#close(connection);
 			return;
 		}
-		if (this.#has(connection) && connection.wantsTurn) {
+		// A guest that hears of its old connections' end ends all that it has.
+		const isEarly = this.#isLost && connection.isUnknown;
+		if (this.#has(connection) && connection.wantsTurn && !isEarly) {
 			this.#turns.add(connection);
 			this.#services.serve(receiveQueue);
 		}
@@ -315,6 +317,7 @@ export class VsockBack implements VirtioBack {
 		this.#isLost = false;
 		const event = VsockEvent.encode({id: eventTransportReset});
 		queue.complete(chain, chain.write(0, event) ? event.length : 0);
+		for (const connection of this.#connections.values()) this.#follow(connection);
 	}
 
 	#has(connection: Connection): boolean {

@@ -50,6 +50,11 @@ export class VsockDriver {
 	begin(buffers = 16): void {
 		this.driver.begin([0], 3);
 		for (let buffer = 0; buffer < buffers; buffer++) this.offer(buffer);
+		this.offerEvent();
+	}
+
+	/** Gives a buffer for an event. */
+	offerEvent(): void {
 		this.driver.offer([{at: eventAt, length: 8, writable: true}], {queue: events});
 	}
 
