@@ -4,7 +4,9 @@ import {createConnection, createServer, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {GuestSockets} from './guest-sockets.ts';
+import {GuestSockets, type GuestStream} from './guest-sockets.ts';
+
+const never = new Promise<never>(() => {});
 
 /** A machine with a virtio socket device, whose host's side answers so. */
 async function socketsFor(t: ExecutionContext, answer: (client: Socket, request: string) => void) {
@@ -24,7 +26,8 @@ async function socketsFor(t: ExecutionContext, answer: (client: Socket, request:
 		rmSync(folder, {recursive: true, force: true});
 	});
 	const devices = [{placed: {kind: 'virtio-vsock-mmio', config: {cid: 3, path}}}];
-	return {sockets: new GuestSockets(() => devices), path, server};
+	const {promise: ended, resolve: end} = Promise.withResolvers<void>();
+	return {sockets: new GuestSockets(() => devices, ended), path, server, end};
 }
 
 const textOf = async (stream: AsyncIterable<Uint8Array>) => {
@@ -59,8 +62,8 @@ test('a guest that does not listen, and answers that are none, are told as refus
 });
 
 test('a machine without the device, or whose socket has gone, says so', async (t) => {
-	await t.throwsAsync(new GuestSockets(() => []).connect(22), {code: 'VM_VSOCK_MISSING'});
-	await t.throwsAsync(new GuestSockets(() => []).listen(22), {code: 'VM_VSOCK_MISSING'});
+	await t.throwsAsync(new GuestSockets(() => [], never).connect(22), {code: 'VM_VSOCK_MISSING'});
+	await t.throwsAsync(new GuestSockets(() => [], never).listen(22), {code: 'VM_VSOCK_MISSING'});
 	const {sockets, server} = await socketsFor(t, () => {});
 	server.close();
 	await t.throwsAsync(sockets.connect(22), {code: 'VM_VSOCK_UNREACHABLE', message: /ENOENT/});
@@ -113,4 +116,18 @@ test('a guest that breaks a connection off ends no program that does not hear of
 		await t.throwsAsync(textOf(stream), {code: 'EPIPE'});
 		break;
 	}
+});
+
+test('a listener ends with its machine, and connections that have come are read to their ends', async (t) => {
+	const {sockets, path, end} = await socketsFor(t, () => {});
+	const listener = await sockets.listen(5000);
+	const peer = createConnection(`${path}_5000`);
+	peer.end('last words');
+	const iterator = listener[Symbol.asyncIterator]();
+	const first = (await iterator.next()).value as GuestStream;
+	end();
+	t.is(await textOf(first), 'last words');
+	first.end();
+	t.true((await iterator.next()).done);
+	await t.throwsAsync(once(createConnection(`${path}_5000`), 'connect'), {code: 'ENOENT'});
 });

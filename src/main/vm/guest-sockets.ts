@@ -40,7 +40,7 @@ export interface GuestStream extends AsyncIterable<Uint8Array> {
 	on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-/** Connections that a guest makes to a port of the host's, one after the other. Leaving a loop over them closes it. */
+/** Connections that a guest makes to a port of the host's, one after the other. Leaving a loop over them closes it, and the machine's end ends it. */
 export interface GuestListener extends AsyncIterable<GuestStream> {
 	/** Takes no more connections. Those that there are go on. */
 	close(): void;
@@ -58,10 +58,15 @@ const newline = 0x0a;
 /** A program's connections to ports of its guest, by its virtio socket device. */
 export class GuestSockets {
 	readonly #devices: () => readonly PlacedKind[];
+	readonly #ended: Promise<unknown>;
 
-	/** @param devices - of the machine, as they are now */
-	constructor(devices: () => readonly PlacedKind[]) {
+	/**
+	 * @param devices - of the machine, as they are now
+	 * @param ended - settled when it has ended
+	 */
+	constructor(devices: () => readonly PlacedKind[], ended: Promise<unknown>) {
 		this.#devices = devices;
+		this.#ended = ended;
 	}
 
 	/**
@@ -93,7 +98,7 @@ export class GuestSockets {
 	}
 
 	/**
-	 * Takes the guest's connections to a port of the host's.
+	 * Takes the guest's connections to a port of the host's, until the machine ends.
 	 * @throws VmmError VM_VSOCK_MISSING, VM_VSOCK_LISTEN_FAILED
 	 */
 	async listen(port: number): Promise<GuestListener> {
@@ -108,6 +113,8 @@ export class GuestSockets {
 			});
 			server.listen(path, resolve);
 		});
+		const end = () => connections.end();
+		void this.#ended.then(end, end);
 		return connections;
 	}
 
@@ -188,10 +195,15 @@ class Connections implements GuestListener {
 	}
 
 	close(): void {
+		this.end();
+		for (const stream of this.#come.splice(0)) stream.destroy();
+	}
+
+	/** Takes no more, and still gives those that have come. */
+	end(): void {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
 		this.#server.close();
-		for (const stream of this.#come.splice(0)) stream.destroy();
 		this.#change();
 	}
 

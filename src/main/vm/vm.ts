@@ -54,7 +54,7 @@ export class Vm {
 		this.#parts = parts;
 		this.#life = new Lifecycle(parts);
 		this.#tree = parts.tree(() => this.state);
-		this.vsock = new GuestSockets(() => parts.machine.devices);
+		this.vsock = new GuestSockets(() => parts.machine.devices, this.ended);
 	}
 
 	/** Resolves when the machine has ended and released everything. */
