@@ -1,5 +1,4 @@
-import {lstat, unlink} from 'node:fs/promises';
-import {ipVersion, listenTcp, listenUnix, unixPathLimit} from '#support/ffi';
+import {ipVersion, listenTcp, listenUnix, removeUnixSocket, unixPathLimit} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
 import {adoptDescriptor} from './adopt-descriptor.ts';
 import type {StreamOwner} from './byte-stream.ts';
@@ -65,19 +64,10 @@ function listenOnPath(path: string, reactor: Reactor, owner: StreamOwner): Seria
 	const length = Buffer.byteLength(path);
 	if (length > unixPathLimit) throw serialError('SERIAL_SOCKET_PATH_TOO_LONG', {path, length, limit: unixPathLimit});
 	const listen = async () => {
-		await removeSocket(path);
+		await removeUnixSocket(path);
 		const fd = await listenUnix(path);
 		if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: path, errno: fd});
 		return fd;
 	};
-	return new ListenerBackend({name: path, fd: listen(), closed: () => removeSocket(path)}, reactor, owner);
-}
-
-/** Removes what an earlier listener left. Anything but a socket stays, and makes listening fail. */
-async function removeSocket(path: string): Promise<void> {
-	try {
-		if ((await lstat(path)).isSocket()) await unlink(path);
-	} catch {
-		// Nothing there, or not ours to remove: listening will say what is wrong.
-	}
+	return new ListenerBackend({name: path, fd: listen(), closed: () => removeUnixSocket(path)}, reactor, owner);
 }

@@ -1,11 +1,8 @@
-import {accept, close, Errno} from '#support/ffi';
+import {accept, clientLeft, close} from '#support/ffi';
 import type {Reactor, Timer, Watch} from '#support/reactor';
 import type {StreamOwner} from './byte-stream.ts';
 import {HostStream} from './host-stream.ts';
 import type {SerialBackend} from './serial-backend.ts';
-
-/** Reasons of accept(2) that concern the client alone, which is as if it had never come. */
-const clientLeft = new Set<number>([Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED]);
 
 /** Pause after the host had no descriptor or memory for a client, who keeps the listener readable meanwhile. */
 const shortageNs = 100e6;

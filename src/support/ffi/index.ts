@@ -44,5 +44,15 @@ export {
 	signalConsumer,
 	signalThread,
 } from './signals.ts';
-export {accept, connectUnix, endDirection, ipVersion, listenTcp, listenUnix, unixPathLimit} from './socket.ts';
+export {
+	accept,
+	clientLeft,
+	connectUnix,
+	endDirection,
+	ipVersion,
+	listenTcp,
+	listenUnix,
+	removeUnixSocket,
+	unixPathLimit,
+} from './socket.ts';
 export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

@@ -91,6 +91,19 @@ export function listenTcp(host: string, port: number): number {
 /** Accepts a waiting connection, non-blocking. Returns the descriptor or the negated errno (-EAGAIN: none waits). */
 export const accept = (fd: number): number => cAccept(fd, null, null, 0o2000000 | 0o4000);
 
+/** Reasons of {@link accept} that concern the client alone, which is as if it had never come. */
+export const clientLeft: ReadonlySet<number> = new Set([Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED]);
+
+/** Removes what an earlier listener left. Anything but a socket stays, and makes listening fail. */
+export async function removeUnixSocket(path: string): Promise<void> {
+	const {lstat, unlink} = process.getBuiltinModule('node:fs/promises');
+	try {
+		if ((await lstat(path)).isSocket()) await unlink(path);
+	} catch {
+		// Nothing there, or not ours to remove: listening will say what is wrong.
+	}
+}
+
 function listenOn(domain: number, address: Uint8Array): number {
 	const fd = cSocket(domain, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
 	if (fd < 0) return fd;

@@ -1,5 +1,4 @@
-import {lstat, unlink} from 'node:fs/promises';
-import {accept, close, connectUnix, Errno, listenUnix} from '#support/ffi';
+import {accept, clientLeft, close, connectUnix, listenUnix, removeUnixSocket} from '#support/ffi';
 import type {Reactor, Timer, Watch} from '#support/reactor';
 import {vsockError} from './errors.ts';
 import {portPath} from './handle.ts';
@@ -11,8 +10,6 @@ const mostWaiting = 128;
 const mostAsking = 64;
 /** Bytes of the line that says it. */
 const mostLine = 32;
-/** Reasons of accept(2) that concern the client alone, which is as if it had never come. */
-const clientLeft = new Set<number>([Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED]);
 /** Pause after the host had no descriptor or memory for a client, who keeps the listener readable meanwhile. */
 const shortageNs = 100e6;
 
@@ -90,11 +87,11 @@ export class HostSide {
 		await this.#opening?.catch(() => {});
 		if (this.#listener < 0) return;
 		close(this.#listener);
-		await removeSocket(this.#path);
+		await removeUnixSocket(this.#path);
 	}
 
 	async #listen(): Promise<void> {
-		await removeSocket(this.#path);
+		await removeUnixSocket(this.#path);
 		const fd = await listenUnix(this.#path, mostWaiting);
 		if (fd < 0) throw vsockError('VIRTIO_VSOCK_LISTEN_FAILED', {path: this.#path, errno: fd});
 		this.#listener = fd;
@@ -151,13 +148,4 @@ function portIn(line: Uint8Array): number | undefined {
 	const [, digits] = /^CONNECT (\d{1,10})\r?$/i.exec(String.fromCharCode(...line)) ?? [];
 	const port = Number(digits);
 	return port < 2 ** 32 - 1 ? port : undefined;
-}
-
-/** Removes what an earlier listener left. Anything but a socket stays, and makes listening fail. */
-async function removeSocket(path: string): Promise<void> {
-	try {
-		if ((await lstat(path)).isSocket()) await unlink(path);
-	} catch {
-		// Nothing there, or not ours to remove: listening will say what is wrong.
-	}
 }
