@@ -29,8 +29,7 @@ const names = ['root', 'tried'] as const;
 const policyOf = (index: number, policy: DiskPolicy = {}) => (index === 1 ? {policy} : {});
 
 /** Has a guest name its second SCSI disk: Linux names them in the order in which they answer. */
-export const nameTried =
-	`for node in /sys/class/scsi_device/0:0:0:1/device/block/*; do [ ! -e $node ] || ln -sf /dev/\${node##*/} /dev/tried; done\n`;
+export const nameTried = `for node in /sys/class/scsi_device/0:0:0:1/device/block/*; do [ ! -e $node ] || ln -sf /dev/\${node##*/} /dev/tried; done\n`;
 
 /** By what a disk is to the guest. */
 export const attachments = {
