@@ -24,6 +24,7 @@ import {completeModel} from '#devices/pci/function';
 import {downstreamPortType, rootPortType, upstreamPortType} from '#devices/pci/port';
 import {rootComplexType} from '#devices/pci/root-complex';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
+import {virtioNetMmioType, virtioNetPciType} from '#devices/virtio/net';
 import {virtioPmemType} from '#devices/virtio/pmem';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
 import {virtioScsiMmioType, virtioScsiPciType} from '#devices/virtio/scsi';
@@ -64,6 +65,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	nvmeType,
 	virtioScsiPciType,
 	virtioScsiMmioType,
+	virtioNetPciType,
+	virtioNetMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

@@ -16,8 +16,8 @@ export const allOffloads: Offloads = {checksum: true, tcp4: true, tcp6: true, ud
 
 /**
  * The NIC, as what carries its frames sees it. All calls between the two are made on one thread, from the reactor, and come back at
- * once. Neither calls the other from within a call of the other's, but for {@link receive} within {@link Endpoint.send}, which an answer
- * on the spot may be.
+ * once. An endpoint may answer {@link Endpoint.send} and {@link Endpoint.room} by {@link receive} on the spot; the NIC does nothing at once that
+ * it is told.
  */
 export interface Nic {
 	/** Six bytes: the address that the guest was given. It may send from others. */

@@ -18,6 +18,8 @@ export type Segmentation = (typeof Segmentation)[keyof typeof Segmentation];
 export class Frame {
 	/** Room for it: what is behind {@link length} means nothing. */
 	readonly bytes: Uint8Array<ArrayBuffer>;
+	/** The same bytes. */
+	readonly view: DataView;
 	length = 0;
 	/**
 	 * The checksum of the transport is the sum of its pseudo header alone: whoever passes the frame on to somebody without this adds
@@ -37,6 +39,7 @@ export class Frame {
 	/** @param room - bytes that it may have */
 	constructor(room: number = mostFrameBytes) {
 		this.bytes = new Uint8Array(room);
+		this.view = new DataView(this.bytes.buffer);
 	}
 
 	/** It is as it is to be on a wire. */
