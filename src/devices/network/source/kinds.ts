@@ -1,12 +1,14 @@
 import type {EndpointKind} from '#devices/network/endpoint';
 import {type NoneSource, noneKind} from '#devices/network/none';
+import {type SwitchSource, switchKind} from '#devices/network/switch';
 
 /** What carries a NIC's frames, as plain data. */
-export type NetworkSource = NoneSource;
+export type NetworkSource = NoneSource | SwitchSource;
 
 /** All kinds of endpoints, by the name that they have as data. A new one is a folder, and a line here and above. */
 const kinds: {readonly [K in NetworkSource['kind']]: EndpointKind<Extract<NetworkSource, {kind: K}>>} = {
 	none: noneKind,
+	switch: switchKind,
 };
 
 type AnyKind = EndpointKind<NetworkSource>;
