@@ -13,7 +13,7 @@ const [stateWord, wakeWord, lockWord, headWord, tailWord, lostWord] = [
 ];
 /** Frames begin at multiples of this. */
 const alignment = 8;
-const roomOf = (length: number): number => FrameHeader.byteLength + Math.ceil(length / alignment) * alignment;
+const roomOf = (length: number): number => FrameHeader.size + Math.ceil(length / alignment) * alignment;
 
 /** What has become of a frame that was put into a ring. */
 export type Put = 'put' | 'lost' | 'nobody';
@@ -99,7 +99,7 @@ export class FrameRing {
 		const tail = Atomics.load(this.#words, tailWord);
 		if (Atomics.load(this.#words, headWord) === tail) return false;
 		const header = this.#header;
-		this.#copyOut(tail, header.$bytes, FrameHeader.byteLength);
+		this.#copyOut(tail, header.$bytes, FrameHeader.size);
 		target.become(header.length);
 		target.needsChecksum = header.needsChecksum !== 0;
 		target.checksumStart = header.checksumStart;
@@ -107,7 +107,7 @@ export class FrameRing {
 		target.isChecked = header.isChecked !== 0;
 		target.segmentation = header.segmentation as Segmentation;
 		target.segmentBytes = header.segmentBytes;
-		this.#copyOut(tail + FrameHeader.byteLength, target.bytes, header.length);
+		this.#copyOut(tail + FrameHeader.size, target.bytes, header.length);
 		return true;
 	}
 
@@ -129,8 +129,8 @@ export class FrameRing {
 		header.isChecked = frame.isChecked ? 1 : 0;
 		header.segmentation = frame.segmentation;
 		header.segmentBytes = frame.segmentBytes;
-		this.#copyIn(at, header.$bytes, FrameHeader.byteLength);
-		this.#copyIn(at + FrameHeader.byteLength, frame.bytes, frame.length);
+		this.#copyIn(at, header.$bytes, FrameHeader.size);
+		this.#copyIn(at + FrameHeader.size, frame.bytes, frame.length);
 	}
 
 	/** Nothing is in it, of anybody. */
