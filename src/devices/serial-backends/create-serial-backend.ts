@@ -1,5 +1,4 @@
-import {lstat, unlink} from 'node:fs/promises';
-import {ipVersion, listenTcp, listenUnix, unixPathLimit} from '#support/ffi';
+import {ipVersion, listenTcp, listenUnix, removeSocket, unixPathLimit} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
 import {adoptDescriptor} from './adopt-descriptor.ts';
 import type {StreamOwner} from './byte-stream.ts';
@@ -71,13 +70,4 @@ function listenOnPath(path: string, reactor: Reactor, owner: StreamOwner): Seria
 		return fd;
 	};
 	return new ListenerBackend({name: path, fd: listen(), closed: () => removeSocket(path)}, reactor, owner);
-}
-
-/** Removes what an earlier listener left. Anything but a socket stays, and makes listening fail. */
-async function removeSocket(path: string): Promise<void> {
-	try {
-		if ((await lstat(path)).isSocket()) await unlink(path);
-	} catch {
-		// Nothing there, or not ours to remove: listening will say what is wrong.
-	}
 }

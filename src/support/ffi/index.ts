@@ -44,5 +44,15 @@ export {
 	signalConsumer,
 	signalThread,
 } from './signals.ts';
-export {accept, ipVersion, listenTcp, listenUnix, unixPathLimit} from './socket.ts';
+export {
+	accept,
+	connectDatagrams,
+	connectUnix,
+	ipVersion,
+	listenTcp,
+	listenUnix,
+	openDatagrams,
+	removeSocket,
+	unixPathLimit,
+} from './socket.ts';
 export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

@@ -1,17 +1,23 @@
+import {lstat, unlink} from 'node:fs/promises';
+import {Errno} from './errno.ts';
 import {close} from './fd.ts';
-import {addressOf, libc, libcInPool} from './libc.ts';
+import {addressOf, libc, libcInPool, libcResultInPool} from './libc.ts';
 
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM_CLOEXEC_NONBLOCK = 1 | 0o2000000 | 0o4000;
+const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const backlog = 1;
 
 const cSocket = libc('int socket(int domain, int type, int protocol)');
 const cBindInPool = libcInPool('int bind(int fd, uintptr_t address, uint32_t length)');
+const cBindResultInPool = libcResultInPool('int bind(int fd, uintptr_t address, uint32_t length)');
 const cBind = libc('int bind(int fd, const void *address, uint32_t length)');
+const cConnectInPool = libcResultInPool('int connect(int fd, uintptr_t address, uint32_t length)');
+const cConnect = libc('int connect(int fd, const void *address, uint32_t length)');
 const cListen = libc('int listen(int fd, int backlog)');
 const cAccept = libc('int accept4(int fd, void *address, void *length, int flags)');
 const cSetsockopt = libc('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
@@ -27,11 +33,7 @@ export const ipVersion = (host: string): number => process.getBuiltinModule('nod
  * descriptor or the negated errno.
  */
 export async function listenUnix(path: string): Promise<number> {
-	const encoded = new TextEncoder().encode(path);
-	// A buffer of its own: V8 moves what is small with its garbage collection.
-	const address = new Uint8Array(new ArrayBuffer(2 + unixPathLimit + 1));
-	new DataView(address.buffer).setUint16(0, AF_UNIX, true);
-	address.set(encoded.subarray(0, unixPathLimit), 2);
+	const address = unixAddress(path);
 	const fd = cSocket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
 	if (fd < 0) return fd;
 	await cBindInPool(fd, addressOf(address), address.length);
@@ -43,6 +45,60 @@ export async function listenUnix(path: string): Promise<number> {
 	close(fd);
 	return result;
 }
+
+/**
+ * Connects to a Unix socket, non-blocking from then on; else as {@link listenUnix}. One whose listener has no room says that it is to be
+ * tried again (-EAGAIN).
+ */
+export async function connectUnix(path: string): Promise<number> {
+	const fd = cSocket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
+	if (fd < 0) return fd;
+	const result = await inPool(cConnectInPool, fd, unixAddress(path));
+	if (result >= 0) return fd;
+	close(fd);
+	return result;
+}
+
+/** A Unix socket for datagrams that has a path; else as {@link listenUnix}. */
+export async function openDatagrams(path: string): Promise<number> {
+	const fd = cSocket(AF_UNIX, SOCK_DGRAM_CLOEXEC_NONBLOCK, 0);
+	if (fd < 0) return fd;
+	const result = await inPool(cBindResultInPool, fd, unixAddress(path));
+	if (result >= 0) return fd;
+	close(fd);
+	return result;
+}
+
+/** Has a socket for datagrams send to another one, and receive from it alone. 0, or the negated errno. */
+export const connectDatagrams = (fd: number, path: string): number => {
+	const address = unixAddress(path);
+	return cConnect(fd, address, address.length);
+};
+
+/** Removes a socket that somebody has left who listened there. Anything but a socket stays, and makes listening fail. */
+export async function removeSocket(path: string): Promise<void> {
+	try {
+		if ((await lstat(path)).isSocket()) await unlink(path);
+	} catch {
+		// Nothing there, or not ours to remove: listening will say what is wrong.
+	}
+}
+
+/** `struct sockaddr_un`, in a buffer of its own: V8 moves what is small with its garbage collection. */
+function unixAddress(path: string): Uint8Array<ArrayBuffer> {
+	const address = new Uint8Array(new ArrayBuffer(2 + unixPathLimit + 1));
+	new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+	address.set(new TextEncoder().encode(path).subarray(0, unixPathLimit), 2);
+	return address;
+}
+
+/** Calls with an address, which is kept until the call is over. */
+const inPool = (call: ReturnType<typeof libcResultInPool>, fd: number, address: Uint8Array): Promise<number> =>
+	new Promise((resolve) => {
+		call([fd, Number(addressOf(address)), address.length], (result) =>
+			resolve(address.length > 0 ? result : -Errno.EINVAL),
+		);
+	});
 
 /** Listens on a TCP address given as an IP literal, non-blocking. Returns the descriptor or the negated errno. */
 export function listenTcp(host: string, port: number): number {
