@@ -129,10 +129,9 @@ test('who sends what is no frame is let go of, and the next one is served', asyn
 		[0, 1, 1, 0],
 	]) {
 		const peer = connect(path);
-		const gone = new Promise((resolve) => peer.on('close', resolve));
 		peer.on('error', () => {}).resume();
 		peer.write(Uint8Array.from(prefix));
-		await gone;
+		await until(() => peer.closed);
 	}
 	t.is(listener.counters.wrong, 4);
 	const peer = connect(path);
