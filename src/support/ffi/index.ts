@@ -55,4 +55,5 @@ export {
 	removeSocket,
 	unixPathLimit,
 } from './socket.ts';
+export {openTap, type TapOptions} from './tap.ts';
 export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

@@ -1,3 +1,4 @@
 export {addWords, checksumOf} from './checksum.ts';
 export {finishChecksum} from './finish.ts';
 export {Segments} from './segments.ts';
+export {HeaderFlag, readHeader, VnetHeader, type VnetHeaderView, writeHeader} from './vnet-header.ts';

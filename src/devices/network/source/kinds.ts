@@ -2,13 +2,15 @@ import type {EndpointKind} from '#devices/network/endpoint';
 import {type NoneSource, noneKind} from '#devices/network/none';
 import {type DatagramSource, datagramKind, type StreamSource, streamKind} from '#devices/network/socket';
 import {type SwitchSource, switchKind} from '#devices/network/switch';
+import {type TapSource, tapKind} from '#devices/network/tap';
 
 /** What carries a NIC's frames, as plain data. */
-export type NetworkSource = NoneSource | SwitchSource | StreamSource | DatagramSource;
+export type NetworkSource = NoneSource | SwitchSource | StreamSource | DatagramSource | TapSource;
 
 /** All kinds of endpoints, by the name that they have as data. A new one is a folder, and a line here and above. */
 const kinds: {readonly [K in NetworkSource['kind']]: EndpointKind<Extract<NetworkSource, {kind: K}>>} = {
 	none: noneKind,
+	tap: tapKind,
 	switch: switchKind,
 	stream: streamKind,
 	dgram: datagramKind,

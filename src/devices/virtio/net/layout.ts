@@ -17,22 +17,6 @@ export const NetConfig = packed('virtio_net_config', {
 export const NetStatus = {LINK_UP: 1, ANNOUNCE: 2} as const;
 export const fullDuplex = 1;
 
-/** What stands before each frame (5.1.6). */
-export const NetHeader = packed('virtio_net_hdr_mrg_rxbuf', {
-	flags: u8,
-	segmentation: u8,
-	headerBytes: u16,
-	segmentBytes: u16,
-	checksumStart: u16,
-	checksumOffset: u16,
-	/** Of frames to the driver: buffers that this one lies in. */
-	buffers: u16,
-}).sized(12, 'virtio 1.2, 5.1.6');
-
-export const HeaderFlag = {NEEDS_CHECKSUM: 1, IS_CHECKED: 2} as const;
-/** The frame's sender has seen congestion: with a kind of segmentation of TCP. */
-export const congestionBit = 0x80;
-
 /** Requests on the control queue (5.1.6.5): classes, and their commands. */
 export const ControlClass = {RECEIVE: 0, MAC: 1, VLAN: 2, ANNOUNCE: 3, PAIRS: 4, OFFLOADS: 5} as const;
 export const ReceiveMode = {

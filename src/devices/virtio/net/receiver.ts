@@ -1,9 +1,8 @@
 import {Frame, leastFrameBytes, mostFrameBytes, Segmentation} from '#devices/network/endpoint';
-import {finishChecksum, Segments} from '#devices/network/packet';
+import {finishChecksum, Segments, VnetHeader, writeHeader} from '#devices/network/packet';
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import type {NetCountersView} from './counters.ts';
 import {driverTakes, type NetFeature, type NetServices} from './features.ts';
-import {HeaderFlag, NetHeader} from './layout.ts';
 import {isWanted} from './receive-filter.ts';
 import type {NetStateView} from './state.ts';
 
@@ -26,7 +25,7 @@ export class Receiver {
 	readonly #state: NetStateView;
 	readonly #counters: NetCountersView;
 	readonly #pairs: number;
-	readonly #header = NetHeader.on(new ArrayBuffer(NetHeader.byteLength));
+	readonly #header = VnetHeader.on(new ArrayBuffer(VnetHeader.byteLength));
 	readonly #chains: (Chain | undefined)[] = new Array<undefined>(mostBuffers).fill(undefined);
 	readonly #written = new Uint32Array(mostBuffers);
 	readonly #segments = new Segments();
@@ -115,7 +114,7 @@ export class Receiver {
 
 	/** Writes a frame into as many buffers as it takes. False where the driver has not given that many. */
 	#put(queue: VirtQueue, pair: number, frame: Frame): boolean {
-		const whole = NetHeader.size + frame.length;
+		const whole = VnetHeader.size + frame.length;
 		const most = this.#services.has('mergeable') ? mostBuffers : 1;
 		let [count, room] = [0, 0];
 		while (room < whole && count < most) {
@@ -124,7 +123,7 @@ export class Receiver {
 			this.#chains[count++] = chain;
 			room += chain.writable;
 		}
-		const isShort = count > 0 && (this.#chains[0] as Chain).writable < NetHeader.size;
+		const isShort = count > 0 && (this.#chains[0] as Chain).writable < VnetHeader.size;
 		if (room >= whole && !isShort) {
 			this.#write(queue, frame, count);
 			this.#later(pair);
@@ -146,7 +145,7 @@ export class Receiver {
 		let [done, isWritten] = [0, true];
 		for (let index = 0; index < count; index++) {
 			const chain = this.#chains[index] as Chain;
-			const before = index === 0 ? NetHeader.size : 0;
+			const before = index === 0 ? VnetHeader.size : 0;
 			const length = Math.min(chain.writable - before, frame.length - done);
 			if (index === 0) isWritten &&= chain.write(0, this.#header.$bytes, 0, before);
 			isWritten &&= chain.write(before, frame.bytes, done, length);
@@ -167,14 +166,8 @@ export class Receiver {
 	/** What the driver is told of a frame: no more than it knows of. */
 	#describe(frame: Frame, buffers: number): void {
 		const header = this.#header;
-		const isKnown = this.#takes('guestChecksum');
-		const checked = frame.isChecked ? HeaderFlag.IS_CHECKED : 0;
-		header.flags = frame.needsChecksum ? HeaderFlag.NEEDS_CHECKSUM : isKnown ? checked : 0;
-		header.segmentation = frame.segmentation;
-		header.segmentBytes = frame.segmentBytes;
-		header.headerBytes = frame.segmentation === Segmentation.NONE ? 0 : this.#segments.headerBytes;
-		header.checksumStart = frame.needsChecksum ? frame.checksumStart : 0;
-		header.checksumOffset = frame.needsChecksum ? frame.checksumOffset : 0;
+		writeHeader(header, frame, this.#segments.headerBytes);
+		if (!this.#takes('guestChecksum')) header.flags = 0;
 		header.buffers = buffers;
 	}
 

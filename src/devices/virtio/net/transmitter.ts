@@ -6,11 +6,10 @@ import {
 	type Offloads,
 	Segmentation,
 } from '#devices/network/endpoint';
-import {finishChecksum, Segments} from '#devices/network/packet';
+import {finishChecksum, readHeader, Segments, VnetHeader} from '#devices/network/packet';
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import type {NetCountersView} from './counters.ts';
 import type {NetFeature, NetServices} from './features.ts';
-import {congestionBit, HeaderFlag, NetHeader} from './layout.ts';
 import type {NetStateView} from './state.ts';
 
 /** Transmit queue of a pair. */
@@ -29,7 +28,7 @@ export class Transmitter {
 	readonly #state: NetStateView;
 	readonly #counters: NetCountersView;
 	readonly #endpoint: () => Endpoint;
-	readonly #header = NetHeader.on(new ArrayBuffer(NetHeader.byteLength));
+	readonly #header = VnetHeader.on(new ArrayBuffer(VnetHeader.byteLength));
 	readonly #frame = new Frame();
 	readonly #segment = new Frame();
 	readonly #segments = new Segments();
@@ -63,29 +62,23 @@ export class Transmitter {
 
 	/** Reads a frame and what is said of it, all of which may be a lie. */
 	#read(chain: Chain): boolean {
-		const length = chain.readable - NetHeader.size;
+		const length = chain.readable - VnetHeader.size;
 		if (length < leastFrameBytes || length > mostFrameBytes) return false;
 		const [header, frame] = [this.#header, this.#frame];
-		if (!chain.read(0, header.$bytes, 0, NetHeader.size) || !chain.read(NetHeader.size, frame.bytes, 0, length))
+		if (!chain.read(0, header.$bytes, 0, VnetHeader.size) || !chain.read(VnetHeader.size, frame.bytes, 0, length))
 			return false;
 		frame.become(length);
-		const segmentation = header.segmentation & ~congestionBit;
-		if ((header.flags & HeaderFlag.NEEDS_CHECKSUM) === 0) return segmentation === Segmentation.NONE;
-		const {checksumStart, checksumOffset} = header;
-		const isInside = checksumStart >= leastFrameBytes && checksumStart + checksumOffset + 2 <= length;
-		if (!isInside || !this.#services.has('hostChecksum')) return false;
-		frame.needsChecksum = true;
-		frame.checksumStart = checksumStart;
-		frame.checksumOffset = checksumOffset;
-		return segmentation === Segmentation.NONE || this.#readSegmentation(segmentation, header.segmentBytes);
+		if (!readHeader(header, frame)) return false;
+		// A driver may say so only of what it gets.
+		frame.isChecked = false;
+		if (frame.needsChecksum && !this.#services.has('hostChecksum')) return false;
+		return frame.segmentation === Segmentation.NONE || this.#checkSegmentation();
 	}
 
-	#readSegmentation(segmentation: number, segmentBytes: number): boolean {
+	#checkSegmentation(): boolean {
 		const frame = this.#frame;
-		const [feature] = segmentations.get(segmentation) ?? [];
+		const [feature] = segmentations.get(frame.segmentation) ?? [];
 		if (feature === undefined || !this.#services.has(feature)) return false;
-		frame.segmentation = segmentation as Segmentation;
-		frame.segmentBytes = segmentBytes;
 		if (!this.#segments.begin(frame)) return false;
 		// It is short enough as it is.
 		if (this.#segments.count === 1) [frame.segmentation, frame.segmentBytes] = [Segmentation.NONE, 0];

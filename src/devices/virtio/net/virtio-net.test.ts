@@ -1,9 +1,10 @@
 import test from 'ava';
 import {noOffloads, Segmentation} from '#devices/network/endpoint';
+import {HeaderFlag} from '#devices/network/packet';
 import {isSound, packet, payloadOf} from '#devices/network/testing';
 import type {TransportName} from '#devices/virtio/testing';
 import {netFeatures} from './features.ts';
-import {HeaderFlag, NetStatus} from './layout.ts';
+import {NetStatus} from './layout.ts';
 import {NetMachine} from './testing/net-machine.ts';
 
 const transports: readonly TransportName[] = ['pci', 'mmio'];

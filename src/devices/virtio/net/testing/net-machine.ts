@@ -1,9 +1,9 @@
 import type {Frame, Offloads} from '#devices/network/endpoint';
+import {VnetHeader} from '#devices/network/packet';
 import {TestEndpoint} from '#devices/network/testing';
 import {TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
 import {NetCounters} from '../counters.ts';
 import {type NetFeature, netFeatures} from '../features.ts';
-import {NetHeader} from '../layout.ts';
 import {virtioNetOver} from '../virtio-net.ts';
 
 export const mac = Uint8Array.of(0x00, 0x15, 0x5d, 1, 2, 3);
@@ -72,7 +72,7 @@ export class NetMachine {
 		const {memory} = this.machine;
 		memory.copyIn(
 			sentAt,
-			NetHeader.encode({
+			VnetHeader.encode({
 				flags: frame.needsChecksum ? 1 : 0,
 				segmentation: frame.segmentation,
 				segmentBytes: frame.segmentBytes,
@@ -81,11 +81,11 @@ export class NetMachine {
 				...header,
 			}),
 		);
-		memory.copyIn(sentAt + NetHeader.size, frame.bytes, 0, frame.length);
+		memory.copyIn(sentAt + VnetHeader.size, frame.bytes, 0, frame.length);
 		this.driver.offer(
 			[
-				{at: sentAt, length: NetHeader.size},
-				{at: sentAt + NetHeader.size, length: frame.length},
+				{at: sentAt, length: VnetHeader.size},
+				{at: sentAt + VnetHeader.size, length: frame.length},
 			],
 			{queue: 2 * pair + 1},
 		);
@@ -105,13 +105,13 @@ export class NetMachine {
 	/** What has been received since the last call: header, frame and buffers of each. */
 	received(pair = 0) {
 		const used = this.driver.used(2 * pair);
-		const found: {header: ReturnType<typeof NetHeader.read>; bytes: Uint8Array; buffers: number}[] = [];
+		const found: {header: ReturnType<typeof VnetHeader.read>; bytes: Uint8Array; buffers: number}[] = [];
 		while (used.length > 0) {
 			const [head, written] = used.shift() as [number, number];
 			const bytes = this.#bytes(pair, head, written);
-			const header = NetHeader.read(bytes);
+			const header = VnetHeader.read(bytes);
 			const rest = used.splice(0, header.buffers - 1).map(([at, length]) => this.#bytes(pair, at, length));
-			found.push({header, bytes: Buffer.concat([bytes.subarray(NetHeader.size), ...rest]), buffers: 1 + rest.length});
+			found.push({header, bytes: Buffer.concat([bytes.subarray(VnetHeader.size), ...rest]), buffers: 1 + rest.length});
 		}
 		return found;
 	}
