@@ -164,7 +164,11 @@ export class VirtQueue {
 		const {head} = chain;
 		// Ids of a packed queue are any of 16 bits.
 		while (this.#taken.length <= head) this.#taken.push(undefined);
-		if (this.#taken[head] !== undefined) return this.#break('head');
+		if (this.#taken[head] !== undefined) {
+			// Those before it may still be put back.
+			this.#ring.putBack(chain);
+			return this.#break('head');
+		}
 		this.#taken[head] = chain;
 		this.#count++;
 		chain.before = this.#newest;
