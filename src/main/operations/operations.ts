@@ -17,6 +17,7 @@ import {
 	reset,
 	resizeDisk,
 	resume,
+	setLink,
 } from './running.ts';
 import {dumpCore, saveSnapshot} from './save.ts';
 
@@ -38,6 +39,7 @@ export const machineOperations: readonly Operation[] = [
 	pcieRemove,
 	resizeDisk,
 	limitDisk,
+	setLink,
 	attach,
 	detach,
 	attachLun,

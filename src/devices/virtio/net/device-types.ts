@@ -15,7 +15,12 @@ const options = {
 		host: true,
 		help: `what carries its frames: ${endpointForms}`,
 	},
-	mac: {type: 'text', example: '00:15:5d:01:02:03', help: 'its address, of each NIC another'},
+	mac: {
+		type: 'text',
+		example: '00:15:5d:01:02:03',
+		host: true,
+		help: 'its address, of each NIC another; a guest that goes on from a snapshot has the one that it had',
+	},
 	mtu: {type: 'number', min: leastMtu, max: mostMtu, default: usualMtu, help: 'bytes of a packet'},
 	queues: {type: 'number', min: 1, max: mostPairs, default: 1, example: 2, help: 'pairs of queues'},
 	packed: {type: 'flag', default: true, help: 'rings may be packed, if the driver knows that format'},

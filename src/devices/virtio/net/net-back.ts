@@ -60,8 +60,11 @@ export class NetBack implements VirtioBack {
 
 	start(): void {
 		this.#isRunning = true;
+		this.#services.locked(() => {
+			if (this.#state.mac.every((byte) => byte === 0)) this.#state.mac.set(macBytes(this.#config.mac) as Uint8Array);
+		});
 		if (this.#isReset) {
-			this.#services.changeConfig(macOffset, macBytes(this.#config.mac) as Uint8Array);
+			this.#services.changeConfig(macOffset, this.#state.mac.slice());
 			this.#setStatus(this.#status & ~NetStatus.ANNOUNCE);
 			this.#isReset = false;
 		}

@@ -20,6 +20,8 @@ export const Mode = {
 } as const;
 
 export const NetState = wire('virtio-net', {
+	/** Its own address, which a guest that goes on from a snapshot keeps; zero before it has been started once. */
+	mac: bytes(macLength),
 	/** 1 where the machine's owner has taken the link down. */
 	isDown: u32,
 	/** What the driver wants to get: bits of {@link Mode}. */

@@ -419,3 +419,37 @@ test('a stopped NIC gives and takes nothing', async (t) => {
 	await nic.machine.dispose();
 	t.is(nic.endpoint.calls.at(-1), 'dispose');
 });
+
+test('a guest that goes on from a snapshot keeps what it had, and is to tell the network where it is', async (t) => {
+	const features = ['status', 'announce', 'guestOffloads', ...all, ...modes] as const;
+	const one = await NetMachine.begin({features});
+	t.is(await one.ask(0, 0, 0), 0);
+	t.is(await one.ask(1, 1, ...other), 0);
+	t.is(await one.ask(2, 0, 5, 0), 0);
+	t.is(await one.ask(5, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0);
+	await one.offerBuffers([1500, 1500, 1500]);
+	t.is(one.status, NetStatus.LINK_UP);
+	await one.machine.stop();
+	const two = await NetMachine.open({features, from: one});
+	t.is(two.status, NetStatus.LINK_UP | NetStatus.ANNOUNCE);
+	t.is(two.machine.registers.takeInterrupts() & 2, 2);
+	for (const to of [own, other])
+		for (const vlan of [5, 6]) t.true(two.endpoint.nic.receive(packet({to, vlan, partial: true})));
+	await two.machine.run();
+	const got = two.received();
+	t.deepEqual(
+		got.map(({header, bytes}) => [header.flags, bytes[5], bytes[15]]),
+		[[0, 7, 5]],
+	);
+	await two.send(plain());
+	t.is(two.endpoint.sent.length, 1);
+	t.is(await two.ask(3, 0), 0);
+	t.is(two.status, NetStatus.LINK_UP);
+	await two.machine.stop();
+	two.machine.start();
+	t.is(two.status, NetStatus.LINK_UP, 'a pause is nothing to tell of');
+	two.machine.registers.write('device_status', 0);
+	await two.machine.run();
+	t.is(two.machine.registers.readConfig(0, 4), 0x015d_1500, 'the address that the guest has always had');
+	t.deepEqual(two.machine.failures, []);
+});

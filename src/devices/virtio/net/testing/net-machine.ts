@@ -17,6 +17,8 @@ export interface NetMachineOptions {
 	readonly queueSize?: number;
 	/** Ring features besides. */
 	readonly rings?: readonly number[];
+	/** A stopped one, of which this is restored; it has another address as it was asked for. */
+	readonly from?: NetMachine;
 }
 
 /** Where the driver has what it sends, what it gets and what it asks for; its rings are at 64 KiB and behind. */
@@ -55,16 +57,28 @@ export class NetMachine {
 		mtu = 1500,
 		queueSize = 8,
 		features = [],
+		from,
 	}: NetMachineOptions): Promise<NetMachine> {
 		const endpoint = new TestEndpoint(takes);
 		const over = virtioNetOver(async (_source, nic) => {
 			endpoint.nic = nic;
 			return endpoint;
 		});
-		const config = {endpoint: {kind: 'none'}, mac: '00:15:5d:01:02:03', mtu, queues, packed: true};
-		const machine = await VirtioMachine.opened(over[transport] as never, transport, config);
+		const address = from === undefined ? '00:15:5d:01:02:03' : '02:00:00:00:00:77';
+		const config = {endpoint: {kind: 'none'}, mac: address, mtu, queues, packed: true};
+		const machine = new VirtioMachine(over[transport] as never, transport, config, false);
+		await machine.open();
+		const driver = new TestDriver(machine, queueSize);
+		if (from !== undefined) {
+			const ram = new Uint8Array(0x10_0000);
+			from.machine.memory.copyOut(0, ram);
+			machine.memory.copyIn(0, ram);
+			machine.machine.restore(from.machine.machine.save());
+			driver.resume(from.driver);
+		}
+		machine.start();
 		const controlQueue = features.includes('pairs') ? 2 * queues : 2;
-		return new NetMachine(machine, endpoint, new TestDriver(machine, queueSize), controlQueue);
+		return new NetMachine(machine, endpoint, driver, controlQueue);
 	}
 
 	/** Sends a frame, whose header says of it what it says of itself, or what else is given. */
