@@ -1,3 +1,4 @@
+import {CaptureCounters} from '#devices/network/capture';
 import {byteCount, type Children, object} from '#support/inspect';
 import {f64, type ViewOf, wire} from '#support/wire';
 
@@ -26,6 +27,10 @@ export const NetCounters = wire('network-interface', {
 	receivedFinished: f64,
 });
 export type NetCountersView = ViewOf<typeof NetCounters>;
+
+/** Where a NIC's memory has what a capture tells, and where its endpoint's begins. */
+export const captureOffset: number = NetCounters.byteLength;
+export const endpointOffset: number = captureOffset + CaptureCounters.byteLength;
 
 const parts = {
 	sent: ['Frames', 'Bytes', 'Waited', 'Wrong', 'Dropped', 'Finished'],

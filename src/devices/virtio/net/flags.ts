@@ -17,7 +17,7 @@ export const virtioNetFlags: DeviceFlags = {
 			name: flag,
 			value: 'NIC',
 			repeat: true,
-			help: `a virtio NIC: queues=N: (pairs of queues: 1, up to ${mostPairs}) and pcie_port=PORT: (without one it is on MMIO), then what carries its frames: ${endpointForms}; then mac=ADDRESS (random without it), mtu=BYTES (${usualMtu}), packed=off (rings are split, whatever the driver knows), between commas; may be repeated`,
+			help: `a virtio NIC: queues=N: (pairs of queues: 1, up to ${mostPairs}) and pcie_port=PORT: (without one it is on MMIO), then what carries its frames: ${endpointForms}; then mac=ADDRESS (random without it), mtu=BYTES (${usualMtu}), capture=FILE (frames as they pass, in pcapng), packed=off (rings are split, whatever the driver knows), between commas; may be repeated`,
 		},
 	],
 	devices(given) {
@@ -45,9 +45,12 @@ function parseNic(text: string): {readonly port: string | undefined; readonly op
 	}
 	const [, backend = '', words] = /^([^,]*)(?:,(.*))?$/s.exec(rest) ?? [];
 	const given =
-		words === undefined ? undefined : parseKeyValues(words, option, {mac: 'value', mtu: 'value', packed: 'flag'});
+		words === undefined
+			? undefined
+			: parseKeyValues(words, option, {mac: 'value', mtu: 'value', capture: 'value', packed: 'flag'});
 	const mac = given?.value('mac') ?? randomMac();
 	if (macBytes(mac) === undefined) throw invalidValue(`${option} mac`, mac, 'an address such as 00:15:5d:01:02:03');
+	const capture = given?.value('capture');
 	const mtu = parseNumber(given?.value('mtu') ?? `${usualMtu}`, `${option} mtu`, leastMtu, mostMtu);
 	return {
 		port: before.get('pcie_port'),
@@ -55,6 +58,7 @@ function parseNic(text: string): {readonly port: string | undefined; readonly op
 			endpoint: endpointOption.parse(backend, option),
 			mac,
 			mtu,
+			...(capture !== undefined && {capture}),
 			queues: parseNumber(before.get('queues') ?? '1', `${option} queues`, 1, mostPairs),
 			packed: given?.flag('packed') ?? true,
 		},

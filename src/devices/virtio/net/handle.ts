@@ -16,6 +16,8 @@ export interface VirtioNetConfig {
 	readonly mtu: number;
 	/** Pairs of queues: 1 to 8. */
 	readonly queues: number;
+	/** A file that frames are written to as they pass, in pcapng. */
+	readonly capture?: string;
 	/** Its rings may be packed, where the driver knows that format. */
 	readonly packed: boolean;
 }

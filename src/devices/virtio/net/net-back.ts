@@ -1,9 +1,10 @@
-import type {Endpoint, Frame, Nic} from '#devices/network/endpoint';
+import {Capture, CaptureCounters} from '#devices/network/capture';
+import type {Endpoint, EndpointHost, Frame, Nic} from '#devices/network/endpoint';
 import type {OpenEndpoint} from '#devices/network/source';
 import type {VirtioBack} from '#devices/virtio/device';
 import type {VirtQueue} from '#devices/virtio/queue';
 import {ControlQueue} from './control-queue.ts';
-import {NetCounters} from './counters.ts';
+import {captureOffset, endpointOffset, NetCounters} from './counters.ts';
 import type {NetServices} from './features.ts';
 import {macBytes, type VirtioNetConfig} from './handle.ts';
 import {NetConfig, NetStatus} from './layout.ts';
@@ -53,9 +54,22 @@ export class NetBack implements VirtioBack {
 	async open(): Promise<void> {
 		const {reactor, hostMemory, track} = this.#services;
 		const memory = hostMemory as SharedArrayBuffer;
-		const host = {reactor, track, memory, offset: NetCounters.byteLength, common: this.#services.commonMemory};
-		this.#opening = this.#openEndpoint(this.#config.endpoint, this.#nic(), host);
+		const host = {reactor, track, memory, offset: endpointOffset, common: this.#services.commonMemory};
+		this.#opening = this.#openWith(host, memory);
 		this.#endpoint = await this.#opening;
+	}
+
+	async #openWith(host: EndpointHost, memory: SharedArrayBuffer): Promise<Endpoint> {
+		const {endpoint: source, capture: path} = this.#config;
+		const nic = this.#nic();
+		if (path === undefined) return this.#openEndpoint(source, nic, host);
+		const capture = await Capture.open(path, host, CaptureCounters.on(memory, captureOffset));
+		try {
+			return capture.wrap(await this.#openEndpoint(source, capture.seen(nic), host));
+		} catch (error) {
+			await capture.close();
+			throw error;
+		}
 	}
 
 	start(): void {

@@ -1,7 +1,7 @@
 import {commonOf, endpointBytes, type OpenEndpoint, openEndpoint} from '#devices/network/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
-import {NetCounters} from './counters.ts';
+import {endpointOffset} from './counters.ts';
 import {goTogether, type NetFeature, netFeatures} from './features.ts';
 import {leastMtu, macBytes, mostMtu, mostPairs, type VirtioNetConfig, virtioNetId, virtioNetKind} from './handle.ts';
 import {fullDuplex, NetConfig, NetStatus} from './layout.ts';
@@ -33,7 +33,7 @@ const virtioNet = (open: OpenEndpoint): VirtioDevice<VirtioNetConfig, typeof Net
 	id: virtioNetId,
 	pciClass: 0x02_0000,
 	state: NetState,
-	hostMemory: ({endpoint}) => NetCounters.byteLength + endpointBytes(endpoint),
+	hostMemory: ({endpoint}) => endpointOffset + endpointBytes(endpoint),
 	commonMemory: ({endpoint}) => commonOf(endpoint),
 	features: netFeatures,
 	offers: ({queues}) =>
