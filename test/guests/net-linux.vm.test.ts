@@ -30,7 +30,7 @@ const mtus = {pci: 1500, mmio: 4000};
 const blocks = 64;
 const bytes = blocks * 65_536;
 /** Sends a file from one name space to the other, and looks whether it is the same there: name, from, to, address, port. */
-const send = `s() { dd if=/dev/urandom of=/s bs=64k count=${blocks} 2>/dev/null; $3 nc -l -p $5 </f >/g & sleep 2; $2 nc $4 $5 </s; wait $!; cmp /s /g && echo $1=same; }`;
+const send = `s() { dd if=/dev/urandom of=/s bs=64k count=${blocks} 2>/dev/null; $3 timeout 200 nc -l -p $5 </f >/g & sleep 2; $2 nc $4 $5 </s; wait $!; cmp /s /g && echo $1=same; }`;
 
 for (const bus of ['pci', 'mmio'] as const)
 	linuxTest(`Linux talks to itself by two NICs on a switch, over ${bus}`, async (t, machine) => {
@@ -51,8 +51,10 @@ for (const bus of ['pci', 'mmio'] as const)
 			'ip link set $here up',
 			'on ip addr add 10.0.0.2/24 dev $there',
 			'on ip link set $there up',
-			'ip addr add fd00::1/64 dev $here nodad',
-			'on ip addr add fd00::2/64 dev $there nodad',
+			'ip addr add fd00::1/64 dev $here',
+			'on ip addr add fd00::2/64 dev $there',
+			// Linux looks first whether somebody else has them.
+			'sleep 4',
 			'ping -c 3 -W 30 10.0.0.2 >/dev/null && echo ping4=ok',
 			'ping6 -c 3 -W 30 fd00::2 >/dev/null && echo ping6=ok',
 			'ping -c 3 -s 20000 -W 30 10.0.0.2 >/dev/null && echo fragments=ok',
