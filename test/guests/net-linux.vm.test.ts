@@ -40,9 +40,6 @@ for (const bus of ['pci', 'mmio'] as const)
 			'sleep 1',
 			'here=$(basename $(dirname $(grep -l 00:01$ /sys/class/net/*/address)))',
 			'there=$(basename $(dirname $(grep -l 00:02$ /sys/class/net/*/address)))',
-			'cd /sys/class/net/$here',
-			'echo mtu=$(cat mtu) speed=$(cat speed 2>/dev/null) queues=$(ls -d queues/rx-* | wc -l)',
-			'cd /',
 			'unshare -n sleep 10000 & other=$!',
 			'sleep 1',
 			'ip link set $there netns $other',
@@ -58,6 +55,10 @@ for (const bus of ['pci', 'mmio'] as const)
 			'ping -c 3 -W 30 10.0.0.2 >/dev/null && echo ping4=ok',
 			'ping6 -c 3 -W 30 fd00::2 >/dev/null && echo ping6=ok',
 			'ping -c 3 -s 20000 -W 30 10.0.0.2 >/dev/null && echo fragments=ok',
+			// Only an interface that is up says how fast it is.
+			'cd /sys/class/net/$here',
+			'echo mtu=$(cat mtu) speed=$(cat speed 2>/dev/null) queues=$(ls -d queues/rx-* | wc -l)',
+			'cd /',
 			// It ends with what it takes, not with what it is given: somebody holds that open.
 			'mkfifo /f; (sleep 9999 >/f &)',
 			send,
