@@ -36,6 +36,11 @@ export class Segments {
 		return this.#payload;
 	}
 
+	/** The frame that has been begun is of IPv6, and not of IPv4. */
+	get isV6(): boolean {
+		return this.#isV6;
+	}
+
 	/** Segments of the frame that has been begun. */
 	get count(): number {
 		const {length} = this.#frame as Frame;

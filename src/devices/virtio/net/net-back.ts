@@ -95,7 +95,6 @@ export class NetBack implements VirtioBack {
 		this.#receiver.tell();
 		this.#isRunning = false;
 		await this.#endpoint?.stop();
-		this.#transmitter.forget();
 	}
 
 	inFlight(): string | undefined {

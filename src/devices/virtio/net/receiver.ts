@@ -9,7 +9,7 @@ import type {NetStateView} from './state.ts';
 /** Receive queue of a pair. */
 export const receiveQueue = (pair: number): number => 2 * pair;
 
-/** Buffers that one frame may lie in: as many as a queue has. */
+/** Buffers that one frame may lie in: as many as the largest queue has. */
 const mostBuffers = 256;
 
 /** What the driver does to frames by itself, by how they are to be cut. */
@@ -90,9 +90,10 @@ export class Receiver {
 				this.#counters.receivedWrong++;
 				return true;
 			}
-			const isV6 = frame.view.getUint16(12) === 0x86dd;
-			const feature = segmentationFeature[frame.segmentation]?.(isV6);
-			if (feature === undefined || !this.#takes(feature)) return this.#giveSegments(queue, pair);
+			const feature = segmentationFeature[frame.segmentation]?.(this.#segments.isV6);
+			// The checksum of one that is to be cut is still to be made.
+			const isTaken = feature !== undefined && this.#takes(feature) && this.#takes('guestChecksum');
+			if (!isTaken) return this.#giveSegments(queue, pair);
 		} else if (frame.needsChecksum && !this.#takes('guestChecksum')) {
 			finishChecksum(frame);
 			this.#counters.receivedFinished++;
@@ -115,7 +116,7 @@ export class Receiver {
 	/** Writes a frame into as many buffers as it takes. False where the driver has not given that many. */
 	#put(queue: VirtQueue, pair: number, frame: Frame): boolean {
 		const whole = VnetHeader.size + frame.length;
-		const most = this.#services.has('mergeable') ? mostBuffers : 1;
+		const most = this.#services.has('mergeable') ? Math.min(mostBuffers, queue.size) : 1;
 		let [count, room] = [0, 0];
 		while (room < whole && count < most) {
 			const chain = queue.next();

@@ -55,11 +55,6 @@ export class Transmitter {
 		}
 	}
 
-	/** What waits is lost. */
-	forget(): void {
-		this.#waiting = 'nothing';
-	}
-
 	/** Reads a frame and what is said of it, all of which may be a lie. */
 	#read(chain: Chain): boolean {
 		const length = chain.readable - VnetHeader.size;

@@ -105,6 +105,19 @@ test('a guest waits for an endpoint without room, and loses nothing: frames and 
 	t.is(nic.driver.used(1).length, 1);
 });
 
+test('a pause loses nothing of what waits for an endpoint', async (t) => {
+	const nic = await NetMachine.begin({features: all, takes: noOffloads});
+	const {endpoint, machine} = nic;
+	endpoint.most = 1;
+	await nic.send(large(3000));
+	await machine.stop();
+	machine.start();
+	endpoint.most = 99;
+	endpoint.nic.room();
+	await machine.run();
+	t.deepEqual(Buffer.concat(endpoint.sent.map(payloadOf)), Buffer.from(bytesOf(3000)));
+});
+
 test('a large frame lies in several buffers, which the driver sees together and is told of once', async (t) => {
 	const nic = await NetMachine.begin({features: all});
 	await nic.offerBuffers([1500, 1500, 3000, 1500]);
@@ -183,6 +196,36 @@ test('frames that no buffers could hold are lost, and so are buffers without roo
 	await merged.offerBuffers([4, 2000]);
 	t.true(merged.endpoint.nic.receive(plain(500)));
 	t.is(merged.counters['receivedWrong'], 1);
+});
+
+test('a frame that is longer than all buffers of a full queue is lost, and keeps no other waiting', async (t) => {
+	const nic = await NetMachine.begin({features: all, queueSize: 8});
+	await nic.offerBuffers(new Array<number>(8).fill(1500));
+	t.true(nic.endpoint.nic.receive(plain(20_000)));
+	t.is(nic.counters['receivedWrong'], 1);
+	await nic.machine.run();
+	nic.driver.used(0);
+	await nic.offerBuffers(new Array<number>(8).fill(1500));
+	t.true(nic.endpoint.nic.receive(plain(11_000)));
+	await nic.machine.run();
+	t.is(nic.received()[0]?.buffers, 8);
+});
+
+test('frames to be cut go to a driver that takes them as they are, under tags too', async (t) => {
+	const udp = (v6: boolean) => {
+		const frame = packet({payload: bytesOf(2000), partial: true, udp: true, vlan: 5, v6});
+		frame.segmentation = Segmentation.UDP;
+		frame.segmentBytes = 1000;
+		return frame;
+	};
+	const nic = await NetMachine.begin({features: ['mergeable', 'guestChecksum', 'guestUdp4']});
+	await nic.offerBuffers([3000, 3000, 3000]);
+	for (const v6 of [false, true]) t.true(nic.endpoint.nic.receive(udp(v6)));
+	await nic.machine.run();
+	t.deepEqual(
+		nic.received().map(({header}) => header.segmentation),
+		[Segmentation.UDP, Segmentation.NONE, Segmentation.NONE],
+	);
 });
 
 test('what is no frame, or lies, is counted and goes nowhere', async (t) => {
@@ -353,6 +396,15 @@ test('a driver turns off what it does to frames, and on again', async (t) => {
 	]);
 	t.is(await nic.ask(5, 0, 0x82, 1, 0, 0, 0, 0, 0, 0), 0);
 	t.deepEqual(await flags(), [[1, 1]]);
+	t.is(await nic.ask(5, 0, 0x80, 0, 0, 0, 0, 0, 0, 0), 0);
+	t.deepEqual(
+		await flags(),
+		[
+			[0, 0],
+			[0, 0],
+		],
+		'who takes no checksums takes no segments',
+	);
 });
 
 test('frames come by as many pairs of queues as the driver says, those of a flow by one', async (t) => {

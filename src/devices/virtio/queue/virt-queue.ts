@@ -42,6 +42,11 @@ export class VirtQueue {
 		this.#ring = parts.packed ? new PackedRing(parts) : new SplitRing(parts);
 	}
 
+	/** Most chains that the driver can have made available at once. */
+	get size(): number {
+		return this.#parts.place.size;
+	}
+
 	/** Chains that the device has taken and not completed. */
 	get inFlight(): number {
 		return this.#count;
