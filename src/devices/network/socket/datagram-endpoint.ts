@@ -3,6 +3,7 @@ import {
 	type EndpointHost,
 	Frame,
 	leastFrameBytes,
+	mostFrameBytes,
 	type Nic,
 	noOffloads,
 } from '#devices/network/endpoint';
@@ -33,7 +34,8 @@ export class DatagramEndpoint implements Endpoint {
 	readonly #host: EndpointHost;
 	readonly #counters: ViewOf<typeof SocketCounters>;
 	readonly #fd: number;
-	readonly #frame = new Frame();
+	/** With room for one byte more, by which one that is too long is known. */
+	readonly #frame = new Frame(mostFrameBytes + 1);
 	#watch: Watch | undefined;
 	#isRunning = false;
 	/** The guest has no room for the frame that was read last; the other's socket has none. */
@@ -130,7 +132,7 @@ export class DatagramEndpoint implements Endpoint {
 		for (let count = 0; count < framesPerTurn; count++) {
 			const length = read(this.#fd, this.#frame.bytes);
 			if (length < 0) return;
-			if (length < leastFrameBytes) {
+			if (length < leastFrameBytes || length > mostFrameBytes) {
 				this.#counters.wrong++;
 				continue;
 			}

@@ -4,7 +4,7 @@ import {createServer, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import type {Endpoint, EndpointHost, Frame} from '#devices/network/endpoint';
+import {type Endpoint, type EndpointHost, Frame, mostFrameBytes} from '#devices/network/endpoint';
 import {packet, TestNic} from '#devices/network/testing';
 import {EpollReactor} from '#support/reactor';
 import {SocketCounters} from './counters.ts';
@@ -160,6 +160,7 @@ test('a stream is written as QEMU has it', async (t) => {
 	const [data] = (await new Promise((resolve) => peers[0]?.once('data', (...got) => resolve(got)))) as [Buffer];
 	t.is(data.readUInt32BE(0), frame(5).length);
 	t.true(data.subarray(4).equals(plain(frame(5))));
+	t.is(sender.nic.rooms, 0, 'no frame was refused');
 	await sender.endpoint.dispose();
 	server.close();
 });
@@ -181,6 +182,20 @@ test('two machines by datagrams, one of which comes later', async (t) => {
 	second.nic.most = Number.POSITIVE_INFINITY;
 	second.endpoint.room();
 	await until(() => second.nic.received.length === many.length + 1);
+	for (const {endpoint} of [first, second]) await endpoint.dispose();
+});
+
+test('a datagram that is longer than any frame is none, and nothing of it passes', async (t) => {
+	const [a, b] = [newPath(), newPath()];
+	const first = await open({kind: 'dgram', local: a, remote: b});
+	const second = await open({kind: 'dgram', local: b, remote: a});
+	for (const length of [mostFrameBytes + 1, mostFrameBytes + 5000, mostFrameBytes]) {
+		const long = new Frame(length);
+		long.become(length);
+		await sendAll(first, [long]);
+	}
+	await until(() => second.nic.received.some(({length}) => length === mostFrameBytes));
+	t.deepEqual([second.counters.wrong, second.nic.received.length], [2, 1]);
 	for (const {endpoint} of [first, second]) await endpoint.dispose();
 });
 

@@ -57,6 +57,8 @@ export class StreamEndpoint implements Endpoint {
 	readonly #outView = new DataView(this.#out.buffer);
 	#outStart = 0;
 	#outEnd = 0;
+	/** A frame of the guest's has been refused. */
+	#isFull = false;
 
 	private constructor(place: StreamPlace, nic: Nic, host: EndpointHost, listener: number) {
 		this.#place = place;
@@ -90,7 +92,10 @@ export class StreamEndpoint implements Endpoint {
 			this.#counters.lost++;
 			return true;
 		}
-		if (this.#outStart < this.#outEnd) return false;
+		if (this.#outStart < this.#outEnd) {
+			this.#isFull = true;
+			return false;
+		}
 		this.#outView.setUint32(0, frame.length);
 		this.#out.set(frame.bytes.subarray(0, frame.length), prefixBytes);
 		[this.#outStart, this.#outEnd] = [0, prefixBytes + frame.length];
@@ -166,7 +171,7 @@ export class StreamEndpoint implements Endpoint {
 	#left(): void {
 		this.#leave();
 		this.#nic.carrier(false);
-		this.#nic.room();
+		this.#hasRoom();
 		// Whoever goes as soon as it comes is not run after.
 		if (this.#isRunning) this.#retry = this.#host.reactor.after(retryNs, () => this.#reach());
 	}
@@ -195,6 +200,13 @@ export class StreamEndpoint implements Endpoint {
 		}
 	}
 
+	/** The frame that was refused is taken now, or lost. */
+	#hasRoom(): void {
+		if (!this.#isFull) return;
+		this.#isFull = false;
+		this.#nic.room();
+	}
+
 	#flush(): void {
 		if (this.#outStart === this.#outEnd) return;
 		const count = write(this.#fd, this.#out.subarray(this.#outStart, this.#outEnd));
@@ -203,7 +215,7 @@ export class StreamEndpoint implements Endpoint {
 			return;
 		}
 		this.#outStart += Math.max(0, count);
-		if (this.#outStart === this.#outEnd) this.#nic.room();
+		if (this.#outStart === this.#outEnd) this.#hasRoom();
 		this.#interest();
 	}
 
