@@ -15,7 +15,7 @@ import {f64, u32, type ViewOf, wire} from '#support/wire';
 
 /** What a tap interface tells the machine's owner. */
 export const TapCounters = wire('network-tap', {
-	/** Frames of the guest's that the host did not take, and why the last one was not. */
+	/** Frames of the guest's that the host did not take, and why the last one was not, or the interface has gone. */
 	lost: f64,
 	errno: u32,
 	padding: u32,
@@ -52,6 +52,8 @@ export class TapEndpoint implements Endpoint {
 	/** The guest has no room for the frame that was read last; the interface has none for the guest's. */
 	#isBlocked = false;
 	#isFull = false;
+	/** The host has taken the interface away. */
+	#isGone = false;
 
 	/** @throws VmmError NETWORK_TAP_UNUSABLE */
 	constructor(name: string, nic: Nic, host: EndpointHost) {
@@ -112,7 +114,7 @@ export class TapEndpoint implements Endpoint {
 
 	#interest(): void {
 		const [readable, writable] = [!this.#isBlocked, this.#isFull];
-		if (!this.#isRunning || (!readable && !writable)) {
+		if (!this.#isRunning || this.#isGone || (!readable && !writable)) {
 			this.#watch?.close();
 			this.#watch = undefined;
 		} else if (this.#watch !== undefined) this.#watch.interest(readable, writable);
@@ -128,10 +130,26 @@ export class TapEndpoint implements Endpoint {
 		}
 	}
 
+	/** An interface that was taken away is ready for ever, and never comes back to this descriptor. */
+	#gone(errno: number): void {
+		this.#isGone = true;
+		this.#counters.errno = errno;
+		this.#interest();
+		this.#nic.carrier(false);
+		// What waited for it is lost.
+		if (this.#isFull) this.#nic.room();
+		this.#isFull = false;
+	}
+
 	#receive(): void {
-		for (let count = 0; count < framesPerTurn; count++) {
-			const length = read(this.#fd, this.#bytes) - VnetHeader.size;
-			if (length < leastFrameBytes) return;
+		for (let turn = 0; turn < framesPerTurn; turn++) {
+			const count = read(this.#fd, this.#bytes);
+			if (count < 0) {
+				if (!transient.has(-count)) this.#gone(-count);
+				return;
+			}
+			const length = count - VnetHeader.size;
+			if (length < leastFrameBytes) continue;
 			this.#header.$bytes.set(this.#bytes.subarray(0, VnetHeader.size));
 			this.#frame.bytes.set(this.#bytes.subarray(VnetHeader.size, VnetHeader.size + length));
 			this.#frame.become(length);

@@ -22,6 +22,7 @@ const mayHaveTap =
 			// The one whose checksum is wrong is not among them.
 			lengths: [500, 600, ...(udp ? [1000, 1000, 500] : []), 800],
 			again: 'NETWORK_TAP_UNUSABLE',
+			gone: {carriers: [false], lost: 1},
 		});
 		t.log(`UDP is ${udp ? '' : 'not '}cut by this kernel`);
 	},

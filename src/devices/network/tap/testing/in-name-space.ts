@@ -69,9 +69,17 @@ const again = (() => {
 	}
 })();
 socket.close();
+// The host takes the interface away.
+ip('link', 'del', 'ovm0');
+await until(() => nic.carriers.length > 0);
+tap.send(whole);
+tap.stop();
+tap.start();
+await new Promise<void>((resolve) => void reactor.after(20e6, resolve));
+const gone = {carriers: nic.carriers, lost: TapCounters.on(memory, 0).lost};
 tap.stop();
 tap.dispose();
 reactor.close();
 await running;
 const lengths = messages.map(({length}) => length);
-process.stdout.write(JSON.stringify({fromKernel, sound, lengths, udp: tap.takes.udp, again}));
+process.stdout.write(JSON.stringify({fromKernel, sound, lengths, udp: tap.takes.udp, again, gone}));
