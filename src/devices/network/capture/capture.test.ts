@@ -97,6 +97,36 @@ test('a file that the host does not take ends the capture, and nothing else', as
 	});
 });
 
+test('a file that the host stops taking ends with a whole frame, and what is not in it is counted', async (t) => {
+	const path = join(folder, 'cut');
+	const script = `
+		import {packet} from '#devices/network/testing';
+		import {Capture, CaptureCounters} from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
+		import {TestEndpoint} from '#devices/network/testing';
+		const counters = CaptureCounters.on(new SharedArrayBuffer(CaptureCounters.byteLength));
+		const made = await Capture.open(${JSON.stringify(path)}, {track: (promise) => void promise}, counters);
+		const endpoint = made.wrap(new TestEndpoint());
+		const frame = packet({payload: new Uint8Array(5000)});
+		for (let round = 0; round < 5; round++) {
+			for (let count = 0; count < 10; count++) endpoint.send(frame);
+			// Those of this turn are being written; more come meanwhile.
+			await Promise.resolve();
+			endpoint.send(frame);
+			await endpoint.stop();
+		}
+		await endpoint.dispose();
+		const {frames, lost, failed} = counters;
+		process.stdout.write(JSON.stringify({frames, lost, failed}));
+	`;
+	// The kernel takes no more than 128 KiB of any file.
+	const limited = 'ulimit -f 128; exec "$0" --import=tsx --input-type=module -e "$1"';
+	const said = execFileSync('bash', ['-c', limited, process.execPath, script], {encoding: 'utf8'});
+	const {frames, lost, failed} = JSON.parse(said);
+	t.deepEqual([frames + lost, failed], [55, 1]);
+	t.true(frames >= 10);
+	t.is(packetsOf(path).length, frames);
+});
+
 const hasTcpdump = (() => {
 	try {
 		execFileSync('tcpdump', ['--version'], {stdio: 'ignore'});

@@ -7,6 +7,7 @@ import {Direction, fileHeader, packetBytes, writePacket} from './pcapng.ts';
 
 /** What a capture tells the machine's owner. */
 export const CaptureCounters = wire('network-capture', {
+	/** Frames in the file. */
 	frames: f64,
 	/** Frames that are not in the file, which took its time, or any more. */
 	lost: f64,
@@ -35,6 +36,8 @@ export class Capture {
 	#filling = new DataView(new ArrayBuffer(roomBytes));
 	#spare = new DataView(new ArrayBuffer(roomBytes));
 	#used = 0;
+	/** Frames that wait. */
+	#waiting = 0;
 	#writing: Promise<void> | undefined;
 	#position: number;
 
@@ -115,7 +118,7 @@ export class Capture {
 		const isTaken = pass();
 		// An answer on the spot is behind it, and stays.
 		if (!isTaken && this.#used === after) this.#used = before;
-		else if (isThere) this.#counters.frames++;
+		else if (isThere) this.#waiting++;
 		else this.#counters.lost++;
 		if (this.#used > 0) this.#write();
 		return isTaken;
@@ -139,17 +142,29 @@ export class Capture {
 		// What comes in this turn of the thread goes together.
 		await Promise.resolve();
 		while (this.#used > 0) {
-			const [full, length] = [this.#filling, this.#used];
-			[this.#filling, this.#spare, this.#used] = [this.#spare, full, 0];
-			try {
-				const {bytesWritten} = await this.#file.write(full, 0, length, this.#position);
-				this.#position += bytesWritten;
-				if (bytesWritten < length) this.#counters.failed = 1;
-			} catch {
-				this.#counters.failed = 1;
-			}
+			const [full, length, frames] = [this.#filling, this.#used, this.#waiting];
+			[this.#filling, this.#spare, this.#used, this.#waiting] = [this.#spare, full, 0, 0];
+			if (await this.#put(full, length)) this.#counters.frames += frames;
+			else this.#counters.lost += frames;
 		}
 		this.#writing = undefined;
+	}
+
+	/** False where the file has not all of it, and then nothing of it: a reader finds whole blocks. */
+	async #put(blocks: DataView, length: number): Promise<boolean> {
+		if (this.#counters.failed !== 0) return false;
+		try {
+			const {bytesWritten} = await this.#file.write(blocks, 0, length, this.#position);
+			if (bytesWritten === length) {
+				this.#position += length;
+				return true;
+			}
+		} catch {
+			// It is told by the counters.
+		}
+		this.#counters.failed = 1;
+		await this.#file.truncate(this.#position).catch(() => {});
+		return false;
 	}
 
 	async #written(): Promise<void> {
