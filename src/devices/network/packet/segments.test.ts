@@ -94,6 +94,21 @@ test('what says of itself what it is not is not cut', (t) => {
 	}
 });
 
+test('headers that are most of a frame are copied into no segments', (t) => {
+	const made = (headers: number) => {
+		const frame = large({segmentation: Segmentation.TCP6, v6: true}, 9000, 48);
+		// Of IPv6 others may stand before that of TCP: all of them are in each segment.
+		const moved = headers - 20 - 54;
+		frame.bytes.copyWithin(54 + moved, 54, frame.length);
+		frame.length += moved;
+		frame.checksumStart += moved;
+		return cut(frame);
+	};
+	t.is(made(512).length, Math.ceil(9000 / 48));
+	t.is(made(513).length, 0);
+	t.is(made(50_000).length, 0);
+});
+
 for (const parts of [{}, {v6: true}, {udp: true}, {udp: true, v6: true, vlan: 3}])
 	test(`a checksum that was left is made, of ${JSON.stringify(parts)}`, (t) => {
 		for (let length = 0; length < 70; length++) {

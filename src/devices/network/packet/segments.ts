@@ -18,6 +18,8 @@ const [finAndPush, congestionReduced] = [0x09, 0x80];
  * that asks for smaller ones asks for more work than it does.
  */
 const mostSegments = 1366;
+/** The longest headers, which are in each segment: those of IPv6 may be as long as the frame, and a guest's then be a thousand times that. */
+const mostHeaderBytes = 512;
 
 /** Cuts a frame into plain ones. It is used again and again. */
 export class Segments {
@@ -102,7 +104,7 @@ export class Segments {
 		if (length < least || !this.#isIpHeader(view)) return false;
 		if (frame.checksumOffset !== (this.#isTcp ? Tcp.CHECKSUM : Udp.CHECKSUM)) return false;
 		this.#payload = this.#isTcp ? transport + (view.getUint8(transport + Tcp.OFFSET) >>> 4) * 4 : least;
-		return this.#payload >= least && this.#payload <= length;
+		return this.#payload >= least && this.#payload <= Math.min(length, mostHeaderBytes);
 	}
 
 	/** Of IPv6 there may be further headers between the two. */
