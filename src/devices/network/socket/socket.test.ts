@@ -1,6 +1,6 @@
 import {type ChildProcess, execFileSync, spawn} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
-import {createServer, type Socket} from 'node:net';
+import {connect, createServer, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
@@ -121,7 +121,6 @@ test('a guest without room keeps what comes in the socket, and its sender waits'
 test('who sends what is no frame is let go of, and the next one is served', async (t) => {
 	const path = newPath();
 	const listener = await open({kind: 'stream', path, listens: true});
-	const {connect} = await import('node:net');
 	for (const prefix of [
 		[0, 0, 0, 0],
 		[0, 0, 0, 13],
@@ -163,6 +162,52 @@ test('a stream is written as QEMU has it', async (t) => {
 	t.is(sender.nic.rooms, 0, 'no frame was refused');
 	await sender.endpoint.dispose();
 	server.close();
+});
+
+test('a host without a descriptor for who comes has its thread sleep until it is tried again', async (t) => {
+	const path = newPath();
+	const script = `
+		import {openSync, closeSync} from 'node:fs';
+		import {streamKind} from ${JSON.stringify(new URL('kinds.ts', import.meta.url).href)};
+		import {TestNic} from '#devices/network/testing';
+		import {EpollReactor} from '#support/reactor';
+		const reactor = new EpollReactor();
+		const running = reactor.run();
+		let calls = 0;
+		const counting = {
+			watch: (fd, interest, ready) => reactor.watch(fd, interest, (state) => { calls++; ready(state); }),
+			after: (delay, expired) => reactor.after(delay, expired),
+			defer: (action) => reactor.defer(action),
+		};
+		const sleep = (ms) => new Promise((resolve) => void reactor.after(ms * 1e6, resolve));
+		const nic = new TestNic();
+		const host = {reactor: counting, memory: new SharedArrayBuffer(64), offset: 0, common: undefined, track() {}};
+		const endpoint = await streamKind.open({kind: 'stream', path: ${JSON.stringify(path)}, listens: true}, nic, host);
+		const taken = [];
+		for (;;) try { taken.push(openSync('/dev/null')); } catch { break; }
+		endpoint.start();
+		process.stdout.write('ready');
+		while (calls === 0) await sleep(1);
+		await sleep(200);
+		const [before] = [calls];
+		for (const fd of taken) closeSync(fd);
+		while (nic.carriers.at(-1) !== true) await sleep(1);
+		process.stdout.write(' ' + before);
+		await endpoint.dispose();
+		reactor.close();
+		await running;
+	`;
+	const limited = 'ulimit -n 100; exec "$0" --import=tsx --input-type=module -e "$1"';
+	const child = spawn('bash', ['-c', limited, process.execPath, script], {stdio: ['ignore', 'pipe', 'inherit']});
+	let said = '';
+	child.stdout?.on('data', (data) => (said += data));
+	await until(() => said === 'ready' || child.exitCode !== null);
+	const peer = connect(path);
+	await until(() => child.exitCode !== null);
+	peer.destroy();
+	t.regex(said, /^ready \d+$/);
+	// One that does not sleep is there thousands of times.
+	t.true(Number(said.split(' ')[1]) < 20, said);
 });
 
 test('two machines by datagrams, one of which comes later', async (t) => {

@@ -19,6 +19,8 @@ const prefixBytes = 4;
 const bufferBytes = 2 * (prefixBytes + mostFrameBytes);
 /** Time between attempts to reach somebody. */
 const retryNs = 500e6;
+/** Those of accept(2) that concern alone who came, who is as if never there. */
+const clientLeft = new Set<number>([Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED]);
 const transient = new Set<number>([Errno.EAGAIN, Errno.EWOULDBLOCK, Errno.EINTR]);
 
 /** A path of a Unix socket, at which somebody else listens, or this does. */
@@ -141,6 +143,17 @@ export class StreamEndpoint implements Endpoint {
 	#accept(): void {
 		const fd = accept(this.#listener);
 		if (fd >= 0) this.#met(fd);
+		else if (!clientLeft.has(-fd)) {
+			// The host has no descriptor for who is there, who keeps the listener readable meanwhile.
+			this.#counters.errno = -fd;
+			this.#waiting?.close();
+			this.#waiting = undefined;
+			this.#tryLater();
+		}
+	}
+
+	#tryLater(): void {
+		this.#retry = this.#host.reactor.after(retryNs, () => this.#reach());
 	}
 
 	async #connect(): Promise<void> {
@@ -151,7 +164,7 @@ export class StreamEndpoint implements Endpoint {
 		} else if (fd >= 0) this.#met(fd);
 		else {
 			this.#counters.errno = -fd;
-			if (this.#isRunning) this.#retry = this.#host.reactor.after(retryNs, () => this.#reach());
+			if (this.#isRunning) this.#tryLater();
 		}
 	}
 
@@ -173,7 +186,7 @@ export class StreamEndpoint implements Endpoint {
 		this.#nic.carrier(false);
 		this.#hasRoom();
 		// Whoever goes as soon as it comes is not run after.
-		if (this.#isRunning) this.#retry = this.#host.reactor.after(retryNs, () => this.#reach());
+		if (this.#isRunning) this.#tryLater();
 	}
 
 	#leave(): void {
