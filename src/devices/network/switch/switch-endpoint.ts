@@ -1,6 +1,6 @@
 import {allOffloads, type Endpoint, type EndpointHost, Frame, type Nic} from '#devices/network/endpoint';
 import {errorTable} from '#support/errors';
-import {close, drainEventfd, eventfd, signalEventfd} from '#support/ffi';
+import {close, drainEventfd, errnoName, eventfd, signalEventfd} from '#support/ffi';
 import type {Watch} from '#support/reactor';
 import {f64, type ViewOf, wire} from '#support/wire';
 import {AddressTables} from './address-tables.ts';
@@ -15,8 +15,9 @@ const switchError = errorTable({
 		message: `The switch ${c.name} has no port left: ${mostPorts} are taken`,
 		remedy: 'Give the NIC a switch of another name',
 	}),
+	/** `errno` is negated, as the FFI returns it. */
 	NETWORK_SWITCH_UNUSABLE: (c: {name: string; errno: number}) => ({
-		message: `There can be no port of the switch ${c.name}: errno ${-c.errno}`,
+		message: `There can be no port of the switch ${c.name}: ${errnoName(c.errno)}`,
 		remedy: 'Let the process have more open files: ulimit -n',
 	}),
 });

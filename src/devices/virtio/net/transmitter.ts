@@ -85,6 +85,10 @@ export class Transmitter {
 		const waiting = this.#waiting;
 		if (waiting === 'nothing') return true;
 		this.#waiting = 'nothing';
+		if (this.#state.isDown !== 0) {
+			this.#counters.sentDropped++;
+			return true;
+		}
 		if (waiting === 'frame') return this.#pass(this.#frame, waiting);
 		if (this.#pass(this.#segment, waiting)) this.#passSegments();
 		return this.#waiting === 'nothing';

@@ -272,6 +272,16 @@ test('the owner takes the link down and up while the driver runs, and the networ
 	t.is(nic.status, NetStatus.LINK_UP);
 	await nic.send(plain());
 	t.is(endpoint.sent.length, 1);
+	endpoint.most = 1;
+	await nic.send(plain());
+	await command(false);
+	endpoint.most = 99;
+	endpoint.nic.room();
+	await machine.run();
+	await command(true);
+	t.deepEqual([endpoint.sent.length, nic.counters['sentDropped']], [1, 2], 'what waited is lost with the link');
+	await nic.send(plain());
+	t.is(endpoint.sent.length, 2);
 	endpoint.nic.carrier(false);
 	t.is(nic.status, 0);
 	await command(true);
