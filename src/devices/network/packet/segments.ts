@@ -1,9 +1,7 @@
-import {type Frame, leastFrameBytes, Segmentation} from '#devices/network/endpoint';
+import {type Frame, Segmentation} from '#devices/network/endpoint';
 import {addWords, checksumOf} from './checksum.ts';
+import {EtherType, packetOffset} from './ether-type.ts';
 
-const EtherType = {IPV4: 0x0800, VLAN: 0x8100, IPV6: 0x86dd, SERVICE_VLAN: 0x88a8} as const;
-/** Tags that may stand before a packet. */
-const mostTags = 2;
 const [tcp, udp] = [6, 17];
 /** Offsets in the headers of IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293) and UDP (RFC 768). */
 const Ip4 = {LENGTH: 2, ID: 4, CHECKSUM: 10, ADDRESSES: 12, LEAST: 20} as const;
@@ -85,13 +83,9 @@ export class Segments {
 	#find(frame: Frame): boolean {
 		const view = frame.view;
 		const {length, checksumStart: transport} = frame;
-		let packet = leastFrameBytes;
-		let type = length < packet ? 0 : view.getUint16(packet - 2);
-		for (let tags = 0; type === EtherType.VLAN || type === EtherType.SERVICE_VLAN; tags++) {
-			packet += 4;
-			if (tags === mostTags || length < packet) return false;
-			type = view.getUint16(packet - 2);
-		}
+		const packet = packetOffset(frame);
+		if (packet === undefined) return false;
+		const type = view.getUint16(packet - 2);
 		this.#packet = packet;
 		this.#transport = transport;
 		this.#isV6 = type === EtherType.IPV6;

@@ -1,5 +1,5 @@
 import {Frame, leastFrameBytes, mostFrameBytes, Segmentation} from '#devices/network/endpoint';
-import {finishChecksum, Segments, VnetHeader, writeHeader} from '#devices/network/packet';
+import {finishChecksum, flowHash, Segments, VnetHeader, writeHeader} from '#devices/network/packet';
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import type {NetCountersView} from './counters.ts';
 import {driverTakes, type NetFeature, type NetServices} from './features.ts';
@@ -69,15 +69,10 @@ export class Receiver {
 	}
 
 	/** A flow has one queue, so that its frames keep their order (5.1.6.5.5). */
-	#pairOf({view, length}: Frame): number {
+	#pairOf(frame: Frame): number {
 		const {pairs} = this.#state;
 		if (pairs <= 1 || !this.#services.has('pairs')) return 0;
-		let hash = 0;
-		// Addresses and ports of IPv4 and of IPv6, and what is there of anything else.
-		const [from, end] = view.getUint16(12) === 0x86dd ? [22, 58] : [26, 38];
-		for (let at = from; at + 4 <= Math.min(end, length); at += 4)
-			hash = Math.imul(hash ^ view.getUint32(at), 0x9e37_79b1);
-		return ((hash >>> 16) ^ (hash & 0xffff)) % Math.min(pairs, this.#pairs);
+		return flowHash(frame) % Math.min(pairs, this.#pairs);
 	}
 
 	#takes(feature: NetFeature): boolean {

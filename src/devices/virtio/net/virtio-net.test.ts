@@ -444,6 +444,32 @@ test('frames come by as many pairs of queues as the driver says, those of a flow
 	t.is(nic.endpoint.sent.length, 1);
 });
 
+for (const vlan of [undefined, 5])
+	for (const isCut of [false, true])
+		test(`${isCut ? 'fragments' : 'frames'} of a flow come by one queue${vlan === undefined ? '' : ' in a VLAN'}, whatever numbers they have`, async (t) => {
+			const nic = await NetMachine.begin({features: [...all, 'control', 'pairs'], queues: 4, queueSize: 32});
+			t.is(await nic.ask(4, 0, 4, 0), 0);
+			for (let pair = 0; pair < 4; pair++) await nic.offerBuffers(new Array<number>(16).fill(1500), pair);
+			for (let number = 0; number < 16; number++) {
+				const frame = packet({...(vlan !== undefined && {vlan})});
+				const start = vlan === undefined ? 14 : 18;
+				frame.view.setUint16(start + 4, number);
+				frame.view.setUint16(start + 10, number * 0x1234);
+				if (isCut) {
+					// The first has the ports; the last has none behind it.
+					frame.view.setUint16(start + 6, (number < 15 ? 0x2000 : 0) + number);
+					if (number > 0) frame.view.setUint32(start + 20, number * 0x0123_4567);
+				}
+				t.true(nic.endpoint.nic.receive(frame));
+			}
+			await nic.machine.run();
+			const got = [0, 1, 2, 3].map((pair) => nic.received(pair).length);
+			t.deepEqual(
+				got.filter((count) => count > 0),
+				[16],
+			);
+		});
+
 test('features that need others are not agreed on without them', async (t) => {
 	for (const features of [['guestTcp4'], ['hostUdp'], ['announce'], ['hostChecksum', 'hostCongestion']] as const) {
 		const nic = await NetMachine.begin({features});
