@@ -7,7 +7,7 @@ export const SocketCounters = wire('network-socket', {
 	connected: u32,
 	/** Errno of the last attempt to reach somebody. */
 	errno: u32,
-	/** Frames of the guest's that nobody was there for. */
+	/** Frames of the guest's that nobody was there for, or no longer than for a part. */
 	lost: f64,
 	/** What came is no frame, and its sender was let go of. */
 	wrong: f64,

@@ -182,6 +182,7 @@ export class StreamEndpoint implements Endpoint {
 
 	/** Nobody is there any more: the next one is waited for. */
 	#left(): void {
+		if (this.#outStart < this.#outEnd) this.#counters.lost++;
 		this.#leave();
 		this.#nic.carrier(false);
 		this.#hasRoom();
