@@ -367,6 +367,8 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	workers?(config: C): number;
 	/** Bytes of the host's memory that its backs have together: zero at first, and in no snapshot but for {@link savedMemory}. */
 	hostMemory?(config: C): number;
+	/** Memory of the host's that its backs have in common with those of other devices and machines of this process: the same name, the same memory. */
+	commonMemory?(config: C): CommonMemory | undefined;
 	/** Parts of {@link hostMemory} that snapshots have, which begins with a page where there are any. Backs check what they find there: it may be anybody's. */
 	savedMemory?(config: C): readonly SavedMemory[];
 	/** Interrupt outputs, by their names. */
@@ -379,6 +381,13 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	front(config: C, state: FieldsView<T>, services: S): F;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackParts.locked}. */
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;
+}
+
+/** Memory that devices have in common: zero at first, and in no snapshot. It goes with the last machine that has it. */
+export interface CommonMemory {
+	/** Tells it from others, also to people: `switch/lan`. Of another length it is another one. */
+	readonly name: string;
+	readonly bytes: number;
 }
 
 /** Part of a device's host memory that snapshots have. */
@@ -428,6 +437,8 @@ export interface BackParts extends BackWork {
 	readonly worker: DeviceWorkerPlace;
 	/** Memory that {@link ModelParts.hostMemory} asked for. */
 	readonly hostMemory: SharedArrayBuffer | undefined;
+	/** Memory that {@link ModelParts.commonMemory} asked for. */
+	readonly commonMemory: SharedArrayBuffer | undefined;
 	/** Tells the machine's owner that there is something for it in the host memory: see `DeviceType.report`. */
 	noticed(): void;
 	/** Runs `action` under the device's lock, as an access would. */

@@ -6,6 +6,7 @@ export type {
 	BackServices,
 	BackWork,
 	Bus,
+	CommonMemory,
 	DeviceBack,
 	DeviceCommand,
 	DeviceFront,

@@ -211,7 +211,7 @@ export class DeviceBacks {
 
 	#make(device: AttachedDevice): RunningBack[] {
 		const {model, placed, state, services, target} = device;
-		const {calls, hostMemory} = placed;
+		const {calls, hostMemory, commonMemory} = placed;
 		if (calls === undefined || this.#worker >= calls.workers) return [];
 		const worker = {index: this.#worker, count: calls.workers};
 		const locked = <R>(action: () => R): R => target.locked(action);
@@ -222,7 +222,7 @@ export class DeviceBacks {
 		};
 		const make = (own: Pick<BackParts, 'reactor' | 'track' | 'drained'>) => {
 			const noticed = () => this.#machine.events.noticed();
-			const parts = {...services, ...own, worker, hostMemory, locked, serve, noticed};
+			const parts = {...services, ...own, worker, hostMemory, commonMemory, locked, serve, noticed};
 			if (model.owned === undefined) return model.back?.(placed.config, state, parts);
 			const owned = model.owned.make(placed.config, state, parts);
 			return new OwnedBack(owned, Object.keys(placed.inputs), services.isAsserted);

@@ -4,9 +4,17 @@ import type {Shortage} from '#devices/pci/assignment';
 import {checkPlaces, intxInput} from '#devices/pci/fabric';
 import {intxLine, isFunctionModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
+import {CommonMemories} from './common-memories.ts';
 import {DeviceHeader} from './device-header.ts';
 import {placePages} from './device-pages.ts';
-import {allocateHostMemory, type MachineLayout, type ModelFinder, type PlacedDevice, placeCalls} from './layout.ts';
+import {
+	allocateHostMemory,
+	findCommonMemory,
+	type MachineLayout,
+	type ModelFinder,
+	type PlacedDevice,
+	placeCalls,
+} from './layout.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
 const spaceNames = {low: 'bytes of memory below 4 GiB', high: 'bytes of memory above 4 GiB', io: 'I/O ports'} as const;
@@ -54,6 +62,7 @@ const hotPlugError = errorTable({
 /**
  * The layout of a machine that a device has come to. All that was there keeps its place.
  * @param modules - of all devices, the new one's included
+ * @param commonMemories - that its machine looks for memory in
  * @throws VmmError with a `HOT_PLUG_` or `PCI_` code
  */
 export function withDevice(
@@ -61,6 +70,7 @@ export function withDevice(
 	instance: DeviceInstance,
 	findModel: ModelFinder,
 	modules: readonly string[],
+	commonMemories = new CommonMemories(),
 ): MachineLayout {
 	const {name, kind, config} = instance;
 	const port = instance.place?.on ?? '';
@@ -92,6 +102,7 @@ export function withDevice(
 		inputs: {},
 		calls: placeCalls(instance, model, layout.devices, layout.workers.length),
 		hostMemory: allocateHostMemory(instance, model),
+		commonMemory: findCommonMemory(instance, model, commonMemories),
 		pages: placePages(instance, model, layout.devices),
 	};
 	return {...layout, modules, devices: [...layout.devices, placed], additions: layout.additions + 1};

@@ -1,5 +1,6 @@
 export type {AttachedDevice} from './attached-device.ts';
 export {AttachedMachine, type MachineHost} from './attached-machine.ts';
+export {CommonMemories} from './common-memories.ts';
 export {type BacksOptions, DeviceBacks} from './device-backs.ts';
 export {catchStrays} from './device-code.ts';
 export {type DeviceFailurePolicy, stopTimeout} from './device-failure.ts';

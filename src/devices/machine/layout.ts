@@ -10,6 +10,7 @@ import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#support/mailbox';
 import {allocateSharedPages} from '#support/shared-memory';
+import {CommonMemories} from './common-memories.ts';
 import {DecodeState} from './decode-changes.ts';
 import type {DeviceFailurePolicy} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
@@ -45,6 +46,8 @@ export interface PlacedDevice extends DeviceInstance {
 	readonly calls: PlacedCalls | undefined;
 	/** See `ModelParts.hostMemory`. */
 	readonly hostMemory: SharedArrayBuffer | undefined;
+	/** See `ModelParts.commonMemory`. */
+	readonly commonMemory: SharedArrayBuffer | undefined;
 	/** The memory that BARs of it are. */
 	readonly pages: readonly PlacedPages[];
 }
@@ -139,9 +142,13 @@ export function layOutMachine(
 	findModel: ModelFinder,
 	{
 		wakers,
+		commonMemories = new CommonMemories(),
 		...wiring
 	}: Pick<MachineLayout, 'modules' | 'mailbox'> &
-		Partial<Pick<MachineLayout, 'deviceFailure'>> & {readonly wakers: readonly WakerHandle[]},
+		Partial<Pick<MachineLayout, 'deviceFailure'>> & {
+			readonly wakers: readonly WakerHandle[];
+			readonly commonMemories?: CommonMemories;
+		},
 ): MachineLayout {
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];
@@ -183,6 +190,7 @@ export function layOutMachine(
 			inputs,
 			calls: placeCalls(instance, model, devices, wakers.length),
 			hostMemory: allocateHostMemory(instance, model),
+			commonMemory: findCommonMemory(instance, model, commonMemories),
 			pages: placePages(instance, model, devices),
 		});
 		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
@@ -260,6 +268,21 @@ export function allocateHostMemory(
 		return isSaved ? allocateSharedPages(bytes) : new SharedArrayBuffer(bytes);
 	} catch (cause) {
 		throw machineError('DEVICE_HOST_MEMORY_EXHAUSTED', {name, bytes}, {cause});
+	}
+}
+
+/** @throws VmmError DEVICE_HOST_MEMORY_EXHAUSTED */
+export function findCommonMemory(
+	{name, config}: DeviceInstance,
+	model: AnyDeviceModel,
+	memories: CommonMemories,
+): SharedArrayBuffer | undefined {
+	const wanted = model.commonMemory?.(config);
+	if (wanted === undefined) return undefined;
+	try {
+		return memories.find(wanted);
+	} catch (cause) {
+		throw machineError('DEVICE_HOST_MEMORY_EXHAUSTED', {name, bytes: wanted.bytes}, {cause});
 	}
 }
 

@@ -46,6 +46,11 @@ const answers = {
 	],
 	workers: ['a number', isNumber],
 	hostMemory: ['a number of bytes', isNumber],
+	commonMemory: [
+		'a name and a number of bytes, or nothing',
+		(value: unknown) =>
+			value === undefined || (isPlain(value) && typeof value['name'] === 'string' && isNumber(value['bytes'])),
+	],
 	savedMemory: [
 		'parts of its host memory, each with a name, numbers for offset and length, and whether it may be new',
 		listOf(
@@ -111,6 +116,7 @@ export function answerableType(module: string, type: AnyDeviceType): AnyDeviceTy
 			'doorbells',
 			'workers',
 			'hostMemory',
+			'commonMemory',
 			'savedMemory',
 			'lines',
 			'inputs',

@@ -26,6 +26,7 @@ import {rootComplexType} from '#devices/pci/root-complex';
 import {virtioBalloonMmioType, virtioBalloonPciType} from '#devices/virtio/balloon';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
 import {virtioConsoleMmioType, virtioConsolePciType} from '#devices/virtio/console';
+import {virtioNetMmioType, virtioNetPciType} from '#devices/virtio/net';
 import {virtioPmemType} from '#devices/virtio/pmem';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
 import {virtioScsiMmioType, virtioScsiPciType} from '#devices/virtio/scsi';
@@ -73,6 +74,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioConsoleMmioType,
 	virtioBalloonPciType,
 	virtioBalloonMmioType,
+	virtioNetPciType,
+	virtioNetMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

@@ -285,6 +285,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 			serve: (queue) => this.reactor.defer(() => this.#serve(queue)),
 			noticed() {},
 			worker: {index: 0, count: 1},
+			commonMemory: undefined,
 			hostMemory: hostBytes === undefined ? undefined : new SharedArrayBuffer(hostBytes),
 			locked: (action) => this.#withLock(action),
 		};

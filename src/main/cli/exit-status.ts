@@ -58,6 +58,7 @@ export const exitStatuses = {
 			'PCIE_*',
 			'HOT_PLUG_*',
 			'VIRTIO_*',
+			'NETWORK_*',
 			'NVME_*',
 			'SCSI_*',
 			'GDB_*',

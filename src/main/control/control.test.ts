@@ -115,6 +115,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'pcie-remove',
 		'resize-disk',
 		'limit-disk',
+		'set-link',
 		'attach-namespace',
 		'detach-namespace',
 		'attach-lun',
@@ -135,6 +136,8 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: '/x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
 	t.deepEqual(await client.call('resize-disk', {device: 'virtio-blk'}), {});
+	for (const link of ['down', 'up']) t.deepEqual(await client.call('set-link', {device: 'virtio-net', link}), {});
+	await t.throwsAsync(client.call('set-link', {device: 'virtio-net', link: 'off'}), {code: 'CONTROL_PARAM_INVALID'});
 	t.deepEqual(await client.call('attach-namespace', {device: 'nvme', nsid: 2}), {});
 	t.deepEqual(await client.call('detach-namespace', {device: 'nvme', nsid: 3}), {});
 	for (const method of ['attach-lun', 'detach-lun', 'eject-medium', 'insert-medium'])
@@ -170,6 +173,8 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'add {"module":"/x.ts","options":{"size":"1"}} at rp0',
 		'remove rp0',
 		'measure-disk virtio-blk',
+		'link virtio-net',
+		'link virtio-net',
 		'attach-namespace nvme',
 		'detach-namespace nvme',
 		'attach-lun scsi',

@@ -17,6 +17,7 @@ import {
 	reset,
 	resizeDisk,
 	resume,
+	setLink,
 } from './running.ts';
 import {dumpCore, saveSnapshot} from './save.ts';
 import {plug, resizeConsole, setBalloon, unplug} from './virtio.ts';
@@ -39,6 +40,7 @@ export const machineOperations: readonly Operation[] = [
 	pcieRemove,
 	resizeDisk,
 	limitDisk,
+	setLink,
 	attach,
 	detach,
 	attachLun,

@@ -2,6 +2,7 @@ import type {DeviceCommand} from '#devices/device';
 import {attachNamespace, detachNamespace, mostNamespaceId} from '#devices/nvme';
 import {attachUnit, detachUnit, ejectMedium, insertMedium, mostLun} from '#devices/storage/scsi';
 import {measureDisk} from '#devices/storage/source';
+import type {LinkCommand} from '#devices/virtio/net';
 import {clockPolicies} from '#main/config';
 import {nodeName} from '#support/inspect';
 import {choice, diskLimits, integer, toggle, word} from './kinds.ts';
@@ -84,6 +85,23 @@ export const limitDisk = operation({
 	async run(vm, {device, limits, disk = 0}) {
 		for (const [key, limit] of Object.entries(limits))
 			await vm.update(`vm/devices/${nodeName(device)}/disks/${disk}/limits/${key}`, `${limit}`);
+		return {};
+	},
+});
+
+const linkStates = ['up', 'down'] as const;
+
+export const setLink = operation({
+	name: 'set-link',
+	help: 'take the link of a NIC down, or up again: the guest is told, and no frame passes meanwhile',
+	params: {
+		device: {kind: word, placeholder: 'DEVICE', help: "the NIC's name, such as virtio-net"},
+		link: {kind: choice(linkStates), placeholder: 'STATE', help: 'up or down'},
+	},
+	result: 'nothing',
+	async run(vm, {device, link}) {
+		const command: LinkCommand = {kind: 'link', up: link === 'up'};
+		await vm.control(device, command);
 		return {};
 	},
 });

@@ -10,6 +10,7 @@ import {untilAborted} from '#support/abort';
 import {errorTable} from '#support/errors';
 import type {DeviceThreads} from './device-threads.ts';
 import type {MappedPages} from './mapped-pages.ts';
+import {processMemories} from './process-memories.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 
 const hotPlugError = errorTable({
@@ -65,7 +66,7 @@ export class HotPlug {
 		const own = urls.flatMap((url) => types.own[modules.indexOf(url)] ?? []);
 		const described = describeComing({...device, port}, this.#facts, {...types, own});
 		const name = device.name ?? freeName(described.name, layout.devices);
-		await this.#change(withDevice(layout, {...described, name}, types.findModel, modules), port);
+		await this.#change(withDevice(layout, {...described, name}, types.findModel, modules, processMemories), port);
 		return name;
 	}
 

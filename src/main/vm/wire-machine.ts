@@ -7,6 +7,7 @@ import type {VmConfig} from '#main/config';
 import {type DescribedDevices, describeDevices, randomGenerationId} from '#main/machine';
 import {describePcie} from '#main/pcie';
 import {mailboxBytes, type WakerHandle, WakerState} from '#support/mailbox';
+import {processMemories} from './process-memories.ts';
 
 /** The modules of a user's own devices, loaded on this thread. */
 export interface OwnDevices {
@@ -51,5 +52,11 @@ export function wireMachine(
 	});
 	const [waker] = wakers as [WakerHandle];
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, waker};
-	return layOutMachine(devices, models.findModel, {modules, wakers, mailbox, deviceFailure});
+	return layOutMachine(devices, models.findModel, {
+		modules,
+		wakers,
+		mailbox,
+		deviceFailure,
+		commonMemories: processMemories,
+	});
 }

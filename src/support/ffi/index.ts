@@ -47,12 +47,15 @@ export {
 export {
 	accept,
 	clientLeft,
+	connectDatagrams,
 	connectUnix,
 	endDirection,
 	ipVersion,
 	listenTcp,
 	listenUnix,
+	openDatagrams,
 	removeUnixSocket,
 	unixPathLimit,
 } from './socket.ts';
+export {openTap, type TapOptions} from './tap.ts';
 export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

@@ -6,6 +6,7 @@ const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM_CLOEXEC_NONBLOCK = 1 | 0o2000000 | 0o4000;
+const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 /** Clients that the kernel keeps for a listener that serves one at a time. */
@@ -13,7 +14,9 @@ const fewWaiting = 1;
 
 const cSocket = libc('int socket(int domain, int type, int protocol)');
 const cBindInPool = libcInPool('int bind(int fd, uintptr_t address, uint32_t length)');
+const cBindResultInPool = libcResultInPool('int bind(int fd, uintptr_t address, uint32_t length)');
 const cBind = libc('int bind(int fd, const void *address, uint32_t length)');
+const cConnect = libc('int connect(int fd, const void *address, uint32_t length)');
 const cListen = libc('int listen(int fd, int backlog)');
 const cAccept = libc('int accept4(int fd, void *address, void *length, int flags)');
 const cConnectInPool = libcResultInPool('int connect(int fd, uintptr_t address, uint32_t length)');
@@ -50,16 +53,9 @@ export async function listenUnix(path: string, waiting = fewWaiting): Promise<nu
  * negated errno: -EAGAIN where as many clients wait as the listener has room for, or as many calls as the pool has.
  */
 export async function connectUnix(path: string): Promise<number> {
-	const address = unixAddress(path);
 	const fd = cSocket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
 	if (fd < 0) return fd;
-	const called = new Promise<number>((resolve) => {
-		cConnectInPool([fd, Number(addressOf(address)), address.length], (told) => {
-			// The pool's thread reads it until now.
-			resolve(address.length > 0 ? told : -1);
-		});
-	});
-	const result = await called.catch(() => -Errno.EAGAIN);
+	const result = await inPool(cConnectInPool, fd, unixAddress(path));
 	if (result >= 0) return fd;
 	close(fd);
 	return result;
@@ -68,13 +64,37 @@ export async function connectUnix(path: string): Promise<number> {
 /** Ends one direction of a connection, shutdown(2): what this side reads, or what it writes. 0 or the negated errno. */
 export const endDirection = (fd: number, which: 'read' | 'write'): number => cShutdown(fd, which === 'read' ? 0 : 1);
 
-/** A buffer of its own: V8 moves what is small with its garbage collection. */
-function unixAddress(path: string): Uint8Array {
+/** A Unix socket for datagrams that has a path; else as {@link listenUnix}. */
+export async function openDatagrams(path: string): Promise<number> {
+	const fd = cSocket(AF_UNIX, SOCK_DGRAM_CLOEXEC_NONBLOCK, 0);
+	if (fd < 0) return fd;
+	const result = await inPool(cBindResultInPool, fd, unixAddress(path));
+	if (result >= 0) return fd;
+	close(fd);
+	return result;
+}
+
+/** Has a socket for datagrams send to another one, and receive from it alone. 0, or the negated errno. */
+export const connectDatagrams = (fd: number, path: string): number => {
+	const address = unixAddress(path);
+	return cConnect(fd, address, address.length);
+};
+
+/** `struct sockaddr_un`, in a buffer of its own: V8 moves what is small with its garbage collection. */
+function unixAddress(path: string): Uint8Array<ArrayBuffer> {
 	const address = new Uint8Array(new ArrayBuffer(2 + unixPathLimit + 1));
 	new DataView(address.buffer).setUint16(0, AF_UNIX, true);
 	address.set(new TextEncoder().encode(path).subarray(0, unixPathLimit), 2);
 	return address;
 }
+
+/** Calls with an address, which is kept until the call is over. */
+const inPool = (call: ReturnType<typeof libcResultInPool>, fd: number, address: Uint8Array): Promise<number> =>
+	new Promise<number>((resolve) => {
+		call([fd, Number(addressOf(address)), address.length], (result) =>
+			resolve(address.length > 0 ? result : -Errno.EINVAL),
+		);
+	}).catch(() => -Errno.EAGAIN);
 
 /** Listens on a TCP address given as an IP literal, non-blocking. Returns the descriptor or the negated errno. */
 export function listenTcp(host: string, port: number): number {

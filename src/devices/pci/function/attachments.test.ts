@@ -35,6 +35,7 @@ for (const [attach, expected] of attached) {
 			reactor: new FakeReactor(),
 			worker: {index: 0, count: 1},
 			hostMemory: undefined,
+			commonMemory: undefined,
 			locked: (action) => action(),
 			track() {},
 			drained: async () => {},

@@ -200,12 +200,13 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
 				const {slot, ...offered} = attached.services;
-				const {reactor, worker, hostMemory, locked, track, drained, serve, noticed} = services;
+				const {reactor, worker, hostMemory, commonMemory, locked, track, drained, serve, noticed} = services;
 				return device.back?.(config, view as never, {
 					...offered,
 					reactor,
 					worker,
 					hostMemory,
+					commonMemory,
 					locked,
 					track,
 					drained,

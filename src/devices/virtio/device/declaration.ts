@@ -101,6 +101,8 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 	readonly worker: DeviceWorkerPlace;
 	readonly hostMemory: SharedArrayBuffer | undefined;
 	/** See `BackParts`. */
+	readonly commonMemory: SharedArrayBuffer | undefined;
+	/** See `BackParts`. */
 	noticed(): void;
 	/** A queue that the driver uses and this worker has; undefined for any other. Ask anew each time. */
 	queue(index: number): VirtQueue | undefined;

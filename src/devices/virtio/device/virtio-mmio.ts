@@ -115,13 +115,14 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		platform: (config: C) => ({NOTIFICATION_DATA: false, ...device.platform?.(config)}),
 	} as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
-	const {versions, workers, hostMemory, savedMemory, config: space, mostQueues: most} = device;
+	const {versions, workers, hostMemory, commonMemory, savedMemory, config: space, mostQueues: most} = device;
 	const registers = new RegisterFile(mmioRegisters(device.id));
 	return {
 		kind,
 		...(versions && {versions}),
 		...(workers && {workers}),
 		...(hostMemory && {hostMemory}),
+		...(commonMemory && {commonMemory}),
 		...(savedMemory && {savedMemory}),
 		acpi,
 		words: virtioWords(device.features, device.words),

@@ -51,6 +51,7 @@ export class VirtioWorker implements DeviceBack {
 			noticed: () => services.noticed(),
 			worker: services.worker,
 			hostMemory: services.hostMemory,
+			commonMemory: services.commonMemory,
 			queue: (index) => this.#queue(index),
 			config: core.state['virtio.config'],
 			changeConfig: (offset, bytes) => this.#changeConfig(offset, bytes),

@@ -42,6 +42,9 @@ export class PackedRing implements Ring {
 	#used: number;
 	/** Position that the driver was last told of; undefined when that is not known. */
 	#told: number | undefined;
+	/** Flags that are still to be written of the first of several chains, and where. */
+	#hidden: number | undefined;
+	#hiddenFlags = 0;
 
 	constructor(parts: RingParts) {
 		this.#parts = parts;
@@ -84,7 +87,7 @@ export class PackedRing implements Ring {
 		return true;
 	}
 
-	use(chain: Chain): void {
+	use(chain: Chain, isShown: boolean): void {
 		const ring = this.#ring as GuestWindow;
 		const at = PackedDescriptor.size * (this.#used % this.#size);
 		ring.writeU32(at + PackedDescriptor.offset('length'), chain.written);
@@ -92,7 +95,14 @@ export class PackedRing implements Ring {
 		const owner = this.#isOddLap(this.#used) ? PackedFlag.AVAILABLE | PackedFlag.USED : 0;
 		// The length counts where this is set (2.8.4).
 		const isWritten = chain.writable > 0 ? DescriptorFlag.WRITE : 0;
-		ring.releaseU16(at + PackedDescriptor.offset('flags'), owner | isWritten);
+		const flags = at + PackedDescriptor.offset('flags');
+		// The driver looks at none before it has seen those before it.
+		if (!isShown && this.#hidden === undefined) [this.#hidden, this.#hiddenFlags] = [flags, owner | isWritten];
+		else ring.releaseU16(flags, owner | isWritten);
+		if (isShown && this.#hidden !== undefined) {
+			ring.releaseU16(this.#hidden, this.#hiddenFlags);
+			this.#hidden = undefined;
+		}
 		// Two laps on is the same position: a turn may use as much, of a driver that is as fast.
 		if (this.#distance(this.#told ?? 0) + chain.slots >= this.#limit) this.#told = undefined;
 		this.#used = (this.#used + chain.slots) % this.#limit;

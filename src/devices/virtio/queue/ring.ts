@@ -58,8 +58,11 @@ export interface Ring {
 	 * done: not of a packed ring.
 	 */
 	retake?(chain: Chain, head: number): 'taken' | QueueFault;
-	/** Gives a chain that is done to the driver. */
-	use(chain: Chain): void;
+	/**
+	 * Gives a chain that is done to the driver.
+	 * @param isShown - false where the driver is to see it with the next one, and not before
+	 */
+	use(chain: Chain, isShown: boolean): void;
 	/** True where the driver wants to be told of what has been used since it was asked last. */
 	wantsInterrupt(): boolean;
 }

@@ -69,13 +69,13 @@ export class SplitRing implements Ring {
 		return true;
 	}
 
-	use(chain: Chain): void {
+	use(chain: Chain, isShown: boolean): void {
 		const device = this.#device as GuestWindow;
 		const element = Used.RING + Used.elementBytes * (this.#used & (this.#parts.place.size - 1));
 		device.writeU32(element, chain.head);
 		device.writeU32(element + 4, chain.written);
 		this.#used = (this.#used + 1) % indexLimit;
-		device.releaseU16(Used.INDEX, this.#used);
+		if (isShown) device.releaseU16(Used.INDEX, this.#used);
 	}
 
 	wantsInterrupt(): boolean {

@@ -42,6 +42,11 @@ export class VirtQueue {
 		this.#ring = parts.packed ? new PackedRing(parts) : new SplitRing(parts);
 	}
 
+	/** Most chains that the driver can have made available at once. */
+	get size(): number {
+		return this.#parts.place.size;
+	}
+
 	/** Chains that the device has taken and not completed. */
 	get inFlight(): number {
 		return this.#count;
@@ -90,16 +95,34 @@ export class VirtQueue {
 
 	/** Gives a chain back to the driver, of which the device has written the first `written` bytes to write. */
 	complete(chain: Chain, written: number): void {
-		if (this.#taken[chain.head] !== chain || chain.isDone)
-			throw new TypeError('a chain is completed once, by the queue it is of');
-		chain.done(Math.min(written, chain.writable) % 2 ** 32);
+		this.#done(chain, written);
 		if (!this.#map()) {
 			this.#forget();
 			return;
 		}
 		if (this.#parts.inOrder) this.#useInOrder();
-		else this.#use(chain);
+		else this.#use(chain, true);
 		if (!this.#isServing) this.#tell();
+	}
+
+	/**
+	 * Gives several chains back, in the order of the list, which the driver sees together: one thing lies in all of them. It is told of
+	 * them by {@link tell}.
+	 * @param count - of the chains, from the first on, and of the bytes that the device has written to each
+	 */
+	completeTogether(chains: readonly (Chain | undefined)[], written: Uint32Array, count: number): void {
+		for (let index = 0; index < count; index++) this.#done(chains[index] as Chain, written[index] as number);
+		if (!this.#map()) {
+			this.#forget();
+			return;
+		}
+		if (this.#parts.inOrder) this.#useInOrder();
+		else for (let index = 0; index < count; index++) this.#use(chains[index] as Chain, index === count - 1);
+	}
+
+	/** Tells the driver of what {@link completeTogether} has given back, where it wants to hear of it. */
+	tell(): void {
+		if (!this.#isServing && this.#map()) this.#tell();
 	}
 
 	/**
@@ -146,7 +169,11 @@ export class VirtQueue {
 		const {head} = chain;
 		// Ids of a packed queue are any of 16 bits.
 		while (this.#taken.length <= head) this.#taken.push(undefined);
-		if (this.#taken[head] !== undefined) return this.#break('head');
+		if (this.#taken[head] !== undefined) {
+			// Those before it may still be put back.
+			this.#ring.putBack(chain);
+			return this.#break('head');
+		}
 		this.#taken[head] = chain;
 		this.#count++;
 		chain.before = this.#newest;
@@ -158,13 +185,20 @@ export class VirtQueue {
 		return chain;
 	}
 
-	/** Gives back what is done up to the first that is not. */
-	#useInOrder(): void {
-		for (let chain = this.#oldest; chain?.isDone === true; chain = this.#oldest) this.#use(chain);
+	#done(chain: Chain, written: number): void {
+		if (this.#taken[chain.head] !== chain || chain.isDone)
+			throw new TypeError('a chain is completed once, by the queue it is of');
+		chain.done(Math.min(written, chain.writable) % 2 ** 32);
 	}
 
-	#use(chain: Chain): void {
-		this.#ring.use(chain);
+	/** Gives back what is done up to the first that is not. */
+	#useInOrder(): void {
+		for (let chain = this.#oldest; chain?.isDone === true; chain = this.#oldest)
+			this.#use(chain, chain.after?.isDone !== true);
+	}
+
+	#use(chain: Chain, isShown: boolean): void {
+		this.#ring.use(chain, isShown);
 		this.#drop(chain);
 	}
 

@@ -1,0 +1,1 @@
+export {Capture, CaptureCounters} from './capture.ts';

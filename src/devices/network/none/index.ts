@@ -1,0 +1,1 @@
+export {type NoneSource, noneKind} from './none-kind.ts';

@@ -1,0 +1,5 @@
+export {addWords, checksumOf} from './checksum.ts';
+export {finishChecksum} from './finish.ts';
+export {flowHash} from './flow-hash.ts';
+export {Segments} from './segments.ts';
+export {HeaderFlag, readHeader, VnetHeader, type VnetHeaderView, writeHeader} from './vnet-header.ts';

@@ -1,0 +1,1 @@
+export {type DatagramSource, datagramKind, type StreamSource, streamKind} from './kinds.ts';

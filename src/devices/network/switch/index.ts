@@ -1,0 +1,1 @@
+export {type SwitchSource, switchKind} from './switch-kind.ts';

@@ -1,0 +1,1 @@
+export {type TapSource, tapKind} from './tap-kind.ts';

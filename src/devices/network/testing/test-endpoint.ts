@@ -1,0 +1,42 @@
+import {allOffloads, type Endpoint, Frame, type Nic, type Offloads} from '#devices/network/endpoint';
+
+/** An endpoint in a test's hands. */
+export class TestEndpoint implements Endpoint {
+	readonly takes: Offloads;
+	/** Set when it has been opened. */
+	nic!: Nic;
+	/** Frames that the guest has sent. */
+	readonly sent: Frame[] = [];
+	/** It takes no more than so many. */
+	most = Number.POSITIVE_INFINITY;
+	/** Calls of {@link room}, {@link start} and {@link stop}. */
+	readonly calls: string[] = [];
+
+	constructor(takes: Offloads = allOffloads) {
+		this.takes = takes;
+	}
+
+	start(): void {
+		this.calls.push('start');
+	}
+
+	send(frame: Frame): boolean {
+		if (this.sent.length >= this.most) return false;
+		const kept = new Frame(frame.length);
+		kept.copy(frame);
+		this.sent.push(kept);
+		return true;
+	}
+
+	room(): void {
+		this.calls.push('room');
+	}
+
+	stop(): void {
+		this.calls.push('stop');
+	}
+
+	dispose(): void {
+		this.calls.push('dispose');
+	}
+}

@@ -1,0 +1,72 @@
+import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
+import {endpointForms, endpointOption} from '#devices/network/source';
+import {flaggedPlace} from '#devices/virtio/device';
+import {fillRandom} from '#support/ffi';
+import {invalidValue, parseKeyValues, parseNumber, type RawOptions} from '#support/options';
+import {leastMtu, macBytes, mostMtu, mostPairs, usualMtu, virtioNetId, virtioNetKind} from './handle.ts';
+
+const flag = 'virtio-net';
+const option = `--${flag}`;
+/** Addresses that nobody has said begin so, as those of Hyper-V. */
+const vendorBytes = [0x00, 0x15, 0x5d] as const;
+
+/** The flag that OpenVMM has for NICs: all of them count, and those without a port are on MMIO. */
+export const virtioNetFlags: DeviceFlags = {
+	rows: [
+		{
+			name: flag,
+			value: 'NIC',
+			repeat: true,
+			help: `a virtio NIC: queues=N: (pairs of queues: 1, up to ${mostPairs}) and pcie_port=PORT: (without one it is on MMIO), then what carries its frames: ${endpointForms}; then mac=ADDRESS (random without it), mtu=BYTES (${usualMtu}), capture=FILE (frames as they pass, in pcapng), packed=off (rings are split, whatever the driver knows), between commas; may be repeated`,
+		},
+	],
+	devices(given) {
+		let onMmio = 0;
+		return given(flag).map((text): FlaggedDevice => {
+			const {port, options} = parseNic(text);
+			if (port !== undefined) return {port, options};
+			const place = flaggedPlace(virtioNetId, onMmio++);
+			if (place !== undefined) return {kind: `${virtioNetKind}-mmio`, options: {...options, ...place}};
+			throw invalidValue(option, text, `pcie_port=PORT: there is room for ${onMmio - 1} NICs without one`);
+		});
+	},
+};
+
+/** @throws VmmError with a `CONFIG_` code */
+function parseNic(text: string): {readonly port: string | undefined; readonly options: RawOptions} {
+	const before = new Map<string, string>();
+	let rest = text;
+	for (;;) {
+		const [whole, key = '', value = ''] = /^(queues|pcie_port)=([^:]*):/.exec(rest) ?? [];
+		if (whole === undefined) break;
+		if (before.has(key)) throw invalidValue(option, text, `${key}= once`);
+		before.set(key, value);
+		rest = rest.slice(whole.length);
+	}
+	const [, backend = '', words] = /^([^,]*)(?:,(.*))?$/s.exec(rest) ?? [];
+	const given =
+		words === undefined
+			? undefined
+			: parseKeyValues(words, option, {mac: 'value', mtu: 'value', capture: 'value', packed: 'flag'});
+	const mac = given?.value('mac') ?? randomMac();
+	if (macBytes(mac) === undefined) throw invalidValue(`${option} mac`, mac, 'an address such as 00:15:5d:01:02:03');
+	const capture = given?.value('capture');
+	const mtu = parseNumber(given?.value('mtu') ?? `${usualMtu}`, `${option} mtu`, leastMtu, mostMtu);
+	return {
+		port: before.get('pcie_port'),
+		options: {
+			endpoint: endpointOption.parse(backend, option),
+			mac,
+			mtu,
+			...(capture !== undefined && {capture}),
+			queues: parseNumber(before.get('queues') ?? '1', `${option} queues`, 1, mostPairs),
+			packed: given?.flag('packed') ?? true,
+		},
+	};
+}
+
+function randomMac(): string {
+	const own = new Uint8Array(3);
+	fillRandom(own);
+	return [...vendorBytes, ...own].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
