@@ -1,0 +1,6 @@
+export {type AddressKind, AddressKinds, embeddedAddresses} from './address-kind.ts';
+export {DecisionLog, type Logged} from './decision-log.ts';
+export {KnownNames} from './known-names.ts';
+export {type Closed, Policy, type PolicyOptions} from './policy.ts';
+export {isName, namesName, parseRule, type Rule} from './rule.ts';
+export type {Attempt, ConnectFunction, Decision, Verdict} from './verdict.ts';
