@@ -228,7 +228,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	sendUnreachable(packet: IpPacket, reason: UnreachableReason): void {
 		// Nothing tells of what was for several, or from nobody (RFC 1122, 3.2.2; RFC 4443, 2.4).
-		if (isGroupMac(destinationOf(packet)) && packet.family === 6) return;
+		if (!isUnicastPair(packet)) return;
 		const path = writeUnreachable(this.#writer, packet, this.plan.mac, reason);
 		this.#giveWritten(path, packet.family === 4 ? IpProtocol.ICMP : IpProtocol.ICMPV6);
 	}

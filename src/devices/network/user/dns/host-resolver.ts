@@ -54,17 +54,19 @@ export class HostResolver {
 		const id = randomInt(0x1_0000);
 		const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
 		return new Promise((resolve) => {
+			let isDone = false;
 			const done = (answer?: Buffer) => {
+				if (isDone) return;
+				isDone = true;
 				timer.cancel();
-				socket.removeAllListeners('message');
 				socket.close();
 				this.#clock.began();
 				resolve(answer);
 			};
 			const timer = this.#clock.after(patienceMs, () => done());
-			socket.once('error', () => done());
+			socket.on('error', () => done());
 			socket.on('message', (message) => answersQuestion(message, question, id) && done(message));
-			socket.connect(port, address, () => socket.send(queryFor(question, id)));
+			socket.connect(port, address, () => isDone || socket.send(queryFor(question, id)));
 			this.#clock.began();
 		});
 	}
@@ -82,7 +84,7 @@ export class HostResolver {
 				resolve(answer);
 			};
 			const timer = this.#clock.after(patienceMs, () => done());
-			socket.once('error', () => done());
+			socket.on('error', () => done());
 			socket.once('close', () => done());
 			socket.on('data', (chunk) => {
 				received = Buffer.concat([received, chunk]);

@@ -26,7 +26,7 @@ export const isName = (name: string): boolean =>
 export function parseRule(text: string): Rule | undefined {
 	const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5})(?:-(\d{1,5}))?)?$/.exec(text.trim());
 	// An address of IPv6 without brackets is all of the text.
-	const bare = addressBytes(text.split('/')[0] ?? '') !== undefined ? text : undefined;
+	const bare = addressBytes(text.split('/')[0] ?? '')?.length === 16 ? text : undefined;
 	const host = bare ?? match?.[1] ?? match?.[2];
 	if (host === undefined) return undefined;
 	const [from, to] = bare === undefined ? [match?.[3], match?.[4]] : [];

@@ -97,7 +97,7 @@ export class TcpConnections {
 		const connection = this.#make(key, {path, guestPort: segment.sourcePort, port: segment.port});
 		connection.opened(segment);
 		this.#guest.counters.tcpOpened++;
-		void this.#connectHost(connection, kept(packet), segment.port);
+		this.#connectHost(connection, kept(packet), segment.port).catch(() => this.#fail(connection));
 	}
 
 	#make(key: string, ends: TcpConnection['ends']): TcpConnection {

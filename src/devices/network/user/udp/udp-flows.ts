@@ -33,6 +33,8 @@ interface Flow {
 	/** By the end that the host sees: an answer from elsewhere is nobody's. */
 	readonly heard: Map<string, Peer>;
 	usedMs: number;
+	/** Its socket is no more, while somebody may still decide about one of its ends. */
+	isClosed: boolean;
 }
 
 const endKey = (address: string, port: number): string => `${address} ${port}`;
@@ -78,8 +80,9 @@ export class UdpFlows {
 	#open(key: string, packet: IpPacket, guestPort: number): Flow {
 		const {family} = packet;
 		if (this.#flows.size >= this.#link.share(mostFlows)) this.#closeOldest();
-		const socket = createSocket({type: family === 4 ? 'udp4' : 'udp6', ipv6Only: true});
-		const flow: Flow = {socket, family, guestPort, peers: new Map(), heard: new Map(), usedMs: this.#link.clock.now()};
+		const socket = createSocket(family === 4 ? {type: 'udp4'} : {type: 'udp6', ipv6Only: true});
+		const usedMs = this.#link.clock.now();
+		const flow: Flow = {socket, family, guestPort, peers: new Map(), heard: new Map(), usedMs, isClosed: false};
 		// What cannot be sent is lost, as datagrams are.
 		socket.on('error', () => this.#close(key));
 		socket.on('message', (message, from) => this.#hear(flow, message, from));
@@ -105,6 +108,7 @@ export class UdpFlows {
 		const end = await this.#endOf(address, port);
 		peer.end = end ?? null;
 		const undecided = peer.undecided.splice(0);
+		if (flow.isClosed) return;
 		if (end === undefined) this.#link.counters.udpRefused++;
 		else flow.heard.set(endKey(end.address, end.port), peer);
 		for (const datagram of undecided) {
@@ -146,6 +150,7 @@ export class UdpFlows {
 		const flow = this.#flows.get(key);
 		if (flow === undefined) return;
 		this.#flows.delete(key);
+		flow.isClosed = true;
 		flow.socket.removeAllListeners();
 		flow.socket.on('error', ignore);
 		flow.socket.close();
