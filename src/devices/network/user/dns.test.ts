@@ -45,8 +45,9 @@ test('questions are handed on, by UDP and in full by TCP', async (t) => {
 	const message = query('big.test');
 	client.send(Buffer.from([...be16(message.length), ...message.subarray(0, 5)]));
 	client.send(message.subarray(5));
-	const length = (await client.take(2)).readUInt16BE(0);
-	const answer = await client.take(length);
+	const begun = await client.take(2);
+	const left = begun.readUInt16BE(0) + 2 - begun.length;
+	const answer = Buffer.concat([begun, left > 0 ? await client.take(left) : begun.subarray(0, 0)]).subarray(2);
 	t.is(addresses(answer).length, 60);
 	t.deepEqual(host.asked, ['big.test', 'tcp big.test']);
 });
@@ -123,7 +124,7 @@ test('where names decide, those that no rule has are refused, and a name keeps w
 	t.deepEqual(addresses(await ask(query('a.example'))), ['93.184.216.34']);
 	for (const name of ['example', 'b.a.example', 'secret-data.evil.test', 'cdn.example', 'xcdn.example'])
 		t.is(rcode(await ask(query(name))), 5);
-	t.deepEqual(host.asked, ['a.example']);
+	t.deepEqual(host.asked, ['A.Example']);
 });
 
 test('a dot inside a label is no dot', async (t) => {
@@ -160,7 +161,7 @@ test('aliases that go round, and answers that are none, are failures', async (t)
 	let turn = 0;
 	const host = await resolver(t, (message) => {
 		if (turn++ > 0)
-			return Buffer.concat([response(message, [{name: 'a.example', type: A, data: '1.2.3.4'}]).subarray(0, -2)]);
+			return Buffer.concat([response(message, [{name: 'a.example', type: A, data: '1.2.3.4'}]).subarray(0, -8)]);
 		return response(message, [{name: 'a.example', type: CNAME, data: 'a.example'}]);
 	});
 	const {ask} = makeGuest(t, {closed: 'all', allow: ['a.example', 'b.example'], nameservers: [host.address]});

@@ -128,7 +128,6 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	start(): void {
 		this.isStopped = false;
-		this.#nic.carrier(true);
 		this.#advertise();
 		this.#roomLater();
 	}

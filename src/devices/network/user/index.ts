@@ -13,4 +13,6 @@ export {
 	type Rule,
 	type Verdict,
 } from './policy/index.ts';
+export {userKind} from './user-kind.ts';
 export {type GuestOptions, UserNetwork, type UserNetworkEndpoint, type UserNetworkOptions} from './user-network.ts';
+export type {UserSource} from './user-source.ts';

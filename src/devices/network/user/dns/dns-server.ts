@@ -117,7 +117,7 @@ export class DnsServer {
 		if (kind === undefined) return answer;
 		const found = addressesIn(answer, question);
 		if (found === undefined) return emptyAnswer(query, Rcode.SERVFAIL, question);
-		const addresses = found.map(plain);
+		const addresses = found.flatMap(plain);
 		if (!pinsNames) {
 			asker.names.learn(name, kind, addresses);
 			return answer;
@@ -152,9 +152,10 @@ export class DnsServer {
 	}
 }
 
-const plain = (text: string): string => {
+/** An address as all write it; none of what is no address. */
+const plain = (text: string): readonly string[] => {
 	const bytes = addressBytes(text);
-	return bytes === undefined ? text : addressText(bytes);
+	return bytes === undefined ? [] : [addressText(bytes)];
 };
 
 const typeOf = (address: string): number => (address.includes(':') ? RecordType.AAAA : RecordType.A);

@@ -1,5 +1,6 @@
 export {type AddressKind, AddressKinds, embeddedAddresses} from './address-kind.ts';
 export {DecisionLog, type Logged} from './decision-log.ts';
+export {DecisionRing, type DecisionRingView, keepDecision, keptDecisions} from './decision-ring.ts';
 export {KnownNames} from './known-names.ts';
 export {type Closed, Policy, type PolicyOptions} from './policy.ts';
 export {isName, namesName, parseRule, type Rule} from './rule.ts';

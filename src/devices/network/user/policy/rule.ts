@@ -34,9 +34,10 @@ export function parseRule(text: string): Rule | undefined {
 	if (low > high || high > 65_535) return undefined;
 	const hasPort = (port: number | undefined) => port === undefined || (port >= low && port <= high);
 	const name = host.toLowerCase().replace(/\.$/, '');
-	if (name === '*') return {text, name: undefined, isAny: true, hasAddress: () => false, hasPort};
+	if (host === '*') return {text, name: undefined, isAny: true, hasAddress: () => false, hasPort};
 	const addresses = parseRange(host);
 	if (addresses !== undefined) return {text, name: undefined, isAny: false, hasAddress: addresses, hasPort};
+	if (match?.[1] !== undefined) return undefined;
 	// What looks like an address and is none is no name either.
 	if (/^[\d.]+$/.test(name) || !isName(name.replace(/^\*\./, ''))) return undefined;
 	return {text, name, isAny: false, hasAddress: () => false, hasPort};

@@ -15,7 +15,6 @@ export class TestGuest implements Nic {
 	segmentBytes = 0;
 	/** It has room for frames. */
 	hasRoom = true;
-	isUp = false;
 	endpoint!: UserNetworkEndpoint;
 	readonly #waiting: {readonly wanted: (frame: Parsed) => boolean; readonly found: (frame: Parsed) => void}[] = [];
 	readonly #frame = new Frame();
@@ -52,9 +51,7 @@ export class TestGuest implements Nic {
 
 	room(): void {}
 
-	carrier(isUp: boolean): void {
-		this.isUp = isUp;
-	}
+	carrier(): void {}
 
 	/** Sends bytes as a plain frame, or as one that something is left to be done to. */
 	send(bytes: Uint8Array, rest: Partial<Frame> = {}): void {
