@@ -313,7 +313,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		if (isHere && packet.family === 4 && port === dhcpPorts.server) this.#answerDhcp(datagram);
 		else if (isHere && packet.family === 6 && port === dhcpv6Ports.server) this.#answerDhcpv6(datagram);
 		else if (!isUnicastPair(packet)) this.counters.unanswered++;
-		else if (!isHere || this.#network.hasGuestForward('udp', destination, port)) this.#udp.take(datagram);
+		else if (this.#network.hasGuestForward('udp', destination, port)) this.#udp.take(datagram);
+		else if (!isHere && this.plan.isOnLink(destination)) this.sendUnreachable(packet, 'HOST');
+		else if (!isHere) this.#udp.take(datagram);
 		else if (port === 53) this.#answerQuestion(datagram);
 		else if (this.answers.has(port)) this.answers.get(port)?.(datagram.payload, sourcePort);
 		else this.sendUnreachable(packet, 'PORT');

@@ -1,4 +1,4 @@
-import {addressBytes, addressText, linkLocalOf} from './packets/index.ts';
+import {addressBytes, addressText, linkLocalOf, sameBytes} from './packets/index.ts';
 
 /** A network's own addresses. The link's are those of OpenVMM's consomme. */
 export interface NetworkPlan {
@@ -11,6 +11,8 @@ export interface NetworkPlan {
 	readonly linkLocal: Uint8Array;
 	/** Of 64 bits: guests make addresses of their own below it. */
 	readonly prefix6: Uint8Array;
+	/** True for an address of the network's own: nothing of the host's network is behind it. */
+	isOnLink(address: Uint8Array): boolean;
 	/** The address that the guest with this number, from 0 on, is given; undefined where there are not so many. */
 	guest(number: number): Uint8Array | undefined;
 }
@@ -42,6 +44,10 @@ export function planOf(cidr: string): NetworkPlan | undefined {
 		gateway6,
 		linkLocal: linkLocalOf(mac),
 		prefix6,
+		isOnLink: (other) =>
+			other.length === 4
+				? Math.floor(new DataView(other.buffer, other.byteOffset).getUint32(0) / size) * size === base
+				: sameBytes(other, 0, prefix6.subarray(0, 8)),
 		guest: (number) => (number + 2 < size - 1 ? at(number + 2) : undefined),
 	};
 }

@@ -279,3 +279,12 @@ test('machines of one network reach each other, and each has its own part of the
 	t.is((await other.next()).toMac, 'ff:ff:ff:ff:ff:ff');
 	t.deepEqual(one.frames, []);
 });
+
+test('an address of the network itself is not looked for on the host’s', async (t) => {
+	const {connect, guest, policy} = makeGuest(t, {allow: ['*', '10.0.0.0/8', 'fc00::/7']});
+	t.is(await connect('10.0.0.77', 80), 'refused');
+	t.is(await connect('fd4f:7065:6e56:0:0:0:0:77', 80, 40_001), 'refused');
+	guest.udp('10.0.0.77', 5000, 9, 'x');
+	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 1]);
+	t.deepEqual(policy.log.last, []);
+});

@@ -424,3 +424,32 @@ test('a guest that stands still is not late', async (t) => {
 	clock.pass(60_000);
 	t.is((await client.take(5)).toString(), 'later');
 });
+
+test('segments of one byte do not fill the host’s memory: what is too many comes again', async (t) => {
+	const {client, host, guest} = await connected(t);
+	host.pause();
+	const piece = Buffer.alloc(60_000, 7);
+	let sent = 0;
+	// Until the kernel's buffers are full, and what is sent stays here.
+	while ((counters(guest)['buffered'] as number) < 200_000) {
+		client.send(piece);
+		sent += piece.length;
+		await settle(2);
+	}
+	const start = client.sequence;
+	for (let byte = 0; byte < 10_000; byte++) client.ack({sequence: (start + byte) >>> 0, data: 'b'});
+	await settle();
+	const last = guest.frames.findLast(({tcp}) => tcp !== undefined)?.tcp;
+	const taken = ((last?.acknowledgment ?? start) - start) >>> 0;
+	t.true(taken > 3000 && taken <= 4096, `${taken}`);
+	let read = 0;
+	host.on('data', (chunk) => {
+		read += chunk.length;
+	});
+	host.resume();
+	client.sequence = (start + taken) >>> 0;
+	while (read < sent + taken) await settle(1);
+	client.send('the rest');
+	while (read < sent + taken + 8) await settle(1);
+	t.is(read, sent + taken + 8);
+});

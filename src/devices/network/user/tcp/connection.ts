@@ -24,6 +24,8 @@ const [usualMss, leastMss] = [536, 64];
 const mostRepeats = 12;
 /** Data of one frame, at most, that the NIC cuts: less than IP's length can say. */
 const mostFrameData = 65_160;
+/** Pieces that wait for the host: as many as 4 MiB of usual segments. A guest that sends less in each sends it again. */
+const mostWrites = 4096;
 /** How long the tuple of a connection that we closed first is remembered; nothing old travels on a link of memory. */
 const timeWaitMs = 1000;
 
@@ -75,6 +77,8 @@ export class TcpConnection implements Flushed {
 	/** Position of the guest's FIN, once it has said so, and whether all before it has come. */
 	#guestEnd: number | undefined;
 	#guestEnded = false;
+	/** Writes that the host has not taken. */
+	#writes = 0;
 	#ackDue = false;
 
 	readonly #roundTrip = new RoundTrip();
@@ -271,7 +275,7 @@ export class TcpConnection implements Flushed {
 	#takeData({packet, data, flags}: Segment, from: number): void {
 		const bytes = packet.bytes.subarray(data, packet.end);
 		if (flags & TcpFlag.FIN) this.#guestEnd ??= from + bytes.length;
-		if (this.#guestEnded) {
+		if (this.#guestEnded || this.#writes >= mostWrites) {
 			this.#acknowledge();
 			return;
 		}
@@ -299,12 +303,14 @@ export class TcpConnection implements Flushed {
 	#deliver(bytes: Uint8Array): void {
 		if (bytes.length === 0) return;
 		this.#received += bytes.length;
+		this.#writes++;
 		this.#host?.write(bytes, this.#written);
 		this.#link.clock.began();
 	}
 
 	/** The host has taken something: the guest may be waiting for room. */
 	readonly #written = (error?: Error | null) => {
+		this.#writes--;
 		if (error || this.phase === 'closed') return;
 		this.#account();
 		const room = this.#edge - this.#received;

@@ -135,6 +135,11 @@ export class TcpConnections {
 			else this.#fail(connection);
 			return;
 		}
+		// The host may have a network with the same addresses: a guest that means its neighbour is not to get there.
+		if (this.#guest.plan.isOnLink(destination)) {
+			this.#fail(connection);
+			return;
+		}
 		const verdict = await policy.connection(attempt, names);
 		if (connection.phase !== 'connecting') return;
 		if (verdict.kind === 'allow') this.#dial(connection, packet, {address, port});

@@ -1,3 +1,6 @@
+/** Pieces shorter than this are joined: what comes byte by byte takes no more memory than its bytes. */
+const leastPiece = 4096;
+
 /** Bytes for the guest that it has not acknowledged, in the pieces that they came in. */
 export class SendQueue {
 	#pieces: Uint8Array[] = [];
@@ -11,7 +14,10 @@ export class SendQueue {
 
 	append(bytes: Uint8Array): void {
 		if (bytes.length === 0) return;
-		this.#pieces.push(bytes);
+		const last = this.#pieces.at(-1);
+		if (last !== undefined && last.length + bytes.length <= leastPiece)
+			this.#pieces[this.#pieces.length - 1] = Buffer.concat([last, bytes]);
+		else this.#pieces.push(bytes);
 		this.#length += bytes.length;
 	}
 

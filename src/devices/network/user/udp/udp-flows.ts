@@ -9,8 +9,10 @@ import {pathBack} from '../services/index.ts';
 const mostFlows = 2048;
 /** Ends that one flow has talked to and hears from. */
 const mostPeers = 1024;
-/** Datagrams that wait for a decision about their end. */
-const mostUndecided = 16;
+/** Ends of all flows of one network. */
+const mostEnds = 65_536;
+/** Datagrams that wait for a decision about their end, and ends of one guest that nobody has decided about. */
+const [mostUndecided, mostDeciding] = [4, 256];
 /** A flow that has been silent for so long is gone (RFC 4787, 4.3), and how often that is looked at, in milliseconds. */
 const [idleMs, sweepMs] = [300_000, 30_000];
 
@@ -47,6 +49,8 @@ export class UdpFlows {
 	readonly #link: GuestLink;
 	readonly #flows = new Map<string, Flow>();
 	#sweep: Timer | undefined;
+	#ends = 0;
+	#deciding = 0;
 
 	constructor(link: GuestLink) {
 		this.#link = link;
@@ -64,6 +68,10 @@ export class UdpFlows {
 		flow.usedMs = this.#link.clock.now();
 		const address = addressText(destinationOf(packet));
 		const peer = flow.peers.get(endKey(address, port)) ?? this.#meet(flow, packet, address, port);
+		if (peer === undefined) {
+			this.#link.counters.tableFull++;
+			return;
+		}
 		if (peer.end === null) this.#link.sendUnreachable(packet, 'PROHIBITED');
 		else if (peer.end !== undefined) this.#send(flow, peer.end, datagram);
 		else if (peer.undecided.length < mostUndecided) {
@@ -92,20 +100,31 @@ export class UdpFlows {
 		return flow;
 	}
 
-	#meet(flow: Flow, packet: IpPacket, address: string, port: number): Peer {
+	#meet(flow: Flow, packet: IpPacket, address: string, port: number): Peer | undefined {
 		const peer: Peer = {end: undefined, undecided: [], path: pathBack(packet, this.#link.plan.mac), port};
-		const [oldest] = flow.peers;
-		if (flow.peers.size >= mostPeers && oldest !== undefined) {
-			flow.peers.delete(oldest[0]);
-			if (oldest[1].end) flow.heard.delete(endKey(oldest[1].end.address, oldest[1].end.port));
-		}
+		const isFull = flow.peers.size >= mostPeers || this.#ends >= this.#link.share(mostEnds);
+		if (this.#deciding >= mostDeciding || (isFull && !this.#forgetOldest(flow))) return undefined;
 		flow.peers.set(endKey(address, port), peer);
+		this.#ends++;
 		void this.#decide(flow, peer, address, port);
 		return peer;
 	}
 
+	/** Forgets the end that a flow has met first. @returns false where it has met none */
+	#forgetOldest({peers, heard}: Flow): boolean {
+		const [oldest] = peers;
+		if (oldest === undefined) return false;
+		const [key, {end}] = oldest;
+		peers.delete(key);
+		this.#ends--;
+		if (end) heard.delete(endKey(end.address, end.port));
+		return true;
+	}
+
 	async #decide(flow: Flow, peer: Peer, address: string, port: number): Promise<void> {
+		this.#deciding++;
 		const end = await this.#endOf(address, port);
+		this.#deciding--;
 		peer.end = end ?? null;
 		const undecided = peer.undecided.splice(0);
 		if (flow.isClosed) return;
@@ -151,6 +170,7 @@ export class UdpFlows {
 		if (flow === undefined) return;
 		this.#flows.delete(key);
 		flow.isClosed = true;
+		this.#ends -= flow.peers.size;
 		flow.socket.removeAllListeners();
 		flow.socket.on('error', ignore);
 		flow.socket.close();
