@@ -27,7 +27,7 @@ const mostItems = 1024;
 
 /** How a network is written, for errors and help. */
 export const userForm =
-	'consomme[:CIDR][,hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT][,guestfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT][,allow=HOST[:PORT]][,closed=host|private|all][,name=NAME][,dns=ADDRESS] (a network by the host’s sockets)';
+	"consomme[:CIDR] (a network by the host's sockets, with any of hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, allow=HOST[:PORT], closed=host|private|all, name=NAME and dns=ADDRESS behind it, between commas)";
 
 const isClosed = (value: unknown): value is Closed => value === 'host' || value === 'private' || value === 'all';
 const isLabel = (value: unknown): value is string => typeof value === 'string' && isName(value) && !value.includes('.');
