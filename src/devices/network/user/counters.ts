@@ -7,7 +7,7 @@ export const GuestCounters = wire('user_network_guest', {
 	framesOut: u64.asNumber,
 	bytesIn: u64.asNumber,
 	bytesOut: u64.asNumber,
-	/** Frames for which the guest had no room, and which nothing sends again. */
+	/** Frames for which the guest had no room, and datagrams for which the host had none; nothing sends them again. */
 	dropped: u64.asNumber,
 	/** Packets that are no packets, or whose checksums are wrong. */
 	malformed: u64.asNumber,

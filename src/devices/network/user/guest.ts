@@ -227,7 +227,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	sendUnreachable(packet: IpPacket, reason: UnreachableReason): void {
 		// Nothing tells of what was for several, or from nobody (RFC 1122, 3.2.2; RFC 4443, 2.4).
-		if (!isUnicastPair(packet)) return;
+		if (!this.#isUnicastPair(packet)) return;
 		const path = writeUnreachable(this.#writer, packet, this.plan.mac, reason);
 		this.#giveWritten(path, packet.family === 4 ? IpProtocol.ICMP : IpProtocol.ICMPV6);
 	}
@@ -281,7 +281,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	}
 
 	#takeSegment(packet: IpPacket): void {
-		if (!isUnicastPair(packet)) this.counters.unanswered++;
+		if (!this.#isUnicastPair(packet)) this.counters.unanswered++;
 		else if (!this.#tcp.take(packet)) this.counters.malformed++;
 	}
 
@@ -293,7 +293,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 			this.#give(this.#writer.frame);
 		} else if (this.isGateway(destinationOf(packet)) && answerEcho(packet, plan.mac, this.#writer)) {
 			this.#giveWritten(pathBack(packet, plan.mac), packet.protocol);
-		} else if (isEchoRequest(packet) && isUnicastPair(packet) && !this.isGateway(destinationOf(packet))) {
+		} else if (isEchoRequest(packet) && this.#isUnicastPair(packet) && !this.isGateway(destinationOf(packet))) {
 			// Node opens no sockets for that: who asks is told, and does not wait.
 			this.sendUnreachable(packet, 'PROHIBITED');
 			this.counters.unanswered++;
@@ -308,11 +308,12 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		}
 		const {port, sourcePort} = datagram;
 		const destination = destinationOf(packet);
-		const isForAll = packet.family === 4 ? destination.every((byte) => byte === 255) : destination[0] === 0xff;
+		const isGroup = packet.family === 4 ? destination.every((byte) => byte === 255) : destination[0] === 0xff;
+		const isForAll = isGroup || this.plan.isForAll(destination);
 		const isHere = isForAll || this.isGateway(destination);
 		if (isHere && packet.family === 4 && port === dhcpPorts.server) this.#answerDhcp(datagram);
 		else if (isHere && packet.family === 6 && port === dhcpv6Ports.server) this.#answerDhcpv6(datagram);
-		else if (!isUnicastPair(packet)) this.counters.unanswered++;
+		else if (!this.#isUnicastPair(packet)) this.counters.unanswered++;
 		else if (this.#network.hasGuestForward('udp', destination, port)) this.#udp.take(datagram);
 		else if (!isHere && this.plan.isOnLink(destination)) this.sendUnreachable(packet, 'HOST');
 		else if (!isHere) this.#udp.take(datagram);
@@ -368,6 +369,14 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		this.#advertisement = this.clock.after(advertisementEveryMs, () => {
 			this.#sendAdvertisement();
 			this.#advertise();
+		});
+	}
+
+	/** Both ends are one host each: not nobody, not several. */
+	#isUnicastPair(packet: IpPacket): boolean {
+		return [sourceOf(packet), destinationOf(packet)].every((address) => {
+			const isGroup = packet.family === 4 ? (address[0] as number) >= 224 : address[0] === 0xff;
+			return !isGroup && !this.plan.isForAll(address) && address.some((byte) => byte !== 0);
 		});
 	}
 
@@ -446,12 +455,5 @@ const checksumOffset: Readonly<Record<number, number | undefined>> = {
 	[IpProtocol.ICMP]: Icmp.offset('checksum'),
 	[IpProtocol.ICMPV6]: Icmp.offset('checksum'),
 };
-
-/** Both ends are one host each: not nobody, not several. */
-function isUnicastPair(packet: IpPacket): boolean {
-	const isGroup = (address: Uint8Array) => (packet.family === 4 ? (address[0] as number) >= 224 : address[0] === 0xff);
-	const ends = [sourceOf(packet), destinationOf(packet)];
-	return ends.every((address) => !isGroup(address) && address.some((byte) => byte !== 0));
-}
 
 const isEchoRequest = ({bytes, start, family}: IpPacket): boolean => bytes[start] === (family === 4 ? 8 : 128);

@@ -11,6 +11,8 @@ export interface NetworkPlan {
 	readonly linkLocal: Uint8Array;
 	/** Of 64 bits: guests make addresses of their own below it. */
 	readonly prefix6: Uint8Array;
+	/** True for the addresses that all of the network have: that with no bit of a host's set, and that with all (RFC 1122, 3.2.1.3). */
+	isForAll(address: Uint8Array): boolean;
 	/** True for an address of the network's own: nothing of the host's network is behind it. */
 	isOnLink(address: Uint8Array): boolean;
 	/** The address that the guest with this number, from 0 on, is given; undefined where there are not so many. */
@@ -44,6 +46,7 @@ export function planOf(cidr: string): NetworkPlan | undefined {
 		gateway6,
 		linkLocal: linkLocalOf(mac),
 		prefix6,
+		isForAll: (other) => other.length === 4 && (sameBytes(other, 0, at(0)) || sameBytes(other, 0, at(size - 1))),
 		isOnLink: (other) =>
 			other.length === 4
 				? Math.floor(new DataView(other.buffer, other.byteOffset).getUint32(0) / size) * size === base

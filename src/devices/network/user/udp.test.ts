@@ -158,3 +158,26 @@ test('a port that the host does not give is an error that says so', async (t) =>
 	const forward = {protocol: 'udp', hostAddress: '127.0.0.1', hostPort: taken.port, guestPort: 7} as const;
 	await t.throwsAsync(guest.endpoint.forward(forward), {code: 'NETWORK_PORT_UNAVAILABLE', message: /EADDRINUSE/});
 });
+
+test('nobody has port 0: what is sent there is refused, before and after', async (t) => {
+	const {guest, counters} = makeGuest(t, {allow: ['*', '127.0.0.0/8']});
+	for (const port of [5000, 5000]) {
+		guest.udp('127.0.0.1', port, 0, 'x');
+		t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 13]);
+	}
+	t.is(counters['udpRefused'], 1);
+});
+
+test('a function that leads datagrams to a port that is none has refused', async (t) => {
+	const {guest} = makeGuest(t, {allow: [], connect: () => ({kind: 'redirect', address: '127.0.0.1', port: 80.5})});
+	guest.udp('203.0.113.1', 5000, 9, 'x');
+	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 13]);
+});
+
+test('nothing tells of what was for all of the network', async (t) => {
+	const {guest} = makeGuest(t);
+	guest.udp('10.0.0.255', 5000, 137, 'x');
+	guest.udp('10.0.0.0', 5000, 137, 'x');
+	await new Promise((resolve) => setImmediate(resolve));
+	t.deepEqual(guest.frames, []);
+});

@@ -76,6 +76,8 @@ export class UdpForward {
 	}
 
 	#hear(message: Buffer, {address, port}: RemoteInfo): void {
+		// Who has no port wants no answer (RFC 768), and none can be sent.
+		if (port === 0) return;
 		const key = `${address} ${port}`;
 		const client = this.#clients.get(key) ?? this.#welcome(key, address, port);
 		if (client === undefined) return;

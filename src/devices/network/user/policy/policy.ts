@@ -69,6 +69,8 @@ export class Policy {
 		const {address, port} = attempt;
 		const kind = this.#kinds.of(address);
 		if (kind === 'never') return refuse('nobody has such an address');
+		// It stands for no port at all (RFC 6335, 6): no socket can be told to send there.
+		if (port === 0) return refuse('nobody has port 0');
 		if (this.#isAllowed(address, port, kind, names)) return {kind: 'allow'};
 		const isClosed = closedKinds[this.#options.closed].includes(kind);
 		if (this.#options.connect === undefined) return isClosed ? refuse(closedReason(kind)) : {kind: 'allow'};
@@ -138,7 +140,8 @@ function isVerdict(value: Verdict | undefined, {protocol}: Attempt): value is Ve
 	if (value.kind === 'refuse') return typeof value.reason === 'string';
 	if (value.kind === 'answer') return protocol === 'tcp' && typeof value.answer === 'function';
 	const {address, port} = value;
-	return protocol !== 'dns' && value.kind === 'redirect' && typeof address === 'string' && port > 0 && port < 65_536;
+	const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
+	return protocol !== 'dns' && value.kind === 'redirect' && typeof address === 'string' && isPort;
 }
 
 function detailOf(verdict: Verdict): string {

@@ -13,6 +13,8 @@ const mostPeers = 1024;
 const mostEnds = 65_536;
 /** Datagrams that wait for a decision about their end, and ends of one guest that nobody has decided about. */
 const [mostUndecided, mostDeciding] = [4, 256];
+/** Bytes of one flow that wait for room in the kernel. */
+const mostUnsent = 1024 * 1024;
 /** A flow that has been silent for so long is gone (RFC 4787, 4.3), and how often that is looked at, in milliseconds. */
 const [idleMs, sweepMs] = [300_000, 30_000];
 
@@ -123,7 +125,7 @@ export class UdpFlows {
 
 	async #decide(flow: Flow, peer: Peer, address: string, port: number): Promise<void> {
 		this.#deciding++;
-		const end = await this.#endOf(address, port);
+		const end = await this.#endOf(address, port).catch(() => undefined);
 		this.#deciding--;
 		peer.end = end ?? null;
 		const undecided = peer.undecided.splice(0);
@@ -150,6 +152,11 @@ export class UdpFlows {
 	}
 
 	#send({socket}: Flow, {address, port}: HostEnd, {payload, packet}: Datagram): void {
+		// Node keeps what the kernel has no room for: a guest may send faster than the host's network.
+		if (socket.getSendQueueSize() > mostUnsent) {
+			this.#link.counters.dropped++;
+			return;
+		}
 		const step = packet.segmentBytes > 0 ? packet.segmentBytes : Math.max(1, payload.length);
 		for (let at = 0; at === 0 || at < payload.length; at += step) {
 			// It is copied: Node sends what it cannot send at once later.
@@ -171,7 +178,7 @@ export class UdpFlows {
 		this.#flows.delete(key);
 		flow.isClosed = true;
 		this.#ends -= flow.peers.size;
-		flow.socket.removeAllListeners();
+		flow.socket.removeAllListeners('message').removeAllListeners('error');
 		flow.socket.on('error', ignore);
 		flow.socket.close();
 		this.#link.clock.began();
