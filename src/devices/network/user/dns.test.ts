@@ -1,4 +1,5 @@
 import test, {type ExecutionContext} from 'ava';
+import {KnownNames} from './policy/index.ts';
 import {
 	A,
 	AAAA,
@@ -195,4 +196,31 @@ test('questions that wait are bounded', async (t) => {
 	for (let id = 0; id < 65; id++) guest.udp('10.0.0.1', 5000, 53, query('slow.test', A, id));
 	const {data} = await guest.nextUdp(5000);
 	t.deepEqual([data.readUInt16BE(0), rcode(data)], [64, 2]);
+});
+
+test('who asks by TCP and takes no answer is asked no more for questions', async (t) => {
+	const long = Array.from({length: 1000}, (): TestRecord => ({name: 'big.test', type: PTR, data: `${'x'.repeat(30)}.test`}));
+	const host = await resolver(t, (message) => response(message, long));
+	const {guest} = makeGuest(t, {nameservers: [host.address]});
+	const client = new TcpClient(guest, '10.0.0.1', 53);
+	await client.connect();
+	client.window = 0;
+	client.ack();
+	const message = query('big.test', PTR);
+	const bytes = response(message, long).length;
+	for (let asked = 0; asked < 200; asked++) client.send(Buffer.from([...be16(message.length), ...message]));
+	// What a connection holds for its guest, and what streams have besides.
+	while (host.asked.length * bytes < 4 * 1024 * 1024) await new Promise((resolve) => setImmediate(resolve));
+	for (let round = 0; round < 500; round++) await new Promise((resolve) => setImmediate(resolve));
+	t.true(host.asked.length * bytes < 5 * 1024 * 1024, `${host.asked.length} questions, ${bytes} bytes each`);
+});
+
+test('a name that has other addresses each time takes no more memory for that', (t) => {
+	const names = new KnownNames(false);
+	const address = (number: number) => `2001:db8::${(number >> 16).toString(16)}:${(number & 0xffff).toString(16)}`;
+	for (let asked = 0; asked < 3000; asked++)
+		names.learn('many.test', 'AAAA', Array.from({length: 32}, (_, index) => address(asked * 32 + index)));
+	t.deepEqual(names.namesOf(address(0)), []);
+	t.deepEqual(names.namesOf(address(3000 * 32 - 1)), ['many.test']);
+	t.true(names.linked <= 65_536);
 });

@@ -215,6 +215,16 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		});
 	}
 
+	forget(gone: Flushed): void {
+		this.#blocked.delete(gone);
+		this.#batch.delete(gone);
+	}
+
+	/** Connections that are called when there is room, for who looks. */
+	get awaitingRoom(): number {
+		return this.#blocked.size;
+	}
+
 	countRepeated(): void {
 		this.counters.tcpRepeated++;
 	}

@@ -1,10 +1,12 @@
 import {once} from 'node:events';
+import {type Duplex, duplexPair} from 'node:stream';
 import test, {type ExecutionContext} from 'ava';
-import {ACK, FIN, RST, SYN, tcpFrame} from './testing/frames.ts';
+import type {TcpConnections} from './tcp/index.ts';
+import {ACK, FIN, mac, RST, SYN, tcpFrame} from './testing/frames.ts';
 import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
 import {TcpClient} from './testing/tcp-client.ts';
 import {readBytes, tcpServer} from './testing/tcp-server.ts';
-import {TestGuest} from './testing/test-guest.ts';
+import {gatewayMac, TestGuest} from './testing/test-guest.ts';
 
 /** A guest that is connected to a server of the host. */
 async function connected(
@@ -452,4 +454,39 @@ test('segments of one byte do not fill the host’s memory: what is too many com
 	client.send('the rest');
 	while (read < sent + taken + 8) await settle(1);
 	t.is(read, sent + taken + 8);
+});
+
+test('who has no room is not remembered by connections that are gone', async (t) => {
+	const {network} = makeNetwork();
+	const guest = new TestGuest(network);
+	t.teardown(() => guest.endpoint.dispose());
+	guest.hasRoom = false;
+	for (let port = 1; port <= 100; port++) {
+		const client = new TcpClient(guest, '10.0.0.1', 53, port);
+		client.syn();
+		client.segment(ACK, {sequence: 5, data: 'what is far from the window is answered'});
+		client.segment(RST, {sequence: (client.sequence + 1) >>> 0});
+	}
+	t.is(counters(guest)['tcpConnections'], 0);
+	t.is((guest.endpoint as unknown as {awaitingRoom: number}).awaitingRoom, 0);
+});
+
+test('hosts that wait for the guest leave its own connections their part of the table', async (t) => {
+	const server = await tcpServer(t);
+	const {network} = makeNetwork();
+	const guest = new TestGuest(network);
+	t.teardown(() => guest.endpoint.dispose());
+	const connectGuest = (host: Duplex) => (guest.endpoint as unknown as {connections: TcpConnections}).connections.connect(host, toGuest, 22);
+	const toGuest = {
+		family: 4,
+		fromMac: Uint8Array.from(mac(gatewayMac)),
+		toMac: guest.mac,
+		source: Uint8Array.of(10, 0, 0, 1),
+		destination: Uint8Array.of(10, 0, 0, 2),
+	} as const;
+	const hosts = Array.from({length: 600}, () => duplexPair()[0]);
+	for (const host of hosts) connectGuest(host);
+	t.is(counters(guest)['tableFull'], 88);
+	await new TcpClient(guest, '127.0.0.1', server.port).connect();
+	t.is(hosts.filter(({destroyed}) => destroyed).length, 88);
 });

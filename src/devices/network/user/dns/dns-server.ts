@@ -1,3 +1,4 @@
+import {once} from 'node:events';
 import type {Duplex} from 'node:stream';
 import {addressBytes, addressText} from '../packets/index.ts';
 import type {KnownNames, Policy} from '../policy/index.ts';
@@ -80,7 +81,10 @@ export class DnsServer {
 					stream.destroy();
 					return;
 				}
-				stream.write(Buffer.concat([Buffer.from([answer.length >> 8, answer.length & 0xff]), answer]));
+				const message = Buffer.concat([Buffer.from([answer.length >> 8, answer.length & 0xff]), answer]);
+				// Who does not take its answers is not answered further.
+				if (!stream.write(message)) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+				if (stream.destroyed) return;
 				received = received.subarray(2 + length);
 			}
 		}

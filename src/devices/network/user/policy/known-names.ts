@@ -1,5 +1,7 @@
 /** Names that one guest may have asked for; each may have so many addresses, and an address so many names. */
 const [mostNames, mostAddresses, mostNamesOfAddress] = [1024, 32, 8];
+/** Addresses whose names are known: a name may have others with each answer. All that are kept have room. */
+const mostLinked = 2 * mostNames * mostAddresses;
 
 /**
  * The names that a guest has asked for and the addresses that it was told. Where names decide, a name keeps the addresses that it had
@@ -18,6 +20,11 @@ export class KnownNames {
 
 	get size(): number {
 		return this.#addresses.size;
+	}
+
+	/** Addresses whose names are known. */
+	get linked(): number {
+		return this.#names.size;
 	}
 
 	/** Addresses that are kept for a name and a family; undefined where it is to be asked for. */
@@ -54,6 +61,8 @@ export class KnownNames {
 			const [oldest] = names;
 			if (names.size > mostNamesOfAddress && oldest !== undefined) names.delete(oldest);
 			this.#names.set(address, names);
+			const [first] = this.#names.keys();
+			if (this.#names.size > mostLinked && first !== undefined) this.#names.delete(first);
 		}
 	}
 

@@ -564,6 +564,7 @@ export class TcpConnection implements Flushed {
 		const host = this.#host;
 		if (host !== undefined && !host.destroyed && !(isWhole && host.writableEnded)) abort(host);
 		this.#account(true);
+		this.#link.forget(this);
 		this.#closed();
 	}
 

@@ -9,7 +9,7 @@ import {abort, TcpConnection} from './connection.ts';
 import type {TcpLink} from './link.ts';
 import {readSegment, type Segment} from './segment.ts';
 
-/** Connections of one network, and those of them that are not yet established. */
+/** Connections of one network, and those of them that are not yet established, in each direction. */
 const [mostConnections, mostEmbryonic] = [8192, 512];
 /** Ports of the gateway from which a guest is connected (RFC 6335, 6). */
 const [firstPort, lastPort] = [49_152, 65_535];
@@ -72,7 +72,7 @@ export class TcpConnections {
 	/** Connects a stream of the host's to a port of the guest. */
 	connect(host: Duplex, path: Path, guestPort: number): void {
 		const port = this.#freePort(path, guestPort);
-		if (port === undefined || !this.#hasRoom()) {
+		if (port === undefined || !this.#hasRoom(true)) {
 			this.#guest.counters.tableFull++;
 			abort(host);
 			return;
@@ -87,7 +87,7 @@ export class TcpConnections {
 	}
 
 	#open(key: string, segment: Segment): void {
-		if (!this.#hasRoom()) {
+		if (!this.#hasRoom(false)) {
 			// The guest asks again: what is full now may not be then.
 			this.#guest.counters.tableFull++;
 			return;
@@ -108,7 +108,8 @@ export class TcpConnections {
 		return connection;
 	}
 
-	#hasRoom(): boolean {
+	/** Those that the host's side opens, and waits for the guest with, have a table of their own until then. */
+	#hasRoom(isFromHost: boolean): boolean {
 		const {size} = this.#connections;
 		if (size < this.#guest.share(mostEmbryonic)) return true;
 		if (size >= this.#guest.share(mostConnections)) {
@@ -116,7 +117,8 @@ export class TcpConnections {
 			if (done === undefined) return false;
 			done.reset();
 		}
-		return this.all.filter(isEmbryonic).length < this.#guest.share(mostEmbryonic);
+		const alike = this.all.filter((each) => isEmbryonic(each) && (each.phase === 'syn-sent') === isFromHost);
+		return alike.length < this.#guest.share(mostEmbryonic);
 	}
 
 	async #connectHost(connection: TcpConnection, packet: IpPacket, port: number): Promise<void> {

@@ -16,6 +16,8 @@ export interface TcpLink {
 	awaitRoom(waiting: Flushed): void;
 	/** Has {@link Flushed.flush} called when the frames that are coming in have come in. */
 	awaitBatch(waiting: Flushed): void;
+	/** Nothing of it is called any more. */
+	forget(gone: Flushed): void;
 	/** Segments that were sent once more. */
 	countRepeated(): void;
 }
