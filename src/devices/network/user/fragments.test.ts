@@ -172,3 +172,22 @@ test('extensions of IPv6 are walked over, and have an end', (t) => {
 	t.is(counters['malformed'], 4);
 	t.deepEqual(guest.frames, []);
 });
+
+test('what is longer than a packet may be, put together, is none', async (t) => {
+	const {guest, counters} = makeGuest(t);
+	const length = 65_535;
+	const step = 60_000;
+	const sendAll = (protocol: number, first: readonly number[], fields: ReturnType<TestGuest['to']>, id: number) => {
+		const whole = [...first, ...new Array<number>(length - first.length).fill(0)];
+		for (const [from, to] of [
+			[0, step],
+			[step, length],
+		] as const)
+			guest.send(ipFrame(protocol, whole.slice(from, to), {...fields, id, fragment: (from === 0 ? 0x2000 : 0) | (from / 8)}));
+	};
+	// An echo request, and a datagram for a port of the gateway that nobody has.
+	sendAll(1, [8, 0, 0xf7, 0xff], guest.to('10.0.0.1'), 1);
+	sendAll(17, [...be16(5000), ...be16(9), ...be16(length), 0, 0], guest.to('10.0.0.1'), 2);
+	t.deepEqual(guest.frames, []);
+	t.is(counters['reassembled'], 0);
+});

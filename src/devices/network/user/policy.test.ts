@@ -1,6 +1,7 @@
+import type {NetworkInterfaceInfo} from 'node:os';
 import test, {type ExecutionContext} from 'ava';
 import {addressText, bytesOf} from './packets/index.ts';
-import {AddressKinds, parseRule} from './policy/index.ts';
+import {AddressKinds, hostAddresses, parseRule} from './policy/index.ts';
 import {addresses, query, resolver, response} from './testing/dns-messages.ts';
 import {ACK, ip, RST, SYN} from './testing/frames.ts';
 import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
@@ -53,6 +54,23 @@ for (const [address, kind] of Object.entries(kindCases)) {
 		t.is(new AddressKinds(() => ['192.0.0.8']).of(addressText(bytesOf(address))), kind);
 	});
 }
+
+test('addresses of the host’s own are those of its interfaces, and those that its routers have together (RFC 4291, 2.6.1)', (t) => {
+	const one = (address: string, netmask: string, family: 'IPv4' | 'IPv6') =>
+		({address, netmask, family, mac: '', internal: false, cidr: null, scopeid: 0}) as NetworkInterfaceInfo;
+	const own = hostAddresses([
+		one('198.18.0.9', '255.255.255.0', 'IPv4'),
+		one('2606:4700:1:2:3:4:5:6', 'ffff:ffff:ffff:ffff::', 'IPv6'),
+		one('fe80::1%eth0', 'ffff:ffff:ffff:ffff::', 'IPv6'),
+	]);
+	const kinds = new AddressKinds(() => own);
+	t.is(kinds.of('2606:4700:1:2:3:4:5:6'), 'host');
+	t.is(kinds.of('2606:4700:1:2::'), 'host');
+	t.is(kinds.of('fe80::'), 'host');
+	t.is(kinds.of('198.18.0.9'), 'host');
+	t.is(kinds.of('198.18.0.0'), 'private');
+	t.is(kinds.of('2606:4700:1:2::1'), 'public');
+});
 
 test('rules are read, and what is none is refused', (t) => {
 	const has = (text: string, address: string, port: number) => {

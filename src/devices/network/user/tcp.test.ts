@@ -1,4 +1,5 @@
 import {once} from 'node:events';
+import {connect} from 'node:net';
 import {type Duplex, duplexPair} from 'node:stream';
 import test, {type ExecutionContext} from 'ava';
 import type {TcpConnections} from './tcp/index.ts';
@@ -489,4 +490,34 @@ test('hosts that wait for the guest leave its own connections their part of the 
 	t.is(counters(guest)['tableFull'], 88);
 	await new TcpClient(guest, '127.0.0.1', server.port).connect();
 	t.is(hosts.filter(({destroyed}) => destroyed).length, 88);
+});
+
+test('on a link of the longest packets, options and data make no longer one', async (t) => {
+	const {client, host, guest} = await connected(t, {mtu: 65_535, options: [2, 4, 0xff, 0xd7, 1, 1, 4, 2, 1, 3, 3, 7]});
+	client.window = 65_535;
+	for (let gap = 1; gap < 9; gap += 2) client.ack({sequence: (client.sequence + 2 * gap) >>> 0, data: 'x'});
+	const bytes = Buffer.from(Array.from({length: 400_000}, (_, i) => (i * 7919) % 251));
+	host.write(bytes);
+	t.true((await client.take(bytes.length)).equals(bytes));
+	t.true(guest.longest <= 65_535 + 14);
+});
+
+test('a host that connects and ends at once, before the guest has answered, loses nothing', async (t) => {
+	const {network} = makeNetwork();
+	const guest = new TestGuest(network);
+	t.teardown(() => guest.endpoint.dispose());
+	const forward = await guest.endpoint.forward({protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 0, guestPort: 9});
+	t.teardown(() => forward.close());
+	connect(forward.port, '127.0.0.1').end('short');
+	const syn = await guest.nextTcp(9);
+	await settle();
+	const server = new TcpClient(guest, '10.0.0.1', syn.sourcePort, 9);
+	server.expected = (syn.sequence + 1) >>> 0;
+	server.segment(SYN | ACK);
+	server.sequence = (server.sequence + 1) >>> 0;
+	t.is((await server.take(5)).toString(), 'short');
+	await server.end();
+	server.send('', FIN | ACK);
+	await settle();
+	t.is(counters(guest)['tcpReset'], 0);
 });

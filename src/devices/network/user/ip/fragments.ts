@@ -1,3 +1,4 @@
+import {Ipv4} from '../packets/index.ts';
 import {addressLength, type IpPacket} from './packet.ts';
 import type {Fragment} from './read.ts';
 
@@ -5,8 +6,8 @@ import type {Fragment} from './read.ts';
 const mostPackets = 16;
 /** Fragments of one packet: 64 KiB in pieces for IPv6's smallest link, and more. */
 const mostFragments = 64;
-/** Most bytes that a packet carries. */
-const mostBytes = 65_535;
+/** Most bytes that a packet carries: IPv4 counts its header (RFC 791, 3.1; RFC 8200, 3). */
+const mostBytes = {4: 65_535 - Ipv4.size, 6: 65_535} as const;
 /** How long the rest of a packet is waited for (RFC 8200, 4.5: 60 s at most; RFC 791, 3.2: 15 s at least), in milliseconds. */
 const patienceMs = 30_000;
 
@@ -44,7 +45,7 @@ export class Fragments {
 		const packet = this.#incomplete.get(key) ?? this.#begin(key, nowMs);
 		if (packet.isBroken) return undefined;
 		const piece = {offset, end: offset + end - start, bytes: bytes.slice(start, end)};
-		if (!isPlausible(piece, isLast) || !insert(packet, piece, isLast)) {
+		if (!isPlausible(piece, isLast, mostBytes[fragment.family]) || !insert(packet, piece, isLast)) {
 			packet.isBroken = true;
 			packet.pieces.length = 0;
 			return undefined;
@@ -86,8 +87,8 @@ function keyOf({bytes, addresses, family, id, protocol}: Fragment): string {
 }
 
 /** All but the last have a multiple of 8 bytes, and none is empty. */
-const isPlausible = ({offset, end}: Piece, isLast: boolean): boolean =>
-	end > offset && end <= mostBytes && (isLast || (end - offset) % 8 === 0);
+const isPlausible = ({offset, end}: Piece, isLast: boolean, most: number): boolean =>
+	end > offset && end <= most && (isLast || (end - offset) % 8 === 0);
 
 /** Puts a piece in its place. @returns false where it contradicts those that are there, but for one that is there already */
 function insert(packet: Incomplete, piece: Piece, isLast: boolean): boolean {

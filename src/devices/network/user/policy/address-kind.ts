@@ -1,5 +1,5 @@
 import {BlockList} from 'node:net';
-import {networkInterfaces} from 'node:os';
+import {type NetworkInterfaceInfo, networkInterfaces} from 'node:os';
 import {addressText, bytesOf, type Family, familyOf} from '../packets/index.ts';
 
 /**
@@ -53,9 +53,18 @@ export function rangeList(texts: readonly string[]): BlockList {
 export const isInList = (list: BlockList, address: string): boolean =>
 	list.check(address, nodeFamily(familyOf(address)));
 
+/** Addresses of interfaces, and those of IPv6 that a host which passes packets on has for each network that it is on (RFC 4291, 2.6.1). */
+export const hostAddresses = (interfaces: readonly NetworkInterfaceInfo[]): readonly string[] =>
+	interfaces.flatMap(({address, netmask}) => {
+		const own = bytesOf(address.replace(/%.*$/, ''));
+		const mask = bytesOf(netmask);
+		const ofRouters = own.map((byte, index) => byte & (mask[index] as number));
+		return own.length === 4 ? [addressText(own)] : [addressText(own), addressText(ofRouters)];
+	});
+
 /** Addresses of the host's own, at this moment. */
 const ownAddresses = (): readonly string[] =>
-	Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({address}) => address.replace(/%.*$/, '')));
+	hostAddresses(Object.values(networkInterfaces()).flatMap((list) => list ?? []));
 
 /**
  * IPv4 addresses that an IPv6 address leads to by a translator or a tunnel: NAT64 (RFC 6052, 2.1), 6to4 (RFC 3056, 2), Teredo, whose

@@ -1,4 +1,4 @@
-export {type AddressKind, AddressKinds, embeddedAddresses} from './address-kind.ts';
+export {type AddressKind, AddressKinds, embeddedAddresses, hostAddresses} from './address-kind.ts';
 export {DecisionLog, type Logged} from './decision-log.ts';
 export {DecisionRing, type DecisionRingView, keepDecision, keptDecisions} from './decision-ring.ts';
 export {KnownNames} from './known-names.ts';

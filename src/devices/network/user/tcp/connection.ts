@@ -22,7 +22,7 @@ const ourScale = 7;
 const [usualMss, leastMss] = [536, 64];
 /** Times that something is sent in vain before the guest counts as gone (RFC 9293, 3.8.3, R2). */
 const mostRepeats = 12;
-/** Data of one frame, at most, that the NIC cuts: less than IP's length can say. */
+/** Data of one frame, at most, whether or not the NIC cuts it: less than IP's length can say, behind all options. */
 const mostFrameData = 65_160;
 /** Pieces that wait for the host: as many as 4 MiB of usual segments. A guest that sends less in each sends it again. */
 const mostWrites = 4096;
@@ -530,7 +530,7 @@ export class TcpConnection implements Flushed {
 	}
 
 	#learn({mss, scale, takesSack}: SynOptions, {window}: Segment): void {
-		const most = this.#link.mtu - Tcp.size - (this.ends.path.family === 4 ? 20 : 40);
+		const most = Math.min(mostFrameData, this.#link.mtu - Tcp.size - (this.ends.path.family === 4 ? 20 : 40));
 		this.#mss = Math.max(leastMss, Math.min(mss ?? usualMss, most));
 		this.#congestion = new Congestion(this.#mss);
 		if (scale !== undefined) {

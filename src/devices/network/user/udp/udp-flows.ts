@@ -129,7 +129,8 @@ export class UdpFlows {
 		this.#deciding--;
 		peer.end = end ?? null;
 		const undecided = peer.undecided.splice(0);
-		if (flow.isClosed) return;
+		// Another end may have taken its place meanwhile.
+		if (flow.isClosed || flow.peers.get(endKey(address, port)) !== peer) return;
 		if (end === undefined) this.#link.counters.udpRefused++;
 		else flow.heard.set(endKey(end.address, end.port), peer);
 		for (const datagram of undecided) {
