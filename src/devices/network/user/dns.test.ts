@@ -199,7 +199,10 @@ test('questions that wait are bounded', async (t) => {
 });
 
 test('who asks by TCP and takes no answer is asked no more for questions', async (t) => {
-	const long = Array.from({length: 1000}, (): TestRecord => ({name: 'big.test', type: PTR, data: `${'x'.repeat(30)}.test`}));
+	const long = Array.from(
+		{length: 1000},
+		(): TestRecord => ({name: 'big.test', type: PTR, data: `${'x'.repeat(30)}.test`}),
+	);
 	const host = await resolver(t, (message) => response(message, long));
 	const {guest} = makeGuest(t, {nameservers: [host.address]});
 	const client = new TcpClient(guest, '10.0.0.1', 53);
@@ -219,7 +222,11 @@ test('a name that has other addresses each time takes no more memory for that', 
 	const names = new KnownNames(false);
 	const address = (number: number) => `2001:db8::${(number >> 16).toString(16)}:${(number & 0xffff).toString(16)}`;
 	for (let asked = 0; asked < 3000; asked++)
-		names.learn('many.test', 'AAAA', Array.from({length: 32}, (_, index) => address(asked * 32 + index)));
+		names.learn(
+			'many.test',
+			'AAAA',
+			Array.from({length: 32}, (_, index) => address(asked * 32 + index)),
+		);
 	t.deepEqual(names.namesOf(address(0)), []);
 	t.deepEqual(names.namesOf(address(3000 * 32 - 1)), ['many.test']);
 	t.true(names.linked <= 65_536);

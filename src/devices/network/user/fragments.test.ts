@@ -183,7 +183,9 @@ test('what is longer than a packet may be, put together, is none', async (t) => 
 			[0, step],
 			[step, length],
 		] as const)
-			guest.send(ipFrame(protocol, whole.slice(from, to), {...fields, id, fragment: (from === 0 ? 0x2000 : 0) | (from / 8)}));
+			guest.send(
+				ipFrame(protocol, whole.slice(from, to), {...fields, id, fragment: (from === 0 ? 0x2000 : 0) | (from / 8)}),
+			);
 	};
 	// An echo request, and a datagram for a port of the gateway that nobody has.
 	sendAll(1, [8, 0, 0xf7, 0xff], guest.to('10.0.0.1'), 1);

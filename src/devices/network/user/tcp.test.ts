@@ -2,6 +2,7 @@ import {once} from 'node:events';
 import {connect} from 'node:net';
 import {type Duplex, duplexPair} from 'node:stream';
 import test, {type ExecutionContext} from 'ava';
+import type {Budget} from './budget.ts';
 import type {TcpConnections} from './tcp/index.ts';
 import {ACK, FIN, mac, RST, SYN, tcpFrame} from './testing/frames.ts';
 import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
@@ -477,7 +478,8 @@ test('hosts that wait for the guest leave its own connections their part of the 
 	const {network} = makeNetwork();
 	const guest = new TestGuest(network);
 	t.teardown(() => guest.endpoint.dispose());
-	const connectGuest = (host: Duplex) => (guest.endpoint as unknown as {connections: TcpConnections}).connections.connect(host, toGuest, 22);
+	const connectGuest = (host: Duplex) =>
+		(guest.endpoint as unknown as {connections: TcpConnections}).connections.connect(host, toGuest, 22);
 	const toGuest = {
 		family: 4,
 		fromMac: Uint8Array.from(mac(gatewayMac)),
@@ -520,4 +522,68 @@ test('a host that connects and ends at once, before the guest has answered, lose
 	server.send('', FIN | ACK);
 	await settle();
 	t.is(counters(guest)['tcpReset'], 0);
+});
+
+/** Sends until the host's kernel takes no more, and what is sent stays here. @returns how much that was */
+async function fill(client: TcpClient): Promise<number> {
+	const piece = Buffer.alloc(60_000, 7);
+	let sent = 0;
+	while ((counters(client.guest)['buffered'] as number) < 200_000) {
+		client.send(piece);
+		sent += piece.length;
+		await settle(2);
+	}
+	return sent;
+}
+
+test('both have ended and the host has not read: what waits is remembered until it has', async (t) => {
+	const {client, host, guest, clock} = await connected(t);
+	host.pause();
+	const sent = await fill(client);
+	client.send('', FIN | ACK);
+	host.end();
+	await client.end();
+	await settle();
+	clock.pass(5000);
+	t.is(counters(guest)['tcpConnections'], 1);
+	t.true((guest.endpoint as unknown as {budget: Budget}).budget.used >= 200_000);
+	let read = 0;
+	host.on('data', (chunk) => {
+		read += chunk.length;
+	});
+	host.resume();
+	await once(host, 'end');
+	t.is(read, sent);
+	await settle();
+	clock.pass(5000);
+	t.is((guest.endpoint as unknown as {connections: TcpConnections}).connections.size, 0);
+});
+
+test('an end and a reset at once close the host’s connection', async (t) => {
+	const {client, host} = await connected(t);
+	client.send('', FIN | ACK);
+	client.segment(RST);
+	await once(host.resume(), 'end');
+	// Who writes to a connection that is no more hears of it.
+	const failed = once(host, 'error');
+	for (let round = 0; round < 20 && !host.destroyed; round++) {
+		host.write('x');
+		await settle();
+	}
+	host.destroy(new Error('it is still there'));
+	t.regex((await failed)[0].code ?? '', /ECONNRESET|EPIPE/);
+});
+
+test('a reset does not wait for a host that does not read', async (t) => {
+	const {client, host, guest} = await connected(t);
+	host.pause();
+	await fill(client);
+	client.send('', FIN | ACK);
+	await settle();
+	client.segment(RST);
+	t.is((guest.endpoint as unknown as {budget: Budget}).budget.used, 0);
+	const failed = once(host, 'error');
+	await settle();
+	host.write('x');
+	t.regex((await failed)[0].code, /ECONNRESET|EPIPE/);
 });

@@ -313,6 +313,10 @@ export class TcpConnection implements Flushed {
 		this.#writes--;
 		if (error || this.phase === 'closed') return;
 		this.#account();
+		if (this.#guestEnded) {
+			this.#mayBeDone();
+			return;
+		}
 		const room = this.#edge - this.#received;
 		if (
 			this.#room() - room >= Math.min(2 * this.#mss, this.#link.budget.share / 2) &&
@@ -347,7 +351,7 @@ export class TcpConnection implements Flushed {
 		});
 		host.on('error', () => this.reset());
 		host.on('close', () => {
-			const isWhole = this.#end !== undefined && (this.#guestEnded || host.writableFinished);
+			const isWhole = this.#end !== undefined && host.writableFinished;
 			if (!isWhole) this.reset();
 		});
 	}
@@ -541,9 +545,10 @@ export class TcpConnection implements Flushed {
 		this.#peerWindow = window;
 	}
 
-	/** Both have ended, and each knows that the other has: who has ended first remembers it a while. */
+	/** Both have ended, and each has all of the other's: who has ended first remembers it a while. */
 	#mayBeDone(): void {
-		const isDone = this.#guestEnded && this.#end !== undefined && this.#acknowledged > this.#end;
+		const isTaken = this.#guestEnded && this.#host?.writableLength === 0;
+		const isDone = isTaken && this.#end !== undefined && this.#acknowledged > this.#end;
 		if (!isDone || this.phase === 'closed') return;
 		this.#acknowledge();
 		this.phase = 'time-wait';
@@ -585,6 +590,8 @@ export class TcpConnection implements Flushed {
 
 /** Ends a stream so that its other end knows that it was not the regular end. */
 export function abort(stream: Duplex): void {
-	if (stream instanceof Socket) stream.resetAndDestroy();
+	// While an end is on its way libuv resets nothing, and Node would keep the descriptor: all that was written is the kernel's by then.
+	const isEnding = stream.writableEnded && !stream.writableFinished && stream.writableLength === 0;
+	if (stream instanceof Socket && !isEnding) stream.resetAndDestroy();
 	else stream.destroy();
 }
