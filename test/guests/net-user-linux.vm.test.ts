@@ -50,7 +50,7 @@ async function fetched(port: number) {
 linuxTest('Linux gets an address by DHCP, names, files both ways and connections from the host', async (t, machine) => {
 	const server = await serve(t);
 	const hostPort = await freePort();
-	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,mac=02:00:00:00:00:01`;
+	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,mac=02:00:00:00:00:01`;
 	const guest = await runInLinux(machine, {processors: {count: 2}, devices: flagged({'virtio-net': [nic]})}, [
 		'modprobe -a virtio_mmio virtio_net',
 		until('[ -e /sys/class/net/eth0 ]'),
@@ -67,6 +67,7 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 		'sum() { echo $1=$(md5sum | cut -c -32); }',
 		'wget -q -O /file http://10.0.0.1/ && sum four </file',
 		`wget -q -O - http://[${prefix6}1]/ | sum six`,
+		'wget -q -O - http://10.0.0.9/ | sum link',
 		// It ends its side when all is sent, and has the answer all the same.
 		`(printf 'POST / HTTP/1.0\\r\\nContent-Length: ${body.length}\\r\\n\\r\\n'; cat /file) | nc 10.0.0.1 80 | tail -1`,
 		'nc 169.254.169.254 80 </dev/null || echo metadata=closed',
@@ -84,7 +85,7 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 	const said = (line: string) => t.regex(guest.output, new RegExp(`^${line}\\r?$`, 'm'), `${line}: ${guest.output}`);
 	said('bound=10\\.0\\.0\\.2,24,10\\.0\\.0\\.1,10\\.0\\.0\\.1,web,internal,1500');
 	for (const each of ['ping4=ok', 'ping6=ok', 'fragments=ok', 'name= 10.0.0.1', 'name= 10.0.0.2']) said(each);
-	for (const family of ['four', 'six']) said(`${family}=${md5(body)}`);
+	for (const from of ['four', 'six', 'link']) said(`${from}=${md5(body)}`);
 	for (const each of ['taken', 'metadata=closed', 'port=closed', 'go on']) said(each);
 	t.deepEqual(server.uploads.map(md5), [md5(body)]);
 	t.notRegex(guest.output, /csum failure|WARNING: CPU|BUG:|Call Trace/);

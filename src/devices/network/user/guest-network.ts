@@ -25,6 +25,8 @@ export interface GuestNetwork {
 	readonly hasIpv6: boolean;
 	readonly guestCount: number;
 	guestForward(protocol: 'tcp' | 'udp', address: string, port: number): HostEnd | undefined;
+	/** True for an address on the link that leads somewhere. */
+	isForwarded(address: Uint8Array): boolean;
 	hasGuestForward(protocol: 'tcp' | 'udp', address: Uint8Array, port: number): boolean;
 	/** Passes a frame on to those other guests that it is for. */
 	relay(from: Member, frame: Frame): void;

@@ -246,7 +246,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		const {bytes, length} = frame;
 		switch (this.#view.getUint16(at.type)) {
 			case EtherType.ARP:
-				if (answerArp(bytes, length, this.plan, this.#writer)) this.#give(this.#writer.frame);
+				if (answerArp(bytes, length, this.plan.mac, this.#isHere, this.#writer)) this.#give(this.#writer.frame);
 				return;
 			case EtherType.IPV4:
 				this.#takeIp(readIpv4(frame, this.#view), length > at.hops4 ? (bytes[at.hops4] as number) : 0);
@@ -299,7 +299,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		const {plan} = this;
 		if (packet.family === 6 && isRouterSolicitation(packet, hops)) {
 			if (this.#network.hasIpv6) this.#sendAdvertisement();
-		} else if (packet.family === 6 && answerSolicitation(packet, hops, plan, this.#writer)) {
+		} else if (packet.family === 6 && answerSolicitation(packet, hops, plan.mac, this.#isHere, this.#writer)) {
 			this.#give(this.#writer.frame);
 		} else if (this.isGateway(destinationOf(packet)) && answerEcho(packet, plan.mac, this.#writer)) {
 			this.#giveWritten(pathBack(packet, plan.mac), packet.protocol);
@@ -389,6 +389,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 			return !isGroup && !this.plan.isForAll(address) && address.some((byte) => byte !== 0);
 		});
 	}
+
+	/** Who asks on the link for an address is to send to the gateway. */
+	readonly #isHere = (address: Uint8Array): boolean => this.isGateway(address) || this.#network.isForwarded(address);
 
 	#pathFromGateway(): Path {
 		return {family: 4, fromMac: this.plan.mac, toMac: this.mac, source: this.plan.gateway, destination: this.address};

@@ -30,6 +30,22 @@ test('the gateway answers for its own address alone', async (t) => {
 	t.deepEqual([...payload], [0, 1, 8, 0, 6, 4, 0, 2, ...mac(gatewayMac), 10, 0, 0, 1, ...guest.mac, 10, 0, 0, 2]);
 });
 
+test('the gateway answers for the addresses on the link that lead somewhere', async (t) => {
+	const target = {address: '127.0.0.1', port: 9};
+	const forward = (address: string) => ({protocol: 'tcp', address, port: 80, target}) as const;
+	const {network} = makeNetwork({guestForwards: [forward('10.0.0.100'), forward('fd4f:7065:6e56::64')]});
+	const guest = new TestGuest(network);
+	guest.send(arp(guest, 1, '10.0.0.2', '10.0.0.101'));
+	t.is(guest.frames.length, 0);
+	guest.send(arp(guest, 1, '10.0.0.2', '10.0.0.100'));
+	t.deepEqual([...(await guest.next()).payload.subarray(8, 18)], [...mac(gatewayMac), 10, 0, 0, 100]);
+	const six = 'fd4f:7065:6e56:0:0:0:0:64';
+	const toGroup = {...guest.to('ff02:0:0:0:0:1:ff00:64', guestLocal), hops: 255};
+	guest.send(icmpFrame(toGroup, 135, 0, [0, 0, 0, 0, ...ip(six), 1, 1, ...guest.mac]));
+	const {payload, source} = await guest.next();
+	t.deepEqual([source, ...payload.subarray(4, 24)], [six, 0xe0, 0, 0, 0, ...ip(six)]);
+});
+
 /** A DHCP message of a client (RFC 2131, 2). */
 const dhcp = (guest: TestGuest, options: readonly number[], {client = '0.0.0.0', flags = 0x8000} = {}): Uint8Array =>
 	Uint8Array.from([

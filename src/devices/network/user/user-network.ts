@@ -104,6 +104,12 @@ export class UserNetwork implements GuestNetwork {
 		)?.target;
 	}
 
+	isForwarded(address: Uint8Array): boolean {
+		if (this.#guestForwards.length === 0 || !this.plan.isOnLink(address)) return false;
+		const text = addressText(address);
+		return this.#guestForwards.some((forward) => forward.address === text);
+	}
+
 	hasGuestForward(protocol: 'tcp' | 'udp', address: Uint8Array, port: number): boolean {
 		return this.#guestForwards.length > 0 && this.guestForward(protocol, addressText(address), port) !== undefined;
 	}

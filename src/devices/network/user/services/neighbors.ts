@@ -1,6 +1,6 @@
 import {bits, bytes, flag, packed, range, u8, u16, u32} from '#support/wire';
 import {type FrameWriter, type IpPacket, type Path, payloadStart, sourceOf} from '../ip/index.ts';
-import {Icmp, Icmpv6Type, IpProtocol, multicastMac, sameBytes} from '../packets/index.ts';
+import {Icmp, Icmpv6Type, IpProtocol, multicastMac} from '../packets/index.ts';
 import type {NetworkPlan} from '../plan.ts';
 
 /** Every message of neighbour discovery is from the link itself: none of them has been passed on (RFC 4861, 6.1 and 7.1). */
@@ -86,23 +86,28 @@ export function writeAdvertisement(
 }
 
 /**
- * Answers who asks for the gateway's address on the link. Who asks whether anybody has an address that it wants to take is not
+ * Answers who asks for an address on the link that is here. Who asks whether anybody has an address that it wants to take is not
  * answered: nobody else has it.
  * @returns false where there is nothing to answer
  */
-export function answerSolicitation(packet: IpPacket, hops: number, plan: NetworkPlan, writer: FrameWriter): boolean {
+export function answerSolicitation(
+	packet: IpPacket,
+	hops: number,
+	ownMac: Uint8Array,
+	isHere: (address: Uint8Array) => boolean,
+	writer: FrameWriter,
+): boolean {
 	const {bytes: from, start, end, mac} = packet;
 	if (hops !== linkHops || end - start < Neighbor.size || from[start + 1] !== 0) return false;
 	const {target} = Neighbor.read(from, start);
 	const source = sourceOf(packet);
-	const isOurs = sameBytes(target, 0, plan.linkLocal) || sameBytes(target, 0, plan.gateway6);
-	if (!isOurs || source.every((byte) => byte === 0)) return false;
-	const path: Path = {family: 6, fromMac: plan.mac, toMac: mac, source: target, destination: source};
+	if (!isHere(target) || source.every((byte) => byte === 0)) return false;
+	const path: Path = {family: 6, fromMac: ownMac, toMac: mac, source: target, destination: source};
 	const at = payloadStart(6);
 	writer.ip(path, IpProtocol.ICMPV6, Neighbor.size + 8, linkHops);
 	const flags = {router: true, solicited: true, override: true};
 	Neighbor.write(writer.bytes, at, {type: Icmpv6Type.NEIGHBOR_ADVERTISEMENT, flags, target});
-	writer.bytes.set([Option.TARGET_LINK, 1, ...plan.mac], at + Neighbor.size);
+	writer.bytes.set([Option.TARGET_LINK, 1, ...ownMac], at + Neighbor.size);
 	writer.checksum(path, IpProtocol.ICMPV6, 2);
 	return true;
 }
