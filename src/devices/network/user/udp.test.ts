@@ -181,3 +181,17 @@ test('nothing tells of what was for all of the network', async (t) => {
 	await new Promise((resolve) => setImmediate(resolve));
 	t.deepEqual(guest.frames, []);
 });
+
+test.serial('a NIC that goes while its sockets are being made leaves none', async (t) => {
+	const echo = await udpServer(t, () => undefined);
+	const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length;
+	const before = sockets();
+	for (let ticks = 0; ticks < 12; ticks++) {
+		const guest = new TestGuest(makeNetwork({ipv6: false}).network);
+		guest.udp('127.0.0.1', 5000, echo.port, 'hello');
+		for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+		await guest.endpoint.dispose();
+	}
+	for (let round = 0; round < 20; round++) await new Promise((resolve) => setImmediate(resolve));
+	t.is(sockets(), before);
+});
