@@ -587,3 +587,21 @@ test('a reset does not wait for a host that does not read', async (t) => {
 	host.write('x');
 	t.regex((await failed)[0].code, /ECONNRESET|EPIPE/);
 });
+
+test('what is lost after a time of silence is sent again as soon as without it', async (t) => {
+	const {client, host, clock, guest} = await connected(t);
+	host.write('a');
+	await client.next((tcp) => tcp.data.length > 0);
+	for (const wait of [1000, 2000, 4000, 8000]) clock.pass(wait);
+	t.true((counters(guest)['tcpRepeated'] as number) >= 3);
+	client.expected = (client.expected + 1) >>> 0;
+	client.ack();
+	host.write('b');
+	await client.next((tcp) => tcp.data.toString() === 'b');
+	client.expected = (client.expected + 1) >>> 0;
+	client.ack();
+	host.write('c');
+	await client.next((tcp) => tcp.data.toString() === 'c');
+	clock.pass(400);
+	t.true(guest.frames.some(({tcp}) => tcp?.data.toString() === 'c'));
+});

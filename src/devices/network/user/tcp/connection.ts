@@ -86,6 +86,8 @@ export class TcpConnection implements Flushed {
 	#repeats = 0;
 	#deadline: number | undefined;
 	#timer: Timer | undefined;
+	/** When the timer expires. */
+	#timerMs = 0;
 	/** Bytes that the budget has been told of. */
 	#counted = 0;
 
@@ -416,17 +418,26 @@ export class TcpConnection implements Flushed {
 	}
 
 	#arm(): void {
-		this.#deadline = this.#link.clock.now() + this.#roundTrip.timeoutMs;
-		this.#timer ??= this.#link.clock.after(this.#roundTrip.timeoutMs, this.#expired);
+		this.#await(this.#roundTrip.timeoutMs);
 	}
 
-	/** One timer serves all: it looks whether its time has come, or what is awaited was put off since. */
+	/** Has a time looked at: by the timer that there is, unless that is too late. */
+	#await(delayMs: number): void {
+		const dueMs = this.#link.clock.now() + delayMs;
+		this.#deadline = dueMs;
+		if (this.#timer !== undefined && this.#timerMs <= dueMs) return;
+		this.#timer?.cancel();
+		this.#timer = this.#link.clock.after(delayMs, this.#expired);
+		this.#timerMs = dueMs;
+	}
+
+	/** The timer looks whether its time has come, or what is awaited was put off since. */
 	readonly #expired = () => {
 		this.#timer = undefined;
 		if (this.phase === 'closed' || this.#deadline === undefined) return;
 		const left = this.#deadline - this.#link.clock.now();
 		if (left > 0) {
-			this.#timer = this.#link.clock.after(left, this.#expired);
+			this.#await(left);
 			return;
 		}
 		this.#deadline = undefined;
@@ -552,9 +563,7 @@ export class TcpConnection implements Flushed {
 		if (!isDone || this.phase === 'closed') return;
 		this.#acknowledge();
 		this.phase = 'time-wait';
-		this.#timer?.cancel();
-		this.#deadline = this.#link.clock.now() + timeWaitMs;
-		this.#timer = this.#link.clock.after(timeWaitMs, this.#expired);
+		this.#await(timeWaitMs);
 	}
 
 	#finish(): void {
