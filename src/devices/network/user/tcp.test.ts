@@ -605,3 +605,23 @@ test('what is lost after a time of silence is sent again as soon as without it',
 	clock.pass(400);
 	t.true(guest.frames.some(({tcp}) => tcp?.data.toString() === 'c'));
 });
+
+test('a full table makes room by a connection on which a guest has been silent for hours', async (t) => {
+	const {network, clock} = makeNetwork({ipv6: false});
+	const guests = Array.from({length: 64}, () => new TestGuest(network));
+	for (const each of guests) t.teardown(() => each.endpoint.dispose());
+	const [guest] = guests as [TestGuest];
+	const clients = Array.from({length: 128}, (_, index) => new TcpClient(guest, '10.0.0.1', 53, index + 1));
+	for (const client of clients) await client.connect();
+	t.is(counters(guest)['tcpConnections'], 128);
+	new TcpClient(guest, '10.0.0.1', 53, 1000).syn();
+	t.is(counters(guest)['tableFull'], 1);
+	clock.pass(2 * 3_600_000);
+	for (const client of clients.slice(1)) client.ack();
+	clock.pass(5 * 60_000);
+	const late = new TcpClient(guest, '10.0.0.1', 53, 1001);
+	late.syn();
+	await (clients[0] as TcpClient).next(({flags}) => (flags & RST) !== 0);
+	t.is((await late.next()).flags, SYN | ACK);
+	t.is(counters(guest)['tcpConnections'], 128);
+});

@@ -47,6 +47,8 @@ const empty = new Uint8Array();
 export class TcpConnection implements Flushed {
 	readonly ends: TcpEnds;
 	phase: Phase = 'connecting';
+	/** When the guest's last segment came. */
+	heardMs: number;
 	readonly #link: TcpLink;
 	readonly #closed: () => void;
 	#host: Duplex | undefined;
@@ -95,6 +97,7 @@ export class TcpConnection implements Flushed {
 	constructor(ends: TcpEnds, link: TcpLink, first: number, closed: () => void) {
 		this.ends = ends;
 		this.#link = link;
+		this.heardMs = link.clock.now();
 		this.#first = first;
 		this.#closed = closed;
 	}
@@ -159,6 +162,7 @@ export class TcpConnection implements Flushed {
 
 	/** Takes a segment of the guest's (RFC 9293, 3.10.7). */
 	receive(segment: Segment): void {
+		this.heardMs = this.#link.clock.now();
 		if (this.phase === 'connecting') {
 			if (segment.flags & TcpFlag.RST) this.#finish();
 			return;

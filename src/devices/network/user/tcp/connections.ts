@@ -11,6 +11,8 @@ import {readSegment, type Segment} from './segment.ts';
 
 /** Connections of one network, and those of them that are not yet established, in each direction. */
 const [mostConnections, mostEmbryonic] = [8192, 512];
+/** How long a guest may be silent before a full table forgets a connection (RFC 5382, REQ-5), in milliseconds. */
+const silentMs = 124 * 60_000;
 /** Ports of the gateway from which a guest is connected (RFC 6335, 6). */
 const [firstPort, lastPort] = [49_152, 65_535];
 
@@ -113,12 +115,17 @@ export class TcpConnections {
 		const {size} = this.#connections;
 		if (size < this.#guest.share(mostEmbryonic)) return true;
 		if (size >= this.#guest.share(mostConnections)) {
-			const done = this.all.find(({phase}) => phase === 'time-wait');
+			const done = this.all.find(({phase}) => phase === 'time-wait') ?? this.all.find((each) => this.#isSilent(each));
 			if (done === undefined) return false;
 			done.reset();
 		}
 		const alike = this.all.filter((each) => isEmbryonic(each) && (each.phase === 'syn-sent') === isFromHost);
 		return alike.length < this.#guest.share(mostEmbryonic);
+	}
+
+	/** A guest that was restarted knows nothing of what it had, and says nothing of it. */
+	#isSilent({phase, heardMs}: TcpConnection): boolean {
+		return phase === 'open' && this.#guest.clock.now() - heardMs >= silentMs;
 	}
 
 	async #connectHost(connection: TcpConnection, packet: IpPacket, port: number): Promise<void> {
