@@ -235,6 +235,7 @@ export class GuardedBack implements DeviceBack {
 				};
 				return {cancel};
 			},
+			turnNode: () => reactor.turnNode(),
 			defer: (action) => reactor.defer(() => void this.#try('deferred', action)),
 		};
 	}

@@ -44,6 +44,9 @@ export class FakeReactor implements RunningReactor {
 		this.#deferred.push(action);
 	}
 
+	/** Node's loop has its turns whenever a test waits. */
+	turnNode(): void {}
+
 	/** Number of parts it looks at. */
 	get parts(): number {
 		return this.#parts.size;

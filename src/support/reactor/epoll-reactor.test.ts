@@ -1,4 +1,6 @@
+import {once} from 'node:events';
 import {read as readFile} from 'node:fs';
+import {connect} from 'node:net';
 import {MessageChannel, Worker} from 'node:worker_threads';
 import test from 'ava';
 import {close, eventfd, O, open, signalEventfd} from '#support/ffi';
@@ -181,4 +183,26 @@ test('messages to the thread are handled while it sleeps, and let it sleep again
 	t.is(turns.at(-1), 2, 'one to begin the wait, and one when the timer expires');
 	port1.postMessage('end');
 	await new Promise((resolve) => worker.once('exit', resolve));
+});
+
+test('what a callback begins with node:net is heard of once the thread has been asked for a turn of it', async (t) => {
+	const worker = new Worker(
+		`const server = require('node:net').createServer((socket) => socket.end('hello'));
+		server.listen(0, '127.0.0.1', () => require('node:worker_threads').parentPort.postMessage(server.address().port));`,
+		{eval: true},
+	);
+	const [port] = await once(worker, 'message');
+	const reactor = new EpollReactor();
+	let heard = '';
+	reactor.after(1e6, () => {
+		const socket = connect(port, '127.0.0.1');
+		reactor.turnNode();
+		socket.on('data', (data) => {
+			heard += data;
+		});
+		socket.on('close', () => reactor.close());
+	});
+	await reactor.run();
+	await worker.terminate();
+	t.is(heard, 'hello');
 });

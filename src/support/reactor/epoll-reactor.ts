@@ -106,6 +106,10 @@ export class EpollReactor implements RunningReactor {
 		this.#deferred.push(action);
 	}
 
+	turnNode(): void {
+		this.#loopHasWork = true;
+	}
+
 	look(part: Polled): {close(): void} {
 		const {wakeFd} = part;
 		const watch = this.watch(wakeFd, {readable: true, writable: false}, () => drainEventfd(wakeFd, this.#scratch));
@@ -225,7 +229,7 @@ export class EpollReactor implements RunningReactor {
 	}
 
 	#sleepNs(): number {
-		if (this.#deferred.length > 0) return 0;
+		if (this.#deferred.length > 0 || this.#loopHasWork) return 0;
 		return Math.max(0, this.#timers.nextNs - now());
 	}
 

@@ -37,6 +37,11 @@ export interface Reactor {
 	after(delayNs: number, expired: () => void): Timer;
 	/** Calls `action` before the next wait. */
 	defer(action: () => void): void;
+	/**
+	 * Gives Node's loop a turn before the next wait: for whoever has begun something of `node:net` or `node:dgram`. That loop enters what it waits for
+	 * in its own turns alone, and one that has not been entered wakes nobody.
+	 */
+	turnNode(): void;
 }
 
 /** Work that is found by looking, not by a descriptor: what other threads leave in shared memory. */

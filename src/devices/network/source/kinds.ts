@@ -3,9 +3,10 @@ import {type NoneSource, noneKind} from '#devices/network/none';
 import {type DatagramSource, datagramKind, type StreamSource, streamKind} from '#devices/network/socket';
 import {type SwitchSource, switchKind} from '#devices/network/switch';
 import {type TapSource, tapKind} from '#devices/network/tap';
+import {type UserSource, userKind} from '#devices/network/user';
 
 /** What carries a NIC's frames, as plain data. */
-export type NetworkSource = NoneSource | SwitchSource | StreamSource | DatagramSource | TapSource;
+export type NetworkSource = NoneSource | SwitchSource | StreamSource | DatagramSource | TapSource | UserSource;
 
 /** All kinds of endpoints, by the name that they have as data. A new one is a folder, and a line here and above. */
 const kinds: {readonly [K in NetworkSource['kind']]: EndpointKind<Extract<NetworkSource, {kind: K}>>} = {
@@ -14,6 +15,7 @@ const kinds: {readonly [K in NetworkSource['kind']]: EndpointKind<Extract<Networ
 	switch: switchKind,
 	stream: streamKind,
 	dgram: datagramKind,
+	consomme: userKind,
 };
 
 type AnyKind = EndpointKind<NetworkSource>;

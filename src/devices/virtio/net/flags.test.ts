@@ -32,6 +32,13 @@ test('a NIC is written as OpenVMM has it, and has what else is said of it', (t) 
 	);
 });
 
+test('what carries the frames has words of its own, in any place among the NIC’s', (t) => {
+	const [made] = devices('consomme:10.1.0.0/16,name=web,mtu=9000,closed=all,mac=02:00:00:00:00:01');
+	t.deepEqual(made?.options?.['endpoint'], {kind: 'consomme', cidr: '10.1.0.0/16', closed: 'all', name: 'web'});
+	t.deepEqual([made?.options?.['mac'], made?.options?.['mtu']], ['02:00:00:00:00:01', 9000]);
+	t.throws(() => devices('tap:vm0,name=web'), {instanceOf: VmmError});
+});
+
 test('a NIC without an address has one of its own', (t) => {
 	const addresses = devices(...new Array<string>(16).fill('none')).map(({options}) => `${options?.['mac']}`);
 	t.is(new Set(addresses).size, 16);

@@ -43,7 +43,7 @@ function parseNic(text: string): {readonly port: string | undefined; readonly op
 		before.set(key, value);
 		rest = rest.slice(whole.length);
 	}
-	const [, backend = '', words] = /^([^,]*)(?:,(.*))?$/s.exec(rest) ?? [];
+	const {backend, words} = splitBackend(rest);
 	const given =
 		words === undefined
 			? undefined
@@ -69,4 +69,13 @@ function randomMac(): string {
 	const own = new Uint8Array(3);
 	fillRandom(own);
 	return [...vendorBytes, ...own].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** Words of the NIC's own stand anywhere behind what carries its frames, which may have words too. */
+function splitBackend(text: string): {readonly backend: string; readonly words: string | undefined} {
+	const isOwn = (item: string) => /^(mac|mtu|capture|packed)(=|$)/.test(item);
+	const [first = '', ...items] = text.split(',');
+	const own = items.filter(isOwn);
+	const backend = [first, ...items.filter((item) => !isOwn(item))].join(',');
+	return {backend, words: own.length === 0 ? undefined : own.join(',')};
 }

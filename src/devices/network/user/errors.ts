@@ -1,0 +1,14 @@
+import {errorTable} from '#support/errors';
+
+/** Faults of networks of our own. */
+export const userNetworkError = errorTable({
+	NETWORK_PORT_UNAVAILABLE: (c: {protocol: string; address: string; port: number; code: string}) => ({
+		message: `The host does not give ${c.protocol} port ${c.port} of ${c.address} to a guest: ${c.code}`,
+		remedy:
+			c.code === 'EADDRINUSE'
+				? 'Somebody else listens there: name another port, or 0 for any that is free'
+				: c.code === 'EACCES'
+					? 'Ports below 1024 are for root: name a higher one'
+					: 'Name an address of this host',
+	}),
+});

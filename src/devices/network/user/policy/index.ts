@@ -1,0 +1,7 @@
+export {type AddressKind, AddressKinds, embeddedAddresses, hostAddresses} from './address-kind.ts';
+export {DecisionLog, type Logged} from './decision-log.ts';
+export {DecisionRing, type DecisionRingView, keepDecision, keptDecisions} from './decision-ring.ts';
+export {KnownNames} from './known-names.ts';
+export {type Closed, Policy, type PolicyOptions} from './policy.ts';
+export {isName, namesName, parseRule, type Rule} from './rule.ts';
+export type {Attempt, ConnectFunction, Decision, Verdict} from './verdict.ts';

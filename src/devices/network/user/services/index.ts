@@ -1,0 +1,12 @@
+export {answerArp} from './arp.ts';
+export {answerDhcp, Dhcp, dhcpPorts, type Lease} from './dhcp.ts';
+export {answerDhcpv6, dhcpv6Ports} from './dhcpv6.ts';
+export {answerEcho, pathBack, type UnreachableReason, writeUnreachable} from './icmp.ts';
+export {
+	advertisementEveryMs,
+	answerSolicitation,
+	isRouterSolicitation,
+	Neighbor,
+	RouterAdvertisement,
+	writeAdvertisement,
+} from './neighbors.ts';

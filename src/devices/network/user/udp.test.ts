@@ -1,0 +1,197 @@
+import {createSocket} from 'node:dgram';
+import {once} from 'node:events';
+import test, {type ExecutionContext} from 'ava';
+import {ipFrame, udpFrame, udpPayload} from './testing/frames.ts';
+import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
+import {TestGuest} from './testing/test-guest.ts';
+import {udpServer} from './testing/udp-server.ts';
+
+function makeGuest(t: ExecutionContext, choices: NetworkChoices = {}) {
+	const made = makeNetwork(choices);
+	const guest = new TestGuest(made.network);
+	t.teardown(() => guest.endpoint.dispose());
+	return {...made, guest, counters: (guest.endpoint as unknown as {counters: Record<string, number>}).counters};
+}
+
+test('datagrams go out by one socket of the host for each of the guest, and answers come back', async (t) => {
+	const echo = await udpServer(t, (message) => `echo ${message}`);
+	const other = await udpServer(t, (message) => `other ${message}`);
+	const {guest, counters} = makeGuest(t);
+	guest.udp('127.0.0.1', 5000, echo.port, 'one');
+	const first = await guest.nextUdp(5000);
+	t.deepEqual([first.data.toString(), first.source, first.sourcePort], ['echo one', '127.0.0.1', echo.port]);
+	guest.udp('127.0.0.1', 5000, other.port, 'two');
+	t.is((await guest.nextUdp(5000)).data.toString(), 'other two');
+	guest.udp('127.0.0.1', 5001, echo.port, 'three');
+	await guest.nextUdp(5001);
+	t.is(echo.senders[0], other.senders[0]);
+	t.not(echo.senders[0], echo.senders[1]);
+	t.is(counters['udpOpened'], 2);
+});
+
+test('who was never talked to is not heard', async (t) => {
+	const echo = await udpServer(t, () => 'answer');
+	const {guest} = makeGuest(t);
+	guest.udp('127.0.0.1', 5000, echo.port, 'hello');
+	await guest.nextUdp(5000);
+	const stranger = createSocket('udp4');
+	t.teardown(() => stranger.close());
+	stranger.send('psst', echo.senders[0] as number, '127.0.0.1');
+	guest.udp('127.0.0.1', 5000, echo.port, 'again');
+	t.is((await guest.nextUdp(5000)).data.toString(), 'answer');
+	t.deepEqual(guest.frames, []);
+});
+
+test('a flow that is silent for five minutes has gone, and its socket too', async (t) => {
+	const echo = await udpServer(t, () => 'answer');
+	const {guest, clock, counters, network} = makeGuest(t, {ipv6: false});
+	guest.udp('127.0.0.1', 5000, echo.port, 'hello');
+	await guest.nextUdp(5000);
+	clock.pass(299_000);
+	guest.udp('127.0.0.1', 5000, echo.port, 'hello');
+	await guest.nextUdp(5000);
+	clock.pass(301_000 + 30_000);
+	t.is(clock.timers, 0);
+	guest.udp('127.0.0.1', 5000, echo.port, 'hello');
+	await guest.nextUdp(5000);
+	t.is(counters['udpOpened'], 2);
+	t.truthy(network);
+});
+
+test('flows are bounded: the one that was silent for the longest goes', async (t) => {
+	const echo = await udpServer(t, () => undefined);
+	const {network, clock} = makeNetwork({ipv6: false});
+	// Two thousand sockets shared by so many guests leave each a few.
+	const guests = Array.from({length: 200}, () => new TestGuest(network));
+	t.teardown(() => {
+		for (const {endpoint} of guests) endpoint.dispose();
+	});
+	const [guest] = guests as [TestGuest];
+	const {counters} = guest.endpoint as unknown as {counters: Record<string, number>};
+	for (let port = 1; port <= 100; port++) {
+		guest.udp('127.0.0.1', port, echo.port, 'x');
+		clock.pass(1);
+	}
+	t.is(counters['udpFlows'], 10);
+	t.is(counters['tableFull'], 90);
+});
+
+test('a port of the gateway that nobody has is unreachable, with what was sent', async (t) => {
+	const {guest} = makeGuest(t);
+	guest.udp('10.0.0.1', 5000, 99, 'hello');
+	const {protocol, payload} = await guest.next();
+	t.is(protocol, 1);
+	t.deepEqual([...payload.subarray(0, 2)], [3, 3]);
+	t.deepEqual([payload.readUInt16BE(28), payload.readUInt16BE(30), payload.readUInt16BE(32)], [5000, 99, 13]);
+});
+
+test('broadcasts, multicasts and nobody go nowhere', (t) => {
+	const {guest, counters} = makeGuest(t);
+	for (const address of ['224.0.0.251', '255.255.255.255', '240.0.0.1', 'ff02:0:0:0:0:0:0:fb'])
+		guest.udp(address, 5353, 5353, 'anybody?');
+	guest.send(udpFrame(guest.to('127.0.0.1', '0.0.0.0'), 1, 9, ''));
+	t.is(counters['udpOpened'], 0);
+	t.is(counters['unanswered'], 5);
+	t.deepEqual(guest.frames, []);
+});
+
+test('lengths and checksums that are wrong are dropped; none at all is allowed to IPv4', async (t) => {
+	const echo = await udpServer(t, (message) => message);
+	const {guest, counters} = makeGuest(t);
+	const fields = guest.to('127.0.0.1');
+	const good = udpPayload(fields, 5000, echo.port, 'data');
+	const with16 = (at: number, value: number) => good.with(at, value >> 8).with(at + 1, value & 255);
+	for (const datagram of [with16(4, 7), with16(4, 13), with16(6, 1), good.slice(0, 7)])
+		guest.send(ipFrame(17, datagram, fields));
+	t.is(counters['malformed'], 4);
+	guest.send(ipFrame(17, with16(6, 0), fields));
+	t.is((await guest.nextUdp(5000)).data.toString(), 'data');
+	const six = guest.to('fd00:0:0:0:0:0:0:9');
+	guest.send(ipFrame(17, udpPayload(six, 5000, 9, 'data').with(6, 0).with(7, 0), six));
+	t.is(counters['malformed'], 5);
+});
+
+test('a datagram that the guest has not cut is cut', async (t) => {
+	const echo = await udpServer(t, (message) => `${message.length}`);
+	const {guest} = makeGuest(t);
+	const frame = udpFrame(guest.to('127.0.0.1'), 5000, echo.port, 'x'.repeat(2500));
+	guest.send(frame, {needsChecksum: true, checksumStart: 34, checksumOffset: 6, segmentation: 5, segmentBytes: 1000});
+	const lengths = [await guest.nextUdp(5000), await guest.nextUdp(5000), await guest.nextUdp(5000)];
+	t.deepEqual(
+		lengths.map(({data}) => data.toString()),
+		['1000', '1000', '500'],
+	);
+});
+
+test('options of IPv4 are passed over', async (t) => {
+	const echo = await udpServer(t, (message) => message);
+	const {guest} = makeGuest(t);
+	guest.send(udpFrame({...guest.to('127.0.0.1'), options: [7, 7, 4, 0, 0, 0, 0, 0]}, 5000, echo.port, 'routed'));
+	t.is((await guest.nextUdp(5000)).data.toString(), 'routed');
+});
+
+test('a port of the host leads to one of the guest, whose answers find who has sent', async (t) => {
+	const {guest} = makeGuest(t);
+	const forward = await guest.endpoint.forward({protocol: 'udp', hostAddress: '127.0.0.1', hostPort: 0, guestPort: 7});
+	t.teardown(() => forward.close());
+	const senders = [createSocket('udp4'), createSocket('udp4')] as const;
+	for (const sender of senders) {
+		t.teardown(() => sender.close());
+		sender.send('ping', forward.port, '127.0.0.1');
+	}
+	const asked = [await guest.nextUdp(7), await guest.nextUdp(7)];
+	for (const {source, sourcePort} of asked.reverse()) {
+		t.is(source, '10.0.0.1');
+		guest.udp('10.0.0.1', 7, sourcePort, `pong ${sourcePort}`);
+	}
+	const answers = await Promise.all(senders.map(async (sender) => String((await once(sender, 'message'))[0])));
+	t.deepEqual(answers.sort(), asked.map(({sourcePort}) => `pong ${sourcePort}`).sort());
+	guest.udp('10.0.0.1', 8, asked[0]?.sourcePort as number, 'from another port');
+	guest.udp('10.0.0.1', 8, 9999, 'nobody');
+	await guest.next(({payload}) => payload[0] === 3);
+	t.pass();
+});
+
+test('a port that the host does not give is an error that says so', async (t) => {
+	const taken = await udpServer(t, () => undefined);
+	const {guest} = makeGuest(t);
+	const forward = {protocol: 'udp', hostAddress: '127.0.0.1', hostPort: taken.port, guestPort: 7} as const;
+	await t.throwsAsync(guest.endpoint.forward(forward), {code: 'NETWORK_PORT_UNAVAILABLE', message: /EADDRINUSE/});
+});
+
+test('nobody has port 0: what is sent there is refused, before and after', async (t) => {
+	const {guest, counters} = makeGuest(t, {allow: ['*', '127.0.0.0/8']});
+	for (const port of [5000, 5000]) {
+		guest.udp('127.0.0.1', port, 0, 'x');
+		t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 13]);
+	}
+	t.is(counters['udpRefused'], 1);
+});
+
+test('a function that leads datagrams to a port that is none has refused', async (t) => {
+	const {guest} = makeGuest(t, {allow: [], connect: () => ({kind: 'redirect', address: '127.0.0.1', port: 80.5})});
+	guest.udp('203.0.113.1', 5000, 9, 'x');
+	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 13]);
+});
+
+test('nothing tells of what was for all of the network', async (t) => {
+	const {guest} = makeGuest(t);
+	guest.udp('10.0.0.255', 5000, 137, 'x');
+	guest.udp('10.0.0.0', 5000, 137, 'x');
+	await new Promise((resolve) => setImmediate(resolve));
+	t.deepEqual(guest.frames, []);
+});
+
+test.serial('a NIC that goes while its sockets are being made leaves none', async (t) => {
+	const echo = await udpServer(t, () => undefined);
+	const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length;
+	const before = sockets();
+	for (let ticks = 0; ticks < 12; ticks++) {
+		const guest = new TestGuest(makeNetwork({ipv6: false}).network);
+		guest.udp('127.0.0.1', 5000, echo.port, 'hello');
+		for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+		await guest.endpoint.dispose();
+	}
+	for (let round = 0; round < 20; round++) await new Promise((resolve) => setImmediate(resolve));
+	t.is(sockets(), before);
+});

@@ -1,0 +1,67 @@
+import type {Endpoint, EndpointHost, EndpointKind, Nic} from '#devices/network/endpoint';
+import {reactorClock} from './clock.ts';
+import {GuestCounters} from './counters.ts';
+import {type NetworkPlan, planOf} from './plan.ts';
+import {DecisionRing, keepDecision, keptDecisions, Policy, parseRule, type Rule} from './policy/index.ts';
+import {UserNetwork, type UserNetworkEndpoint} from './user-network.ts';
+import {isUserSource, parseUserSource, type UserSource, userForm, usualCidr} from './user-source.ts';
+
+/** Opens a network for one NIC, and the ports of the host that lead to its guest. @throws VmmError NETWORK_PORT_UNAVAILABLE */
+async function open(source: UserSource, nic: Nic, {reactor, memory, offset}: EndpointHost): Promise<Endpoint> {
+	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], nameservers, name} = source;
+	const clock = reactorClock(reactor);
+	const counters = GuestCounters.on(memory, offset);
+	const ring = DecisionRing.on(memory, offset + GuestCounters.byteLength);
+	const totals = {allow: 'allowed', refuse: 'refused', redirect: 'redirected', answer: 'answered'} as const;
+	const policy = new Policy({
+		closed: source.closed ?? (allow.length > 0 ? 'all' : 'host'),
+		allow: allow.map((text) => parseRule(text) as Rule),
+		clock,
+		decided(decision) {
+			counters[totals[decision.kind]]++;
+			keepDecision(ring, decision);
+		},
+	});
+	const network = new UserNetwork({clock, plan: planOf(cidr) as NetworkPlan, policy, guestForwards, nameservers});
+	const guest = network.join(nic, {name, counters}) as UserNetworkEndpoint;
+	const forwards: {close(): void}[] = [];
+	const dispose = () => {
+		for (const forward of forwards) forward.close();
+		return guest.dispose();
+	};
+	try {
+		for (const forward of hostForwards) forwards.push(await guest.forward(forward));
+	} catch (error) {
+		await dispose();
+		throw error;
+	}
+	return {
+		takes: guest.takes,
+		start: () => guest.start(),
+		send: (frame) => guest.send(frame),
+		room: () => guest.room(),
+		stop: () => guest.stop(),
+		dispose,
+	};
+}
+
+/** `consomme`: a network of the guest's own, which needs no rights on the host. */
+export const userKind: EndpointKind<UserSource> = {
+	prefix: 'consomme',
+	form: userForm,
+	parse: parseUserSource,
+	isRight: isUserSource,
+	sharedBytes: () => GuestCounters.byteLength + DecisionRing.byteLength,
+	open,
+	report({cidr = usualCidr}, memory, offset) {
+		const counters = GuestCounters.on(memory, offset);
+		const ring = DecisionRing.on(memory, offset + GuestCounters.byteLength);
+		return {
+			nodes: () => ({
+				network: cidr,
+				...GuestCounters.decode(counters),
+				decisions: {kind: 'object', children: () => Object.fromEntries(keptDecisions(ring).entries())},
+			}),
+		};
+	},
+};

@@ -1,0 +1,155 @@
+import {getServers} from 'node:dns';
+import {networkInterfaces} from 'node:os';
+import type {Endpoint, Frame, Nic} from '#devices/network/endpoint';
+import type {Clock} from './clock.ts';
+import type {GuestCountersView} from './counters.ts';
+import {DnsServer, HostResolver} from './dns/index.ts';
+import {type GuestForward, type HostForward, TcpForward, UdpForward} from './forward/index.ts';
+import {Guest} from './guest.ts';
+import type {HostEnd} from './guest-link.ts';
+import type {GuestNetwork, Member} from './guest-network.ts';
+import {addressText, isGroupMac, sameBytes} from './packets/index.ts';
+import type {NetworkPlan} from './plan.ts';
+import type {Policy} from './policy/index.ts';
+
+/** What a network is made from. */
+export interface UserNetworkOptions {
+	readonly clock: Clock;
+	readonly plan: NetworkPlan;
+	readonly policy: Policy;
+	readonly guestForwards?: readonly GuestForward[];
+	/** Resolvers, as `dns.getServers` gives them; the host's without this. */
+	readonly nameservers?: readonly string[] | undefined;
+	/** Guests are given addresses of IPv6; where the host has a public one without this. */
+	readonly ipv6?: boolean | undefined;
+}
+
+/** How a guest joins. */
+export interface GuestOptions {
+	/** One label of a name; `guest` and a number without this. */
+	readonly name?: string | undefined;
+	/** Memory for counters that others look at. */
+	readonly counters?: GuestCountersView | undefined;
+}
+
+/** Names of guests, and of the gateway, end with this: ICANN keeps it for networks like this one. */
+const domain = 'internal';
+/** Names of the gateway besides its addresses. */
+const gatewayNames = ['gateway', 'host'];
+
+/** A NIC's place on a network. */
+export interface UserNetworkEndpoint extends Endpoint {
+	readonly name: string;
+	/** The address that the guest is given. */
+	readonly ipv4: string;
+	/**
+	 * Opens a port of the host that leads to the guest.
+	 * @returns the port that the host gave, and how to close it
+	 * @throws VmmError NETWORK_PORT_UNAVAILABLE
+	 */
+	forward(forward: HostForward): Promise<{readonly port: number; close(): void}>;
+}
+
+/** A network of our own, between guests and the host's sockets: it needs no rights on the host (OpenVMM's consomme). */
+export class UserNetwork implements GuestNetwork {
+	readonly clock: Clock;
+	readonly plan: NetworkPlan;
+	readonly policy: Policy;
+	readonly dns: DnsServer;
+	readonly domain = domain;
+	readonly hasIpv6: boolean;
+	readonly #guestForwards: readonly GuestForward[];
+	readonly #guests = new Map<number, Guest>();
+
+	constructor({clock, plan, policy, guestForwards = [], nameservers, ipv6}: UserNetworkOptions) {
+		this.clock = clock;
+		this.plan = plan;
+		this.policy = policy;
+		this.hasIpv6 = ipv6 ?? hostHasIpv6();
+		this.#guestForwards = guestForwards;
+		const resolver = new HostResolver(clock, nameservers === undefined ? getServers : () => nameservers);
+		this.dns = new DnsServer(policy, resolver, {
+			addressesOf: (name) => this.#addressesOf(name),
+			nameOf: (address) => this.#nameOf(address),
+		});
+	}
+
+	get guestCount(): number {
+		return Math.max(1, this.#guests.size);
+	}
+
+	/** Connects a NIC. Undefined where the network has no address left. */
+	join(nic: Nic, {name, counters}: GuestOptions = {}): UserNetworkEndpoint | undefined {
+		let number = 0;
+		while (this.#guests.has(number)) number++;
+		const address = this.plan.guest(number);
+		if (address === undefined) return undefined;
+		const guestName = name ?? `guest${number === 0 ? '' : number + 1}`;
+		const guest = new Guest(this, nic, {name: guestName, address, ...(counters === undefined ? {} : {counters})});
+		this.#guests.set(number, guest);
+		return Object.assign(guest, {
+			ipv4: addressText(address),
+			forward: (forward: HostForward) => this.#forward(guest, forward),
+		});
+	}
+
+	guestForward(protocol: 'tcp' | 'udp', address: string, port: number): HostEnd | undefined {
+		const {gateway, gateway6} = this.plan;
+		const own = [addressText(gateway), addressText(gateway6)];
+		return this.#guestForwards.find(
+			(forward) =>
+				forward.protocol === protocol &&
+				forward.port === port &&
+				(forward.address === undefined ? own.includes(address) : forward.address === address),
+		)?.target;
+	}
+
+	isForwarded(address: Uint8Array): boolean {
+		if (this.#guestForwards.length === 0 || !this.plan.isOnLink(address)) return false;
+		const text = addressText(address);
+		return this.#guestForwards.some((forward) => forward.address === text);
+	}
+
+	hasGuestForward(protocol: 'tcp' | 'udp', address: Uint8Array, port: number): boolean {
+		return this.#guestForwards.length > 0 && this.guestForward(protocol, addressText(address), port) !== undefined;
+	}
+
+	relay(from: Member, frame: Frame): void {
+		if (this.#guests.size < 2) return;
+		const isForAll = isGroupMac(frame.bytes);
+		for (const guest of this.#guests.values()) {
+			if (guest !== from && (isForAll || sameBytes(frame.bytes, 0, guest.mac))) guest.relayed(frame);
+		}
+	}
+
+	left(guest: Member): void {
+		for (const [number, other] of this.#guests) if (other === guest) this.#guests.delete(number);
+	}
+
+	async #forward(guest: Guest, forward: HostForward): Promise<{readonly port: number; close(): void}> {
+		if (forward.protocol === 'udp') return UdpForward.open(forward, this.clock, guest);
+		return TcpForward.open(forward, this.clock, (socket) => guest.connect(socket, forward.guestPort));
+	}
+
+	#addressesOf(name: string): readonly string[] | undefined {
+		const {gateway, gateway6} = this.plan;
+		const label = name.endsWith(`.${domain}`) ? name.slice(0, -domain.length - 1) : name;
+		const guest = [...this.#guests.values()].find((each) => each.name.toLowerCase() === label);
+		if (guest !== undefined) return [addressText(guest.address)];
+		const own = [addressText(gateway), ...(this.hasIpv6 ? [addressText(gateway6)] : [])];
+		return name !== label && gatewayNames.includes(label) ? own : undefined;
+	}
+
+	#nameOf(address: string): string | undefined {
+		const guest = [...this.#guests.values()].find((each) => addressText(each.address) === address);
+		if (guest !== undefined) return `${guest.name}.${domain}`;
+		const {gateway, gateway6} = this.plan;
+		return [addressText(gateway), addressText(gateway6)].includes(address) ? `gateway.${domain}` : undefined;
+	}
+}
+
+/** True where the host has an address that packets to the public network can be from. */
+function hostHasIpv6(): boolean {
+	const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+	return all.some(({family, internal, address}) => family === 'IPv6' && !internal && /^[23]/.test(address));
+}

@@ -1,0 +1,94 @@
+import {createHash, randomBytes} from 'node:crypto';
+import {once} from 'node:events';
+import {createServer, get, type IncomingMessage, type ServerResponse} from 'node:http';
+import {type AddressInfo, createServer as createTcpServer} from 'node:net';
+import {buffer} from 'node:stream/consumers';
+import type {ExecutionContext} from 'ava';
+import {flagged, linuxTest, runInLinux} from '#test/petri';
+
+const body = randomBytes(3_000_000);
+const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
+/** No fixed time is long enough on a busy host. */
+const until = (condition: string) => `until ${condition}; do sleep 0.1; done`;
+/** Addresses of the guest's own choice below the network's prefix; the gateway's is the first. */
+const prefix6 = 'fd4f:7065:6e56::';
+
+/** A server on the host's loopback that gives a file, takes one, and holds what asks for `/wait` until it is told. */
+async function serve(t: ExecutionContext) {
+	const uploads: Buffer[] = [];
+	const waiting = Promise.withResolvers<void>();
+	const serveOne = async (request: IncomingMessage, response: ServerResponse) => {
+		if (request.method === 'POST') uploads.push(await buffer(request));
+		if (request.url === '/wait') await waiting.promise;
+		response.end(request.method === 'POST' ? 'taken\n' : request.url === '/wait' ? 'go on\n' : body);
+	};
+	const server = createServer((request, response) => void serveOne(request, response).catch(() => response.destroy()));
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	t.teardown(() => server.close());
+	return {port: (server.address() as AddressInfo).port, uploads, goOn: waiting.resolve};
+}
+
+/** A port of the host's that nobody had a moment ago. */
+async function freePort(): Promise<number> {
+	const server = createTcpServer().listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const {port} = server.address() as AddressInfo;
+	server.close();
+	await once(server, 'close');
+	return port;
+}
+
+/** What a web server says, and how it says it. */
+async function fetched(port: number) {
+	const [response] = (await once(get({host: '127.0.0.1', port, path: '/file', agent: false}), 'response')) as [
+		IncomingMessage,
+	];
+	return {status: response.statusCode, sum: md5(await buffer(response))};
+}
+
+linuxTest('Linux gets an address by DHCP, names, files both ways and connections from the host', async (t, machine) => {
+	const server = await serve(t);
+	const hostPort = await freePort();
+	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,mac=02:00:00:00:00:01`;
+	const guest = await runInLinux(machine, {processors: {count: 2}, devices: flagged({'virtio-net': [nic]})}, [
+		'modprobe -a virtio_mmio virtio_net',
+		until('[ -e /sys/class/net/eth0 ]'),
+		'ip link set lo up; ip link set eth0 up',
+		`(echo '#!/bin/sh'; echo '[ $1 = bound ] || exit 0; ip addr add $ip/$mask dev $interface; ip route add default via $router; echo bound=$ip,$mask,$router,$dns,$hostname,$domain,$mtu') >/dhcp`,
+		'chmod +x /dhcp',
+		until('udhcpc -i eth0 -n -q -s /dhcp 2>&1'),
+		`ip addr add ${prefix6}2/64 dev eth0`,
+		'ping -c 2 -W 60 10.0.0.1 >/dev/null && echo ping4=ok',
+		// The address is nobody's until the kernel has looked for somebody else who has it.
+		`${until(`ping6 -c 1 -W 60 ${prefix6}1 >/dev/null 2>&1`)}; echo ping6=ok`,
+		'ping -c 2 -s 20000 -W 60 10.0.0.1 >/dev/null && echo fragments=ok',
+		'for n in gateway web; do nslookup $n.internal 10.0.0.1; done 2>&1 | sed -n s/^Address:/name=/p',
+		'sum() { echo $1=$(md5sum | cut -c -32); }',
+		'wget -q -O /file http://10.0.0.1/ && sum four </file',
+		`wget -q -O - http://[${prefix6}1]/ | sum six`,
+		'wget -q -O - http://10.0.0.9/ | sum link',
+		// It ends its side when all is sent, and has the answer all the same.
+		`(printf 'POST / HTTP/1.0\\r\\nContent-Length: ${body.length}\\r\\n\\r\\n'; cat /file) | nc 10.0.0.1 80 | tail -1`,
+		'nc 169.254.169.254 80 </dev/null || echo metadata=closed',
+		'nc 10.0.0.1 81 </dev/null || echo port=closed',
+		'httpd -p 7 -h / && echo listening=now',
+		'wget -q -O - http://10.0.0.1/wait',
+		"dmesg | grep -v OPENVMM_RUN | grep -E 'csum|WARNING: CPU|BUG:|Call Trace'",
+		'echo all=done; sleep 10000',
+	]);
+	await guest.waitFor(/^listening=now\r?$/m);
+	for (const each of await Promise.all([1, 2, 3].map(() => fetched(hostPort))))
+		t.deepEqual(each, {status: 200, sum: md5(body)});
+	server.goOn();
+	await guest.waitFor(/^all=done\r?$/m);
+	const said = (line: string) => t.regex(guest.output, new RegExp(`^${line}\\r?$`, 'm'), `${line}: ${guest.output}`);
+	said('bound=10\\.0\\.0\\.2,24,10\\.0\\.0\\.1,10\\.0\\.0\\.1,web,internal,1500');
+	for (const each of ['ping4=ok', 'ping6=ok', 'fragments=ok', 'name= 10.0.0.1', 'name= 10.0.0.2']) said(each);
+	for (const from of ['four', 'six', 'link']) said(`${from}=${md5(body)}`);
+	for (const each of ['taken', 'metadata=closed', 'port=closed', 'go on']) said(each);
+	t.deepEqual(server.uploads.map(md5), [md5(body)]);
+	t.notRegex(guest.output, /csum failure|WARNING: CPU|BUG:|Call Trace/);
+	const counted = async (name: string) => Number(await guest.inspect(`vm/devices/virtio-net-mmio/consomme/${name}`));
+	t.is(await counted('malformed'), 0);
+});
