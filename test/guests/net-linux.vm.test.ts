@@ -1,5 +1,5 @@
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, until} from '#test/petri';
 
 /** Two NICs on one switch, on each bus; those on PCI Express have two pairs of queues, those on MMIO split rings. */
 const machines: Readonly<Record<'pci' | 'mmio', VmOptions>> = {
@@ -29,19 +29,21 @@ const mtus = {pci: 1500, mmio: 4000};
 
 const blocks = 64;
 const bytes = blocks * 65_536;
+/** Succeeds where somebody listens on a port in a name space: from, port. */
+const listens = 'l() { $1 cat /proc/net/tcp /proc/net/tcp6 | grep -q ":$(printf %04X $2) [^ ]* 0A "; }';
 /** Sends a file from one name space to the other, and looks whether it is the same there: name, from, to, address, port. */
-const send = `s() { dd if=/dev/urandom of=/s bs=64k count=${blocks} 2>/dev/null; $3 timeout 200 nc -l -p $5 </f >/g & sleep 2; $2 nc $4 $5 </s; wait $!; cmp /s /g && echo $1=same; }`;
+const send = `s() { dd if=/dev/urandom of=/s bs=64k count=${blocks} 2>/dev/null; $3 timeout 500 nc -l -p $5 </f >/g & ${until('l "$3" $5')}; $2 nc $4 $5 </s; wait $!; cmp /s /g && echo $1=same; }`;
 
 for (const bus of ['pci', 'mmio'] as const)
 	linuxTest(`Linux talks to itself by two NICs on a switch, over ${bus}`, async (t, machine) => {
 		const guest = await runInLinux(machine, {processors: {count: 2}, ...machines[bus]}, [
 			'dmesg -c >/dev/null',
 			`modprobe -a virtio_${bus} virtio_net`,
-			'sleep 1',
+			until('grep -q 00:01$ /sys/class/net/*/address && grep -q 00:02$ /sys/class/net/*/address'),
 			'here=$(basename $(dirname $(grep -l 00:01$ /sys/class/net/*/address)))',
 			'there=$(basename $(dirname $(grep -l 00:02$ /sys/class/net/*/address)))',
 			'unshare -n sleep 10000 & other=$!',
-			'sleep 1',
+			until('[ $(readlink /proc/$other/ns/net) != $(readlink /proc/self/ns/net) ]'),
 			'ip link set $there netns $other',
 			'on() { nsenter -t $other -n $*; }',
 			'ip addr add 10.0.0.1/24 dev $here',
@@ -51,7 +53,7 @@ for (const bus of ['pci', 'mmio'] as const)
 			'ip addr add fd00::1/64 dev $here',
 			'on ip addr add fd00::2/64 dev $there',
 			// Linux looks first whether somebody else has them.
-			'sleep 4',
+			until('ping6 -c 1 -W 60 fd00::2 >/dev/null 2>&1'),
 			'ping -c 3 -W 30 10.0.0.2 >/dev/null && echo ping4=ok',
 			'ping6 -c 3 -W 30 fd00::2 >/dev/null && echo ping6=ok',
 			'ping -c 3 -s 20000 -W 30 10.0.0.2 >/dev/null && echo fragments=ok',
@@ -61,6 +63,7 @@ for (const bus of ['pci', 'mmio'] as const)
 			'cd /',
 			// It ends with what it takes, not with what it is given: somebody holds that open.
 			'mkfifo /f; (sleep 9999 >/f &)',
+			listens,
 			send,
 			"s first '' on 10.0.0.2 5000",
 			"s second on '' 10.0.0.1 5001",

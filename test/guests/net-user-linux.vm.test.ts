@@ -4,12 +4,10 @@ import {createServer, get, type IncomingMessage, type ServerResponse} from 'node
 import {type AddressInfo, createServer as createTcpServer} from 'node:net';
 import {buffer} from 'node:stream/consumers';
 import type {ExecutionContext} from 'ava';
-import {flagged, linuxTest, runInLinux} from '#test/petri';
+import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
 
 const body = randomBytes(3_000_000);
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
-/** No fixed time is long enough on a busy host. */
-const until = (condition: string) => `until ${condition}; do sleep 0.1; done`;
 /** Addresses of the guest's own choice below the network's prefix; the gateway's is the first. */
 const prefix6 = 'fd4f:7065:6e56::';
 
@@ -53,7 +51,7 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,mac=02:00:00:00:00:01`;
 	const guest = await runInLinux(machine, {processors: {count: 2}, devices: flagged({'virtio-net': [nic]})}, [
 		'modprobe -a virtio_mmio virtio_net',
-		until('[ -e /sys/class/net/eth0 ]'),
+		untilThere('/sys/class/net/eth0'),
 		'ip link set lo up; ip link set eth0 up',
 		`(echo '#!/bin/sh'; echo '[ $1 = bound ] || exit 0; ip addr add $ip/$mask dev $interface; ip route add default via $router; echo bound=$ip,$mask,$router,$dns,$hostname,$domain,$mtu') >/dhcp`,
 		'chmod +x /dhcp',
