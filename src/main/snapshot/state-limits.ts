@@ -6,8 +6,8 @@ import {type AnyField, isKind} from '#support/wire';
 
 /** State of every machine: clocks, KVM's interrupt controllers, names. */
 const base = {bytes: 2 ** 16, values: 2 ** 10} as const;
-/** Bytes of a field beside its value: name, quotes, tabs. */
-const fieldBytes = 64;
+/** Bytes of a field beside its value: a name of some 24, quotes, tabs. */
+const fieldBytes = 48;
 const deviceFields = 8;
 /** A page of memory behind a BAR: a pair of its offset and its bytes. */
 const valuesOfPage = 3;

@@ -26,7 +26,7 @@ function softwareMachine(worker = new VcpuWorker(() => {}, noChannel)) {
 	const memory = plainMemory({gpa: 0, length: 0x1_0000});
 	const data: VcpuWorkerData = {
 		layout,
-		memory: {...memory, ranges: memory.ranges.map((range) => ({...range, memory: ram})), watch},
+		memory: {...memory, ranges: memory.ranges.map((range) => ({...range, memory: ram, offset: 0})), watch},
 		partition: partition.handle,
 		index: 0,
 		vcpu: partition.openVcpu({index: 0, apicId: 0, apicMode: 'xapic', cpuid: offeredCpuid}),

@@ -1,15 +1,15 @@
 import test from 'ava';
-import {MappedMemory} from '#devices/guest-memory';
+import {MappedMemory, type MappedRange} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {DebugControl} from '../debug-control.ts';
 import {breakpointsUnit} from './breakpoints-unit.ts';
 
 function sample() {
 	const handle = plainMemory({gpa: 0, length: 0x1000});
-	const memory = new MappedMemory(handle);
-	const buffer = handle.ranges[0]?.memory.buffer as SharedArrayBuffer;
+	const [{memory, offset, length}] = handle.ranges as [MappedRange];
 	const debug = new DebugControl();
-	return {bytes: new Uint8Array(buffer), debug, unit: breakpointsUnit(memory, debug)};
+	const bytes = new Uint8Array(memory.buffer, offset, length);
+	return {bytes, debug, unit: breakpointsUnit(new MappedMemory(handle), debug)};
 }
 
 test('INT3 is in memory only while the guest runs', (t) => {

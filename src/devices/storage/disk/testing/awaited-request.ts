@@ -9,7 +9,7 @@ import {type DiskError, DiskOperation, DiskRequest} from '../disk-request.ts';
 export function diskMemory(length: number): MappedMemory {
 	const handle = plainMemory({gpa: 0, length});
 	const buffer = allocateSharedPages(length);
-	const range = {...(handle.ranges[0] as object), memory: {buffer}, hostAddress: Number(addressOf(buffer))};
+	const range = {...(handle.ranges[0] as object), memory: {buffer}, offset: 0, hostAddress: Number(addressOf(buffer))};
 	return new MappedMemory({...handle, ranges: [range as never]});
 }
 
