@@ -43,15 +43,17 @@ const peerDisks = ({disks = {}, nvme = {}}: BenchGuest): string[] =>
 	]);
 const ownDisks = ({disks = {}, nvme = {}}: BenchGuest): string[] => [
 	...['--pcie-root-complex', 'rc0'],
-	...[...Object.keys(disks), ...Object.keys(nvme)].flatMap((serial) => ['--pcie-root-port', `rc0:${serial}`]),
+	...[...Object.keys(disks), ...Object.keys(nvme)].flatMap((serial) => ['--pcie-root-port', `rc0:${portOf(serial)}`]),
 	...Object.entries(disks).flatMap(([serial, file]) => [
 		'--virtio-blk',
-		`file:${file};format=raw,pcie_port=${serial},serial=${serial}`,
+		`file:${file};format=raw,pcie_port=${portOf(serial)},serial=${serial}`,
 	]),
 	...Object.entries(nvme).flatMap(([serial, file]) => [
-		...['--nvme-pci', `id=${serial},pcie_port=${serial}`, '--disk', `file:${file};format=raw,on=${serial}`],
+		...['--nvme-pci', `id=${serial},pcie_port=${portOf(serial)}`, '--disk', `file:${file};format=raw,on=${serial}`],
 	]),
 ];
+/** A controller has the name of its disk. */
+const portOf = (serial: string) => `${serial}-port`;
 const entriesOf = (device: string, disks: Readonly<Record<string, string>>) =>
 	Object.entries(disks).map(([serial, file]) => [device, serial, file] as const);
 

@@ -18,6 +18,7 @@ const [system, script, tried] = ['system', 'script', 'tried'].map((name) => join
 	string,
 ];
 const words = `console=ttyS0 quiet root=/dev/vda init=/etc/openvmm/run ${patience}`;
+/** Of each job, and before its rate counts: until then the guest and its fio are new to both. */
 const seconds = 5;
 const triedBytes = 64 * 2 ** 20;
 const sectorBytes = 512;
@@ -32,7 +33,7 @@ async function measure(who: string, device: Device): Promise<readonly number[]> 
 	writeFileSync(tried, Buffer.alloc(triedBytes, 'data'));
 	const jobs = kinds.map(
 		(kind) =>
-			`echo "${kind} $(fio --name=job --filename=${devices[device]} --direct=1 --ioengine=libaio --iodepth=32 --bs=4k --rw=${kind} --size=${triedBytes} --time_based --runtime=${seconds} --minimal | cut -d';' -f5,8,49)"\n`,
+			`echo "${kind} $(fio --name=job --filename=${devices[device]} --direct=1 --ioengine=libaio --iodepth=32 --bs=4k --rw=${kind} --size=${triedBytes} --time_based --ramp_time=${seconds} --runtime=${seconds} --minimal | cut -d';' -f5,8,49)"\n`,
 	);
 	const text = jobs.join('');
 	writeFileSync(script, text.padEnd(Math.ceil(text.length / sectorBytes) * sectorBytes, '\n'));
