@@ -1,6 +1,6 @@
 import test from 'ava';
 import type {DeclaredModel, DeviceInstance} from '#devices/device';
-import {type IoVectors, MappedMemory} from '#devices/guest-memory';
+import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {DeviceBacks} from '#devices/machine';
@@ -8,12 +8,10 @@ import {completeModel} from '#devices/pci/function';
 import {complexOf, rootPortOf} from '#devices/pci/testing';
 import {findDeviceModel} from '#devices/registry';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
-import {PciRegisters, TestDriver, VirtioMachine} from '#devices/virtio/testing';
-import {doorbellBase, nvmeType, Register} from './nvme.ts';
+import {type PciRegisters, TestDriver, VirtioMachine} from '#devices/virtio/testing';
 import {type TpmEngine, tpmCrbType} from './tpm-crb.ts';
 import {Code, EnableVpVtl, fastCall, Status, trustLevelType} from './trust-level.ts';
 import {virtioFsType} from './virtio-fs.ts';
-import {virtioNetType} from './virtio-net.ts';
 
 const data = 0x8000;
 const read = (memory: MappedMemory, at: number, length: number) => {
@@ -52,83 +50,6 @@ function machineOf(model: DeclaredModel, config: object = {}) {
 	};
 	return {...made, memory, messages, failures, backs, run};
 }
-
-/** Bytes of all vectors. */
-const lengthOf = (vectors: IoVectors) =>
-	Array.from({length: vectors.count}, (_, index) => vectors.length(index)).reduce((sum, length) => sum + length, 0);
-
-/** Frames that a test has, and those that the device has sent, by pair. */
-class Frames {
-	readonly fd = 99;
-	arrived: number[] = [];
-	readonly sent: number[] = [];
-	isFull = false;
-
-	receive(into: IoVectors): number | undefined {
-		const length = this.arrived[0];
-		if (length !== undefined && lengthOf(into) >= length) return this.arrived.shift();
-		return undefined;
-	}
-
-	send(from: IoVectors): boolean {
-		if (!this.isFull) this.sent.push(lengthOf(from));
-		return !this.isFull;
-	}
-}
-
-test('virtio-net: four pairs and a control queue; a frame has several buffers, and what there is none for stays', async (t) => {
-	const pairs = Array.from({length: 4}, () => new Frames());
-	const machine = new VirtioMachine(
-		virtioNetType(() => pairs),
-		'pci',
-		{mac: '52:54:00:00:00:01'},
-	);
-	const driver = new TestDriver(machine);
-	const {registers} = machine;
-	t.is(registers.read('num_queues'), 9);
-	t.deepEqual([registers.readConfig(0, 4), registers.readConfig(4, 2), registers.readConfig(8, 2)], [0x5452, 0x100, 4]);
-	driver.begin([5, 15, 16, 17, 22], 9);
-	const [first, third] = [pairs[0] as Frames, pairs[2] as Frames];
-	for (const head of [0, 1, 2]) driver.offer([{at: data + 64 * head, length: 64, writable: true}], {head});
-	await driver.notify();
-	t.deepEqual(driver.used(), [], 'there is no frame');
-	first.arrived = [100];
-	await machine.run();
-	t.deepEqual(driver.used(), [
-		[0, 64],
-		[1, 36],
-	]);
-	t.deepEqual(read(machine.memory, data + 10, 2), [2, 0]);
-	first.isFull = true;
-	driver.offer([{at: data, length: 80}], {queue: 1});
-	await driver.notify(1);
-	t.deepEqual([first.sent, driver.used(1)], [[], []]);
-	first.isFull = false;
-	await machine.run();
-	t.deepEqual([first.sent, driver.used(1)], [[80], [[0, 0]]]);
-
-	driver.offer([{at: data, length: 80}], {queue: 5});
-	await driver.notify(5);
-	t.deepEqual(third.sent, [], 'one pair is in use until the driver says');
-	machine.memory.copyIn(data, Uint8Array.of(4, 0, 4, 0));
-	driver.offer(
-		[
-			{at: data, length: 4},
-			{at: data + 8, length: 1, writable: true},
-		],
-		{queue: 8},
-	);
-	await driver.notify(8);
-	t.deepEqual([driver.used(8), read(machine.memory, data + 8, 1)], [[[0, 1]], [0]]);
-	await driver.notify(5);
-	t.deepEqual(third.sent, [80]);
-	t.is(machine.machine.stateOf('it')?.['pairs'], 4);
-	registers.write('device_status', 0);
-	await machine.run();
-	t.is(machine.machine.stateOf('it')?.['pairs'], 1, 'a reset is the driver\u2019s');
-	await machine.backs.stop();
-	t.deepEqual(machine.failures, []);
-});
 
 test('virtio-fs: requests are answered when the server has answered, and are not in flight after a stop', async (t) => {
 	const asked = Promise.withResolvers<void>();
@@ -215,52 +136,6 @@ test('virtio-fs: the guest reads a file in the DAX window, which no mapping leav
 	t.is(await unmap([...window, ...window]), -22, 'a request is not to take long');
 	await machine.backs.stop();
 	t.deepEqual(machine.failures, []);
-});
-
-test('nvme: doorbells store tails and ready their queues; a command ends in an entry and a message', async (t) => {
-	const executed: [queue: number, opcode: number | undefined][] = [];
-	const invalidOpcode = 1;
-	const made = machineOf(
-		nvmeType({
-			async execute(queue, command, state) {
-				executed.push([queue, command[0]]);
-				if (queue === 0) Object.assign(state.submissions[1] ?? {}, {base: 0x3000, entries: 8, completions: 0});
-				return invalidOpcode;
-			},
-		}),
-	);
-	const {memory, bus, machine, messages, failures, run} = made;
-	const pci = new PciRegisters(made);
-	const bar = (pci.config(0x10, 4) & ~0xf) >>> 0;
-	const write = (offset: number, value: number) => bus.writeMmio(bar + offset, 4, value);
-	for (const [at, value] of [0xfee0_0000, 0, 33, 0].entries()) write(0x2000 + 4 * at, value);
-	let cap = pci.config(0x34, 1);
-	while (pci.config(cap, 1) !== 0x11) cap = pci.config(cap + 1, 1);
-	pci.setConfig(cap + 2, 2, 0x8000);
-	write(Register.AQA, 0x0007_0007);
-	write(Register.ASQ, 0x1000);
-	write(Register.ACQ, 0x2000);
-	write(Register.CC, 1);
-	await run();
-	t.deepEqual([bus.readMmio(bar + Register.CSTS, 4), bus.readMmio(bar + Register.VS, 4)], [1, 0x2_0000]);
-	memory.copyIn(0x1000, Uint8Array.of(6, 0, 0x34, 0x12));
-	memory.copyIn(0x3000, Uint8Array.of(2, 0, 0x35, 0x12));
-	write(doorbellBase, 1);
-	await run();
-	t.deepEqual([executed, messages], [[[0, 6]], [33]]);
-	t.deepEqual(read(memory, 0x2000, 16), [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x34, 0x12, 3, 0]);
-	write(doorbellBase + 2 * 4, 1);
-	t.like(machine.stateOf('it'), {tails: [1, 1, 0, 0, 0, 0, 0, 0, 0]});
-	await run();
-	t.deepEqual(executed, [
-		[0, 6],
-		[1, 2],
-	]);
-	write(Register.CC, 0);
-	await run();
-	t.is(bus.readMmio(bar + Register.CSTS, 4), 0);
-	t.like(machine.stateOf('it'), {tails: [0, 0, 0, 0, 0, 0, 0, 0, 0]});
-	t.deepEqual(failures, []);
 });
 
 /** An engine that counts: each command has it answer how many there have been. */

@@ -1,9 +1,8 @@
-import {close, Errno, read, write} from '#support/ffi';
+import {close, read, transient, write} from '#support/ffi';
 import type {Reactor, Watch} from '#support/reactor';
 import {type ByteStream, departed, type StreamOwner} from './byte-stream.ts';
 
 /** Reasons of read(2) and write(2) that pass by themselves. */
-const transient = new Set<number>([Errno.EAGAIN, Errno.EWOULDBLOCK, Errno.EINTR]);
 
 /** A descriptor of the host that can be waited for. */
 export class HostStream implements ByteStream {

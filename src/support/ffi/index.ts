@@ -1,6 +1,6 @@
 export {BusErrors, type WatchedEntry} from './bus-errors.ts';
 export {monotonicNs, readMonotonicNs} from './clock.ts';
-export {Errno, errnoName, errnoOf} from './errno.ts';
+export {Errno, errnoName, errnoOf, transient} from './errno.ts';
 export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, readableInPool, signalEventfd} from './event.ts';
 export {eventLoopFd} from './event-loop.ts';
 export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';

@@ -7,7 +7,7 @@ import {
 	type Nic,
 	noOffloads,
 } from '#devices/network/endpoint';
-import {close, connectDatagrams, Errno, openDatagrams, read, removeUnixSocket, write} from '#support/ffi';
+import {close, connectDatagrams, openDatagrams, read, removeUnixSocket, transient, write} from '#support/ffi';
 import type {Watch} from '#support/reactor';
 import type {ViewOf} from '#support/wire';
 import {SocketCounters} from './counters.ts';
@@ -15,7 +15,6 @@ import {socketError} from './errors.ts';
 
 /** Frames that are read in one turn of the thread. */
 const framesPerTurn = 64;
-const transient = new Set<number>([Errno.EAGAIN, Errno.EWOULDBLOCK, Errno.EINTR]);
 
 /** Paths of two Unix sockets for datagrams: one's own, and the other's. */
 export interface DatagramPlace {

@@ -7,7 +7,17 @@ import {
 	type Nic,
 	noOffloads,
 } from '#devices/network/endpoint';
-import {accept, close, connectUnix, Errno, listenUnix, read, removeUnixSocket, write} from '#support/ffi';
+import {
+	accept,
+	clientLeft,
+	close,
+	connectUnix,
+	listenUnix,
+	read,
+	removeUnixSocket,
+	transient,
+	write,
+} from '#support/ffi';
 import type {Timer, Watch} from '#support/reactor';
 import type {ViewOf} from '#support/wire';
 import {SocketCounters} from './counters.ts';
@@ -19,9 +29,6 @@ const prefixBytes = 4;
 const bufferBytes = 2 * (prefixBytes + mostFrameBytes);
 /** Time between attempts to reach somebody. */
 const retryNs = 500e6;
-/** Those of accept(2) that concern alone who came, who is as if never there. */
-const clientLeft = new Set<number>([Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED]);
-const transient = new Set<number>([Errno.EAGAIN, Errno.EWOULDBLOCK, Errno.EINTR]);
 
 /** A path of a Unix socket, at which somebody else listens, or this does. */
 export interface StreamPlace {

@@ -9,7 +9,7 @@ import {
 } from '#devices/network/endpoint';
 import {readHeader, Segments, VnetHeader, writeHeader} from '#devices/network/packet';
 import {errorTable} from '#support/errors';
-import {close, Errno, errnoName, openTap, read, write} from '#support/ffi';
+import {close, errnoName, openTap, read, transient, write} from '#support/ffi';
 import type {Watch} from '#support/reactor';
 import {f64, u32, type ViewOf, wire} from '#support/wire';
 
@@ -31,7 +31,6 @@ const tapError = errorTable({
 
 /** Frames that are read in one turn of the thread. */
 const framesPerTurn = 64;
-const transient = new Set<number>([Errno.EAGAIN, Errno.EWOULDBLOCK, Errno.EINTR]);
 
 /**
  * Carries frames by a tap interface of the host's, with what is still to be done to them. What comes while the guest has no room waits in the

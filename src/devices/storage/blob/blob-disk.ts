@@ -9,10 +9,9 @@ import {
 } from '#devices/storage/disk';
 import {DiskType, footerBytes, parseFooter} from '#devices/storage/vhd';
 import {isVmmError} from '#support/errors';
-import type {Reactor} from '#support/reactor';
 import {ChunkCache} from './chunk-cache.ts';
 import {blobError} from './errors.ts';
-import {LoopTurns} from './loop-turns.ts';
+import {type BlobReactor, LoopTurns} from './loop-turns.ts';
 import {type Patience, RangeSource, usualPatience} from './range-source.ts';
 
 /** What is asked for and kept at once. */
@@ -35,7 +34,7 @@ export interface BlobOptions {
 	/** Where chunks are kept; nowhere without it. */
 	readonly cache: string | undefined;
 	/** The thread's. */
-	readonly reactor: Pick<Reactor, 'after'>;
+	readonly reactor: BlobReactor;
 	readonly patience?: Patience;
 }
 
@@ -80,14 +79,9 @@ export class BlobDisk implements Disk {
 	}
 
 	/** @throws VmmError DISK_BLOB_ */
-	static async open(config: BlobConfig, options: BlobOptions): Promise<BlobDisk> {
+	static open(config: BlobConfig, options: BlobOptions): Promise<BlobDisk> {
 		const turns = new LoopTurns(options.reactor);
-		try {
-			return await turns.during(() => BlobDisk.#open(config, options, turns));
-		} catch (error) {
-			turns.close();
-			throw error;
-		}
+		return turns.during(() => BlobDisk.#open(config, options, turns));
 	}
 
 	static async #open(
@@ -131,7 +125,6 @@ export class BlobDisk implements Disk {
 	async close(): Promise<void> {
 		this.#leaving.abort(new Error('the disk is closed'));
 		await this.#turns.during(() => Promise.allSettled([...this.#loading.values(), ...this.#keeping]));
-		this.#turns.close();
 	}
 
 	/** Each chunk is copied as it comes: none waits in memory for those that hang. */

@@ -91,7 +91,7 @@ async function read(disk: BlobDisk, offset: number, length: number): Promise<Buf
 }
 
 /** No reactor has the tests' thread: Node's loop goes by itself. */
-const reactor = {after: () => ({cancel() {}})};
+const reactor = {after: () => ({cancel() {}}), turnNode() {}};
 
 const open = async (t: ExecutionContext, url: string, cache?: string, given: Patience = patience) => {
 	const disk = await BlobDisk.open({url, format: 'flat'}, {reactor, cache, patience: given});
