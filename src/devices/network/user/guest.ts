@@ -145,6 +145,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		this.#fragments.clear();
 		this.#waiting.length = 0;
 		this.#network.left(this);
+		this.#count();
 	}
 
 	/** Takes every frame: a network may lose some, and TCP's windows keep a guest from sending what nobody reads. */

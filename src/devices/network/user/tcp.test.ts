@@ -118,6 +118,14 @@ test('out of order: gaps are told by SACK, and what fills them brings all of it'
 	t.is((await readBytes(host, 14)).toString(), 'ABCDEFGHIJKLMN');
 });
 
+test('a NIC that goes has nothing in memory, and says so', async (t) => {
+	const {client, guest} = await connected(t);
+	client.segment(ACK, {sequence: client.sequence + 5, data: 'some data'});
+	t.is(counters(guest)['buffered'], 9);
+	await guest.endpoint.dispose();
+	t.deepEqual([counters(guest)['buffered'], counters(guest)['tcpConnections']], [0, 0]);
+});
+
 test('what comes twice is told again, and delivered once', async (t) => {
 	const {client, host} = await connected(t);
 	const start = client.sequence;

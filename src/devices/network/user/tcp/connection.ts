@@ -581,13 +581,14 @@ export class TcpConnection implements Flushed {
 		this.#beyond.clear();
 		const host = this.#host;
 		if (host !== undefined && !host.destroyed && !(isWhole && host.writableEnded)) abort(host);
-		this.#account(true);
+		this.#account();
 		this.#link.forget(this);
 		this.#closed();
 	}
 
-	#account(isGone = false): void {
-		const counted = isGone ? 0 : this.#queue.length + this.#beyond.size + (this.#host?.writableLength ?? 0);
+	#account(): void {
+		const counted =
+			this.phase === 'closed' ? 0 : this.#queue.length + this.#beyond.size + (this.#host?.writableLength ?? 0);
 		this.#link.budget.used += counted - this.#counted;
 		this.#counted = counted;
 	}
