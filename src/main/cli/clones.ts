@@ -1,12 +1,14 @@
 import {readFileSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
-import {checkConfig, checkProcessConfig, type ProcessConfig, terminalUsers} from '#main/config';
+import {checkConfig, checkProcessConfig, type ProcessConfig, terminalUsers, type VmConfig} from '#main/config';
 import type {Vm} from '#main/vm';
 import type {WorkerStock} from '#main/workers';
 import {isVmmError} from '#support/errors';
+import {describeMachine} from './describe-machine.ts';
 import {cliError} from './errors.ts';
+import {exitStatuses} from './exit-status.ts';
 import type {Logger} from './logger.ts';
-import {type OpenControl, openControl} from './open-control.ts';
+import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
@@ -21,6 +23,7 @@ import type {RunConfig} from './to-config.ts';
 /** One of the machines, by its number. */
 interface Clone extends StartedMachine {
 	readonly number: number;
+	readonly vm: VmConfig;
 	readonly process: ProcessConfig;
 }
 
@@ -76,7 +79,7 @@ export async function runClones(
 			const told = {stuck: () => own.warn(haltedForGood), signal: ending};
 			try {
 				const started = await startMachine({vm, process}, {stock, ...restoring.begin, ...told}, own);
-				clones.push({...started, number, process});
+				clones.push({...started, number, vm, process});
 			} catch (error) {
 				if (!isVmmError(error, 'OPERATION_ABORTED')) throw error;
 			}
@@ -86,8 +89,11 @@ export async function runClones(
 		const taken = (ownMemory() - memoryBefore) / count / 2 ** 20;
 		// Whoever sees a control socket may send signals.
 		signals.follow(allOf(clones), failed);
-		for (const {machine, process: config} of clones)
-			controls.push(await openControl(machine, config, log, () => void machine.stop()));
+		for (const {machine, vm, process: config} of clones) {
+			const entry = await openEntry(config, log, {about: describeMachine(vm)});
+			controls.push({close: () => entry?.end(exitStatuses.ok.status)});
+			controls.push(await openControl(machine, config, entry, log, () => void machine.stop()));
+		}
 		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
 		if (!ending.aborted)
 			print(2, `openvmm: ${count} clones of ${restoring.begin.snapshot.directory} run: ${figures}\n`);

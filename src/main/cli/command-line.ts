@@ -90,16 +90,24 @@ async function run(
 			const {runDiskCommand} = await import('./disk-commands.ts');
 			return runDiskCommand(line.command, line.words, line.flags);
 		}
-		case 'ls': {
-			const {listMachines} = await import('./machine-commands.ts');
-			return listMachines(line.flags.has('json'));
+		case 'ps': {
+			const {printMachines} = await import('./machine-list.ts');
+			return printMachines(line.flags);
+		}
+		case 'stop':
+		case 'kill':
+		case 'rm': {
+			if (line.words.length === 0)
+				throw cliError('CLI_ARGUMENT_MISSING', {argument: 'NAME', help: `openvmm ${line.command} --help`});
+			const {endMachines} = await import('./end-machines.ts');
+			return endMachines[line.command](line.words, line.flags);
 		}
 		case 'top': {
 			const {top} = await import('./top.ts');
 			return top(line.flags);
 		}
 		case 'ask': {
-			const {askMachine} = await import('./machine-commands.ts');
+			const {askMachine} = await import('./operation-line.ts');
 			return askMachine(line.operation, line);
 		}
 		case 'run': {

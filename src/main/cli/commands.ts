@@ -8,12 +8,15 @@ export type CommandFlag = Pick<Flag, 'name' | 'short' | 'value' | 'help'>;
 /** A command: a word that may stand in the first place instead of flags. */
 export interface Command {
 	readonly help: string;
-	/** The words that it takes beside its flags, as the help writes them. */
+	/** The words that it takes beside its flags, as the help writes them; of the last one any number, where it ends in `…`. */
 	readonly words?: readonly string[];
 	readonly flags: readonly CommandFlag[];
 	/** Exit statuses that need a word of their own. */
 	readonly statuses?: readonly (readonly [string, string])[];
 }
+
+/** Seconds that a guest has to shut down, where nobody says. */
+export const usualStopSeconds = 30;
 
 const helpFlag = {name: 'help', short: 'h', help: 'print this help'} as const;
 const jsonFlag = {name: 'json', help: 'print JSON'} as const;
@@ -58,7 +61,34 @@ const newImageFlags = [
 
 /** The commands that are no operation of a running machine. A name of two words is a command of a group, which has a name too. */
 export const ownCommands = {
-	ls: {help: 'list your running machines', flags: [jsonFlag, helpFlag]},
+	ps: {
+		help: 'list your machines: those that run, or all that there are',
+		flags: [
+			{name: 'all', short: 'a', help: 'those that have ended too'},
+			{name: 'quiet', short: 'q', help: 'their names alone'},
+			jsonFlag,
+			helpFlag,
+		],
+	},
+	stop: {
+		help: 'shut machines down: press the power button, and end those that have not shut down in time',
+		words: ['NAME…'],
+		flags: [
+			{
+				name: 'time',
+				short: 't',
+				value: 'SECONDS',
+				help: `time that the guest has, ${usualStopSeconds} without this; 0 to end it at once`,
+			},
+			helpFlag,
+		],
+	},
+	kill: {help: 'end machines at once, without asking their guests', words: ['NAME…'], flags: [helpFlag]},
+	rm: {
+		help: 'remove machines that have ended: their log, their status and their name',
+		words: ['NAME…'],
+		flags: [{name: 'force', short: 'f', help: 'also those that run, which are killed first'}, helpFlag],
+	},
 	top: {
 		help: 'show again and again what the processors of a running machine do, and where in the guest they are; Ctrl-C ends it',
 		flags: [

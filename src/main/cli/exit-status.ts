@@ -65,6 +65,7 @@ export const exitStatuses = {
 			'PROFILE_*',
 			'SYMBOLS_*',
 			'INSPECT_*',
+			'CONTROL_NAME_*',
 			'CONTROL_SOCKET_*',
 			'CONTROL_DIRECTORY_*',
 		],

@@ -323,7 +323,7 @@ const machineWideFlags = [
 		name: 'name',
 		value: 'NAME',
 		group: 'process',
-		help: 'what the machine is called, by "openvmm ls" and for --vm; without it its process id does',
+		help: 'what the machine is called, by "openvmm ps" and wherever a machine is named; without it two words are made up',
 	},
 	{
 		name: 'control-socket',

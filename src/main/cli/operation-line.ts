@@ -1,6 +1,8 @@
+import {connectMachine} from '#main/control';
 import type {Operation, Param} from '#main/operations';
 import {cliError} from './errors.ts';
 import type {FlagValues} from './parse.ts';
+import {print} from './print.ts';
 
 /** The words behind an operation's name, parsed. */
 export interface OperationWords {
@@ -46,4 +48,20 @@ const onLine = ({flag, placeholder = ''}: Param): string => (flag === undefined 
 /** The text to print for an operation's result, if there is any. */
 export function resultText({print, json}: Operation, result: unknown, flags: FlagValues<string>): string | undefined {
 	return flags.has('json') ? JSON.stringify(json?.(result), undefined, 2) : print?.(result);
+}
+
+/** A command that asks a running machine for an operation. @throws VmmError CLI_*, CONFIG_*, CONTROL_*, and what the machine throws */
+export async function askMachine(named: Operation, words: OperationWords): Promise<number> {
+	const {flags} = words;
+	const {operation, given} = readLine(named, words, `openvmm ${named.name} --help`);
+	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
+	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
+	try {
+		const text = resultText(operation, await client.call(operation.name, given), flags);
+		if (operation.ends) await client.closed();
+		if (text !== undefined) print(1, `${text}\n`);
+	} finally {
+		client.close();
+	}
+	return 0;
 }

@@ -89,8 +89,10 @@ export function parseCommand(
 	help: string,
 ): {flags: FlagValues<string>; words: readonly string[]} {
 	const {found, positionals} = parseWords(words, command.flags, help);
-	const unexpected = positionals[command.words?.length ?? 0];
-	if (unexpected !== undefined) throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: unexpected, help});
+	const {words: known = []} = command;
+	const unexpected = positionals[known.length];
+	if (unexpected !== undefined && !known.at(-1)?.endsWith('…'))
+		throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: unexpected, help});
 	return {flags: valuesOf(found), words: positionals};
 }
 

@@ -5,9 +5,10 @@ import type {VmmError} from '#support/errors';
 import {type Children, choiceWriter, leaf, object} from '#support/inspect';
 import {parseNumber} from '#support/options';
 import {isHypervisorLikely} from '#vcpu-worker/back-ends';
+import {describeMachine} from './describe-machine.ts';
 import {cliError} from './errors.ts';
 import type {Logger} from './logger.ts';
-import {openControl} from './open-control.ts';
+import {openControl, openEntry} from './open-control.ts';
 import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {claimPidFile} from './pid-file.ts';
@@ -75,6 +76,7 @@ async function runConfig(
 		claimPidFile,
 		attachTerminal,
 		openControl,
+		openEntry: (_, log) => openEntry(config.process, log, {about: describeMachine(config.vm)}),
 		createMachine(log, signal) {
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');

@@ -45,7 +45,8 @@ function stage(changes: Partial<Machine> = {}) {
 			attach(options);
 			return {restore: () => void calls.push('restore')};
 		},
-		openControl: async (_machine, _config, _log, quit) => {
+		openEntry: async () => undefined,
+		openControl: async (_machine, _config, _entry, _log, quit) => {
 			open(quit);
 			return {close: () => void calls.push('close')};
 		},

@@ -1,12 +1,13 @@
 import {checkConfig, checkProcessConfig, terminalUsers} from '#main/config';
+import type {MachineEntry} from '#main/control';
 import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
 import {type ErrorData, isVmmError} from '#support/errors';
-import {exitStatuses, statusOfError} from './exit-status.ts';
+import {exitStatuses, statusOfError, statusOfSignal} from './exit-status.ts';
 import type {Logger} from './logger.ts';
 import type {PidFile} from './pid-file.ts';
 import {print} from './print.ts';
-import {errorLine, reportError} from './report.ts';
+import {asErrorData, errorLine, reportError} from './report.ts';
 import {type SignalWatch, watchSignals} from './signals.ts';
 import type {StartedMachine} from './start-machine.ts';
 import {stopMachines} from './stop-machines.ts';
@@ -30,13 +31,21 @@ function watchFailures(): FailureWatch {
 
 /** Parts of the world that a run uses, so that its control flow can be tested without one. */
 export interface RunParts {
+	/** Takes the machine's name and folder; undefined where it has none. */
+	openEntry(config: RunConfig, log: Logger): Promise<MachineEntry | undefined>;
 	/** Builds the machine that is configured, and starts it unless it is to wait. @param signal - gives it up */
-	createMachine(log: Logger, signal: AbortSignal): Promise<StartedMachine<Machine>>;
+	createMachine(log: Logger, signal: AbortSignal, entry: MachineEntry | undefined): Promise<StartedMachine<Machine>>;
 	openLog(config: RunConfig['process']): Promise<Logger>;
 	claimPidFile(path: string): PidFile;
 	attachTerminal(machine: Machine, options: TerminalOptions): Terminal;
 	/** Lets the user's other programs see and drive the machine. @param quit - called when one asks the machine to end */
-	openControl(machine: Machine, config: RunConfig['process'], log: Logger, quit: () => void): Promise<{close(): void}>;
+	openControl(
+		machine: Machine,
+		config: RunConfig['process'],
+		entry: MachineEntry | undefined,
+		log: Logger,
+		quit: () => void,
+	): Promise<{close(): void}>;
 }
 
 /**
@@ -57,6 +66,13 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 	const signals = watchSignals(giveBack);
 	const failures = watchFailures();
 	let log: Logger | undefined;
+	let entry: MachineEntry | undefined;
+	const endBy = (status: number) => {
+		entry?.end(status);
+		return status;
+	};
+	// For an end by force, where nobody is left to say a status.
+	undo.push(() => void endBy(statusOfSignal('SIGKILL')));
 	try {
 		const {pidFile} = config.process;
 		if (pidFile !== undefined) {
@@ -64,10 +80,13 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 			undo.push(() => claimed.release());
 		}
 		log = await parts.openLog(config.process);
-		return await runToEnd(config, log, parts, {signals, failure: failures.first, undo, giveBack});
+		entry = await parts.openEntry(config, log);
+		return endBy(await runToEnd(config, log, parts, {signals, failure: failures.first, undo, giveBack, entry}));
 	} catch (error) {
+		const status = endBy(statusOfError(asErrorData(error).code));
 		giveBack();
-		return reportError(error, log);
+		reportError(error, log);
+		return status;
 	} finally {
 		giveBack();
 		signals.close();
@@ -82,6 +101,7 @@ interface Run {
 	readonly failure: Promise<never>;
 	/** Steps that give back what was taken. */
 	readonly undo: (() => void)[];
+	readonly entry: MachineEntry | undefined;
 	giveBack(): void;
 }
 
@@ -89,9 +109,9 @@ async function runToEnd(
 	config: RunConfig,
 	log: Logger,
 	parts: RunParts,
-	{signals, failure, undo, giveBack}: Run,
+	{signals, failure, undo, giveBack, entry}: Run,
 ): Promise<number> {
-	const created = await parts.createMachine(log, signals.ending).catch((error: unknown) => {
+	const created = await parts.createMachine(log, signals.ending, entry).catch((error: unknown) => {
 		if (isVmmError(error, 'OPERATION_ABORTED')) return undefined;
 		throw error;
 	});
@@ -111,7 +131,7 @@ async function runToEnd(
 		undo.push(() => terminal.restore());
 		// Whoever sees the control socket may send signals.
 		undo.push(signals.follow(machine, (error) => void reportError(error, log)));
-		const control = await parts.openControl(machine, config.process, log, quit);
+		const control = await parts.openControl(machine, config.process, entry, log, quit);
 		undo.push(() => control.close());
 		const end = await Promise.race([machine.ended, signals.first, failure, quitStatus]);
 		log.info({end}, 'Machine ends');

@@ -26,6 +26,7 @@ import {
 	type VmOptions,
 	vmConfig,
 } from '#main/config';
+import {isMachineName, nameExpected} from '#main/control';
 import type {SavedBoot} from '#main/snapshot';
 import {parseNumber} from '#support/options';
 import {hypervisorOptions} from '#vcpu-worker/back-ends';
@@ -224,11 +225,9 @@ function profileConfig(values: FlagValues): Pick<ProcessConfig, 'profile'> {
 	return {profile: {path, ...hz, symbols: values.all('symbols').map((text) => parseSymbolFile(text, '--symbols'))}};
 }
 
-/** A name that cannot be taken for a process id. */
 function parseName(text: string): string {
-	if (/^[a-z_][\w.-]{0,63}$/i.test(text)) return text;
-	const expected = 'at most 64 letters, digits, dots, dashes and underscores, a letter first';
-	throw configError('CONFIG_VALUE_INVALID', {option: '--name', value: text, expected});
+	if (isMachineName(text)) return text;
+	throw configError('CONFIG_VALUE_INVALID', {option: '--name', value: text, expected: nameExpected});
 }
 
 const parseLogLevel = (text: string): LogLevel => choice(...logLevels)(text.toLowerCase(), 'OPENVMM_LOG');

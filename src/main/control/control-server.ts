@@ -1,13 +1,16 @@
 import {once} from 'node:events';
 import {chmodSync, rmSync} from 'node:fs';
 import type {Server, Socket} from 'node:net';
+import {join} from 'node:path';
 import {Readable} from 'node:stream';
 import {type Machine, machineOperations} from '#main/operations';
 import {errnoName} from '#support/ffi';
 import {answer, type Served} from './answer.ts';
 import {canConnect} from './control-client.ts';
+import {entryFiles} from './entry-files.ts';
 import {controlError} from './errors.ts';
 import {lines, lineTooLong} from './lines.ts';
+import {claimEntry, type MachineEntry} from './machine-entry.ts';
 import {
 	type Hello,
 	maxClients,
@@ -17,13 +20,14 @@ import {
 	protocolVersion,
 	type Response,
 } from './protocol.ts';
-import {freeSocketPath, makeSocketDirectory, socketDirectory} from './socket-directory.ts';
 
 /** Ways to reach a machine. */
 export interface ControlOptions {
-	/** Path of the socket; without it one in the user's {@link socketDirectory}, where `openvmm ls` finds it. */
+	/** Path of the socket; without it one in the folder of an entry, where `openvmm ps` finds it. */
 	readonly path?: string;
-	/** Name of the machine. */
+	/** The entry, which stays its owner's; without it, and without a path, one is made for as long as the socket is open. */
+	readonly entry?: MachineEntry;
+	/** Name of the machine, where there is no entry; a machine that is to have one and has no name gets one. */
 	readonly name?: string;
 	/** Called when a client asks the machine to end; without it the machine is stopped. */
 	quit?(): void;
@@ -39,7 +43,7 @@ export interface ControlServer {
 /**
  * Lets clients of this user look at a machine and drive it. Does not keep the process.
  * @param operations - what clients may ask
- * @throws VmmError CONTROL_SOCKET_TAKEN, CONTROL_SOCKET_FAILED, CONTROL_DIRECTORY_UNSAFE
+ * @throws VmmError CONTROL_SOCKET_TAKEN, CONTROL_SOCKET_FAILED, CONTROL_DIRECTORY_UNSAFE, CONTROL_NAME_TAKEN, CONTROL_NAME_INVALID
  */
 export async function serveControl(
 	machine: Machine,
@@ -48,9 +52,11 @@ export async function serveControl(
 ): Promise<ControlServer> {
 	const {createServer} = await import('node:net');
 	const served: Served = {machine, operations, quit: () => void (options.quit ? options.quit() : machine.stop())};
-	const hello = helloOf(options.name, operations);
-	// Taken in the same turn as it is found free: a process may have many machines.
-	const path = options.path ?? defaultPath();
+	const own =
+		options.path === undefined && options.entry === undefined ? await ownEntry(machine, options.name) : undefined;
+	const entry = options.entry ?? own;
+	const hello = helloOf(entry?.name ?? options.name, operations);
+	const path = options.path ?? join(entry?.folder ?? '', entryFiles.socket);
 	const clients = new Set<Socket>();
 	const server = createServer((client) => {
 		client.on('error', () => {});
@@ -66,7 +72,12 @@ export async function serveControl(
 			client.destroy();
 		});
 	});
-	await listenAlone(server, path);
+	try {
+		await listenAlone(server, path);
+	} catch (error) {
+		own?.end(0);
+		throw error;
+	}
 	server.unref();
 	let isOpen = true;
 	return {
@@ -77,15 +88,13 @@ export async function serveControl(
 			for (const client of clients) client.destroy();
 			// Removes the socket as well.
 			server.close();
+			own?.end(0);
 		},
 	};
 }
 
-function defaultPath(): string {
-	const directory = socketDirectory();
-	makeSocketDirectory(directory);
-	return freeSocketPath(directory);
-}
+const ownEntry = ({processors}: Machine, name: string | undefined): Promise<MachineEntry> =>
+	claimEntry({about: {processors}, ...(name !== undefined && {name})});
 
 /**
  * One client's requests, one after another: it has as many answers in memory as it reads. When it goes away, what takes long is

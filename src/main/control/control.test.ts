@@ -6,9 +6,9 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import type {Machine} from '#main/operations';
 import {inspectTree, leaf, object, updateTree} from '#support/inspect';
-import {ControlClient, type ControlOptions, connectAll, connectMachine, serveControl} from './index.ts';
+import {entryDirectory, makeEntryDirectory} from './entry-directory.ts';
+import {ControlClient, type ControlOptions, serveControl} from './index.ts';
 import {maxClients, maxRequestBytes, maxWaiting} from './protocol.ts';
-import {makeSocketDirectory, socketDirectory} from './socket-directory.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'openvmm-control-'));
 test.after.always(() => rmSync(base, {recursive: true}));
@@ -406,52 +406,19 @@ test('something else behind a socket is recognised', async (t) => {
 	await t.throwsAsync(ControlClient.connect(join(base, 'nobody')), {code: 'CONTROL_UNREACHABLE', message: /ENOENT/});
 });
 
-test('machines are found by name and process id, and sockets of dead processes go', async (t) => {
-	const directory = join(mkdtempSync(join(base, 'd-')), 'openvmm');
-	makeSocketDirectory(directory);
-	await t.throwsAsync(connectMachine({}, directory), {code: 'CONTROL_NO_MACHINE'});
-	const stale = join(directory, '999999999.sock');
-	writeFileSync(stale, '');
-	const one = await serveControl(machine().target, {path: join(directory, `${process.pid}.sock`), name: 'one'});
-	(await connectMachine({}, directory)).close();
-	t.false(existsSync(stale));
-	const two = await serveControl(machine().target, {path: join(directory, `${process.pid}-2.sock`), name: 'two'});
-	t.is((await connectMachine({vm: 'two'}, directory)).hello.name, 'two');
-	await t.throwsAsync(connectMachine({}, directory), {code: 'CONTROL_MACHINE_AMBIGUOUS', message: /one \(\d+\)/});
-	await t.throwsAsync(connectMachine({vm: String(process.pid)}, directory), {code: 'CONTROL_MACHINE_AMBIGUOUS'});
-	await t.throwsAsync(connectMachine({vm: 'three'}, directory), {code: 'CONTROL_MACHINE_UNKNOWN'});
-	t.is((await connectMachine({socket: two.path}, directory)).hello.name, 'two');
-	const names = (await connectAll(directory)).map(({hello}) => hello.name);
-	t.deepEqual(names.sort(), ['one', 'two']);
-	one.close();
-	two.close();
-});
-
-test.serial('many machines of one process each have a socket of their own', async (t) => {
-	const before = process.env['XDG_RUNTIME_DIR'];
-	process.env['XDG_RUNTIME_DIR'] = mkdtempSync(join(base, 'd-'));
-	const names = ['a', 'b', 'c'];
-	const servers = await Promise.all(names.map((name) => serveControl(machine().target, {name})));
-	const clients = await connectAll();
-	t.deepEqual(clients.map(({hello}) => hello.name).sort(), names);
-	for (const one of [...clients, ...servers]) one.close();
-	if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
-	else process.env['XDG_RUNTIME_DIR'] = before;
-});
-
 test('a directory that is not the user’s own alone is refused', (t) => {
 	const folder = mkdtempSync(join(base, 'd-'));
 	mkdirSync(join(folder, 'open'), {mode: 0o755});
-	t.throws(() => makeSocketDirectory(join(folder, 'open')), {
+	t.throws(() => makeEntryDirectory(join(folder, 'open')), {
 		code: 'CONTROL_DIRECTORY_UNSAFE',
 		message: /open to others/,
 	});
 	symlinkSync('/tmp', join(folder, 'link'));
-	t.throws(() => makeSocketDirectory(join(folder, 'link')), {
+	t.throws(() => makeEntryDirectory(join(folder, 'link')), {
 		code: 'CONTROL_DIRECTORY_UNSAFE',
 		message: /no directory/,
 	});
-	makeSocketDirectory(join(folder, 'new'));
+	makeEntryDirectory(join(folder, 'new'));
 	t.is(statSync(join(folder, 'new')).mode & 0o777, 0o700);
-	t.is(socketDirectory({XDG_RUNTIME_DIR: '/run/x'}), `/run/x/openvmm-${process.getuid?.()}`);
+	t.is(entryDirectory({XDG_RUNTIME_DIR: '/run/x'}), `/run/x/openvmm-${process.getuid?.()}`);
 });

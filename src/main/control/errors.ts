@@ -36,7 +36,7 @@ export const controlError = errorTable({
 	}),
 	CONTROL_UNREACHABLE: (c: {path: string; errno: string}) => ({
 		message: `No machine answers at "${c.path}": ${c.errno}`,
-		remedy: '`openvmm ls` lists the running machines',
+		remedy: '`openvmm ps` lists the running machines',
 	}),
 	CONTROL_NOT_OURS: (c: {path: string; found: string}) => ({
 		message: `What answers at "${c.path}" is not understood: ${c.found}`,
@@ -44,7 +44,7 @@ export const controlError = errorTable({
 	}),
 	CONTROL_CONNECTION_LOST: (c: {method: string}) => ({
 		message: `The machine ended before it answered ${c.method}`,
-		remedy: '`openvmm ls` lists the machines that still run; how one ended is in its own output and log',
+		remedy: '`openvmm ps` lists the machines that still run; how one ended is in its own output and log',
 	}),
 	CONTROL_NO_MACHINE: (c: {directory: string}) => ({
 		message: `No machine of yours is running: ${c.directory} has no control socket`,
@@ -53,6 +53,26 @@ export const controlError = errorTable({
 	CONTROL_MACHINE_AMBIGUOUS: (c: {running: readonly string[]}) => ({
 		message: `${c.running.length} machines are running: ${c.running.join(', ')}`,
 		remedy: 'Say which one: --vm NAME or --vm PID',
+	}),
+	CONTROL_NAME_INVALID: (c: {name: string; expected: string}) => ({
+		message: `"${c.name}" is no name for a machine`,
+		remedy: `Give it ${c.expected}`,
+	}),
+	CONTROL_NAME_TAKEN: (c: {name: string; isRunning: boolean}) => ({
+		message: `There is a machine "${c.name}" already, which ${c.isRunning ? 'is running' : 'has ended'}`,
+		remedy: `Give another name, or remove that one: openvmm rm ${c.isRunning ? '-f ' : ''}${c.name}`,
+	}),
+	CONTROL_MACHINE_ENDED: (c: {name: string; status: number}) => ({
+		message: `The machine "${c.name}" has ended with status ${c.status}`,
+		remedy: `openvmm logs ${c.name} shows what it said, openvmm rm ${c.name} removes it`,
+	}),
+	CONTROL_MACHINE_RUNNING: (c: {name: string}) => ({
+		message: `The machine "${c.name}" is running`,
+		remedy: `Stop it first: openvmm stop ${c.name}; or openvmm rm -f ${c.name}`,
+	}),
+	CONTROL_MACHINE_STAYS: (c: {name: string; pid: number}) => ({
+		message: `The machine "${c.name}" (process ${c.pid}) has not ended, although it was killed`,
+		remedy: 'Its process waits for the host, for example for a disk: it ends when the host answers',
 	}),
 	CONTROL_MACHINE_UNKNOWN: (c: {wanted: string; running: readonly string[]}) => ({
 		message: `No machine "${c.wanted}" is running`,

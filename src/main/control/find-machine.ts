@@ -1,7 +1,11 @@
-import {rmSync} from 'node:fs';
-import {ControlClient, canConnect} from './control-client.ts';
+import {join} from 'node:path';
+import {ControlClient} from './control-client.ts';
+import {entryDirectory, namesIn} from './entry-directory.ts';
+import {entryFiles} from './entry-files.ts';
 import {controlError} from './errors.ts';
-import {isGone, socketDirectory, socketFiles} from './socket-directory.ts';
+import {type MachineRecord, readRecord} from './machine-record.ts';
+import {isAlive} from './process-identity.ts';
+import {tidyEntry} from './stale-entries.ts';
 
 /** Machine that a command is for; without either the only one that runs. */
 export interface MachineChoice {
@@ -10,36 +14,68 @@ export interface MachineChoice {
 	readonly socket?: string;
 }
 
-/** Connects to every machine of this user, and removes the sockets of those that are no more. */
-export async function connectAll(directory = socketDirectory()): Promise<ControlClient[]> {
-	const clients = await Promise.all(
-		socketFiles(directory).map(async ({path, pid}) => {
-			try {
-				return [await ControlClient.connect(path)];
-			} catch {
-				// Both, since the process may live where its id means nothing here.
-				if (isGone(pid) && !(await canConnect(path))) rmSync(path, {force: true});
-				return [];
-			}
+/** A machine of this user that runs, or has ended and is kept. */
+export interface ListedMachine {
+	readonly name: string;
+	readonly folder: string;
+	readonly record: MachineRecord;
+}
+
+/** This user's machines, the oldest first. What killed processes have left is dealt with. */
+export async function listMachines(directory = entryDirectory()): Promise<ListedMachine[]> {
+	const found = await Promise.all(
+		namesIn(directory).map(async (name) => {
+			const folder = join(directory, name);
+			await tidyEntry(folder);
+			const record = readRecord(folder);
+			return record === undefined ? [] : [{name, folder, record}];
 		}),
 	);
-	return clients.flat().sort((a, b) => a.hello.pid - b.hello.pid);
+	return found.flat().sort((a, b) => a.record.createdAt - b.record.createdAt);
+}
+
+/**
+ * Finds the machine of a name, or the one that runs in a process.
+ * @throws VmmError CONTROL_MACHINE_UNKNOWN, CONTROL_MACHINE_AMBIGUOUS
+ */
+export async function findMachine(wanted: string, directory = entryDirectory()): Promise<ListedMachine> {
+	const all = await listMachines(directory);
+	const running = all.filter(isRunning);
+	const named = all.find(({name}) => name === wanted);
+	if (named !== undefined) return named;
+	const meant = running.filter(({record}) => String(record.process.pid) === wanted);
+	const [first] = meant;
+	if (meant.length > 1) throw controlError('CONTROL_MACHINE_AMBIGUOUS', {running: meant.map(written)});
+	if (first === undefined) throw controlError('CONTROL_MACHINE_UNKNOWN', {wanted, running: running.map(written)});
+	return first;
 }
 
 /**
  * Connects to the machine that is meant.
- * @throws VmmError CONTROL_NO_MACHINE, CONTROL_MACHINE_AMBIGUOUS, CONTROL_MACHINE_UNKNOWN, CONTROL_UNREACHABLE
+ * @throws VmmError CONTROL_NO_MACHINE, CONTROL_MACHINE_AMBIGUOUS, CONTROL_MACHINE_UNKNOWN, CONTROL_MACHINE_ENDED, CONTROL_UNREACHABLE
  */
-export async function connectMachine(choice: MachineChoice, directory = socketDirectory()): Promise<ControlClient> {
+export async function connectMachine(choice: MachineChoice, directory = entryDirectory()): Promise<ControlClient> {
 	if (choice.socket !== undefined) return ControlClient.connect(choice.socket);
-	const all = await connectAll(directory);
-	const {vm} = choice;
-	const meant = vm === undefined ? all : all.filter(({hello}) => hello.name === vm || String(hello.pid) === vm);
-	for (const client of all) if (meant.length !== 1 || client !== meant[0]) client.close();
-	const [first] = meant;
-	if (first !== undefined && meant.length === 1) return first;
-	const running = all.map(({hello}) => (hello.name === undefined ? `${hello.pid}` : `${hello.name} (${hello.pid})`));
-	if (meant.length > 1) throw controlError('CONTROL_MACHINE_AMBIGUOUS', {running});
-	if (vm !== undefined) throw controlError('CONTROL_MACHINE_UNKNOWN', {wanted: vm, running});
-	throw controlError('CONTROL_NO_MACHINE', {directory});
+	if (choice.vm !== undefined) return connectListed(await findMachine(choice.vm, directory));
+	const running = (await listMachines(directory)).filter(isRunning);
+	const [first] = running;
+	if (running.length > 1) throw controlError('CONTROL_MACHINE_AMBIGUOUS', {running: running.map(written)});
+	if (first === undefined) throw controlError('CONTROL_NO_MACHINE', {directory});
+	return connectListed(first);
 }
+
+/** @throws VmmError CONTROL_MACHINE_ENDED, CONTROL_UNREACHABLE */
+export async function connectListed({name, folder, record: {ended}}: ListedMachine): Promise<ControlClient> {
+	if (ended !== undefined) throw controlError('CONTROL_MACHINE_ENDED', {name, status: ended.status});
+	return ControlClient.connect(join(folder, entryFiles.socket));
+}
+
+export const isRunning = ({record}: ListedMachine): boolean => record.ended === undefined;
+
+/** Looks again whether a machine runs: true when it has ended, its folder is gone, or another has its name. */
+export function hasEnded({folder, record}: ListedMachine): boolean {
+	const now = readRecord(folder);
+	return now === undefined || now.createdAt !== record.createdAt || now.ended !== undefined || !isAlive(now.process);
+}
+
+const written = ({name, record}: ListedMachine): string => `${name} (${record.process.pid})`;

@@ -1,3 +1,19 @@
 export {ControlClient} from './control-client.ts';
 export {type ControlOptions, type ControlServer, serveControl} from './control-server.ts';
-export {connectAll, connectMachine, type MachineChoice} from './find-machine.ts';
+export {entryFiles} from './entry-files.ts';
+export {controlError} from './errors.ts';
+export {
+	connectListed,
+	connectMachine,
+	findMachine,
+	hasEnded,
+	isRunning,
+	type ListedMachine,
+	listMachines,
+	type MachineChoice,
+} from './find-machine.ts';
+export {claimEntry, type EntryOptions, type MachineEntry} from './machine-entry.ts';
+export {isMachineName, nameExpected} from './machine-name.ts';
+export type {MachineDescription} from './machine-record.ts';
+export {isAlive} from './process-identity.ts';
+export {removeEntry} from './stale-entries.ts';

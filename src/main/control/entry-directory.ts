@@ -2,6 +2,7 @@ import {existsSync, lstatSync, mkdirSync, readdirSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {controlError} from './errors.ts';
+import {isMachineName} from './machine-name.ts';
 
 /** Only its owner may enter. */
 const directoryMode = 0o700;
@@ -9,10 +10,10 @@ const directoryMode = 0o700;
 const userId = (): number => process.getuid?.() ?? 0;
 
 /**
- * Gives the directory of this user's control sockets: under `$XDG_RUNTIME_DIR`, else under the runtime directory that systemd
- * gives a user, else under the one for temporary files.
+ * Gives the directory in which this user's machines have a folder each: under `$XDG_RUNTIME_DIR`, else under the runtime
+ * directory that systemd gives a user, else under the one for temporary files.
  */
-export function socketDirectory(env: NodeJS.ProcessEnv = process.env): string {
+export function entryDirectory(env: NodeJS.ProcessEnv = process.env): string {
 	const {XDG_RUNTIME_DIR: given = ''} = env;
 	const usual = `/run/user/${userId()}`;
 	const base = given !== '' ? given : isOwn(usual) ? usual : tmpdir();
@@ -25,7 +26,7 @@ const isOwn = (path: string) => statSync(path, {throwIfNoEntry: false})?.uid ===
  * Makes the directory. In one for everybody's temporary files somebody else may have been first.
  * @throws VmmError CONTROL_DIRECTORY_UNSAFE, CONTROL_SOCKET_FAILED
  */
-export function makeSocketDirectory(path: string): void {
+export function makeEntryDirectory(path: string): void {
 	try {
 		mkdirSync(path, {mode: directoryMode});
 	} catch (error) {
@@ -44,36 +45,8 @@ function whatIsUnsafe(path: string): string | undefined {
 	return (stat.mode & 0o077) === 0 ? undefined : 'open to others';
 }
 
-/** A path for one more machine of this process. */
-export function freeSocketPath(directory: string): string {
-	for (let number = 1; ; number++) {
-		const path = join(directory, number === 1 ? `${process.pid}.sock` : `${process.pid}-${number}.sock`);
-		if (!existsSync(path)) return path;
-	}
-}
-
-/** A socket in the directory, by its name. */
-export interface SocketFile {
-	readonly path: string;
-	/** Process that made it. */
-	readonly pid: number;
-}
-
-/** The sockets in the directory, whether anybody answers there or not; none when the directory is not safe. */
-export function socketFiles(directory: string): SocketFile[] {
+/** The names in the directory that a machine may have; none where it is not safe. */
+export function namesIn(directory: string): string[] {
 	if (!existsSync(directory) || whatIsUnsafe(directory) !== undefined) return [];
-	return readdirSync(directory).flatMap((name) => {
-		const [, pid] = /^(\d+)(?:-\d+)?\.sock$/.exec(name) ?? [];
-		return pid === undefined ? [] : [{path: join(directory, name), pid: Number(pid)}];
-	});
-}
-
-/** True when no process has this id. */
-export function isGone(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return false;
-	} catch (error) {
-		return (error as NodeJS.ErrnoException).code === 'ESRCH';
-	}
+	return readdirSync(directory).filter(isMachineName);
 }

@@ -1,0 +1,45 @@
+import {basename} from 'node:path';
+import type {VmConfig} from '#main/config';
+import type {MachineDescription} from '#main/control';
+
+/** Describes a machine to those who list it. */
+export function describeMachine({boot, processors, memory, devices}: VmConfig): MachineDescription {
+	return {
+		image: imageOf(boot),
+		processors: processors.count,
+		memoryBytes: memory.sizeBytes,
+		ports: devices.flatMap((handle) => ('kind' in handle ? portsIn(handle.options) : [])),
+	};
+}
+
+function imageOf(boot: VmConfig['boot']): string {
+	switch (boot.kind) {
+		case 'linux':
+			return basename(boot.kernel);
+		case 'flat':
+			return basename(boot.image);
+		case 'embedded':
+			return 'embedded';
+		case 'none':
+			return 'snapshot';
+	}
+}
+
+/** Options of a NIC that say which ports of the host lead to its guest. */
+interface Forward {
+	readonly protocol: string;
+	readonly hostAddress?: string;
+	readonly hostPort: number;
+	readonly guestPort: number;
+}
+
+/** The ports of the host in a device's options, wherever in them they are. */
+function portsIn(options: unknown): string[] {
+	if (typeof options !== 'object' || options === null) return [];
+	return Object.entries(options).flatMap(([key, value]) =>
+		key === 'hostForwards' ? (value as readonly Forward[]).map(portText) : portsIn(value),
+	);
+}
+
+const portText = ({protocol, hostAddress = '0.0.0.0', hostPort, guestPort}: Forward): string =>
+	`${hostAddress.includes(':') ? `[${hostAddress}]` : hostAddress}:${hostPort}->${guestPort}/${protocol}`;

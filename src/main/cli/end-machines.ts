@@ -1,0 +1,125 @@
+import {setTimeout as sleep} from 'node:timers/promises';
+import {
+	connectListed,
+	controlError,
+	findMachine,
+	hasEnded,
+	isAlive,
+	isRunning,
+	type ListedMachine,
+	listMachines,
+	removeEntry,
+} from '#main/control';
+import {parseNumber} from '#support/options';
+import {usualStopSeconds} from './commands.ts';
+import type {FlagValues} from './parse.ts';
+import {print} from './print.ts';
+import {reportError} from './report.ts';
+
+/** Time for a machine to end that is told to, before its process is killed; and for the host to take that away. */
+const quitMs = 20_000;
+/** Between two looks whether it has ended. */
+const lookMs = 25;
+
+/** Asks the guests to shut down, and ends those that do not in time. */
+function stop(names: readonly string[], flags: FlagValues<string>): Promise<number> {
+	const time = flags.last('time');
+	const timeMs = (time === undefined ? usualStopSeconds : parseNumber(time, '--time', 0, 86_400)) * 1000;
+	return forEach(names, async (machine) => {
+		if (isRunning(machine) && !(await shutDown(machine, timeMs))) await kill(machine);
+	});
+}
+
+/** Ends machines without asking their guests. */
+const endAtOnce = (names: readonly string[]): Promise<number> =>
+	forEach(names, async (machine) => {
+		const {name, record} = machine;
+		if (record.ended !== undefined) throw controlError('CONTROL_MACHINE_ENDED', {name, status: record.ended.status});
+		await kill(machine);
+	});
+
+/** Removes what is kept of machines that have ended. */
+const remove = (names: readonly string[], flags: FlagValues<string>): Promise<number> =>
+	forEach(names, async (machine) => {
+		if (!hasEnded(machine)) {
+			if (!flags.has('force')) throw controlError('CONTROL_MACHINE_RUNNING', {name: machine.name});
+			await kill(machine);
+		}
+		removeEntry(machine.folder, ({createdAt}) => createdAt === machine.record.createdAt);
+	});
+
+/** `openvmm stop NAME…`, `kill NAME…` and `rm NAME…`. */
+export const endMachines = {stop, kill: endAtOnce, rm: remove} as const;
+
+/** Does it to all of them at once, and says of each that it is done, or why not. @returns the first status that is not 0 */
+async function forEach(names: readonly string[], act: (machine: ListedMachine) => Promise<void>): Promise<number> {
+	const statuses = await Promise.all(
+		names.map(async (name) => {
+			try {
+				await act(await findMachine(name));
+				print(1, `${name}\n`);
+				return 0;
+			} catch (error) {
+				return reportError(error);
+			}
+		}),
+	);
+	return statuses.find((status) => status !== 0) ?? 0;
+}
+
+/** Presses the power button and waits. @returns whether the machine has ended */
+async function shutDown(machine: ListedMachine, timeMs: number): Promise<boolean> {
+	if (timeMs === 0) return false;
+	try {
+		// A guest that stands still sees no button.
+		if (((await ask(machine, 'status')) as {state: string}).state === 'paused') await ask(machine, 'resume');
+		await ask(machine, 'power-button');
+	} catch {
+		// It hangs, or has just ended.
+		return hasEnded(machine);
+	}
+	return untilEnded(machine, timeMs);
+}
+
+/** Ends a machine, if need be with its process. @throws CONTROL_MACHINE_STAYS */
+async function kill(machine: ListedMachine): Promise<void> {
+	const {name, record} = machine;
+	try {
+		await ask(machine, 'quit');
+		if (await untilEnded(machine, quitMs)) return;
+	} catch {
+		// It hangs, or has just ended.
+		if (hasEnded(machine)) return;
+	}
+	const {pid, started} = record.process;
+	const others = (await listMachines()).filter(
+		(other) => isRunning(other) && other.name !== name && other.record.process.pid === pid,
+	);
+	// A process that has other machines too is not theirs to lose.
+	if (others.length === 0 && isAlive({pid, started})) process.kill(pid, 'SIGKILL');
+	if (!(await untilEnded(machine, quitMs))) throw controlError('CONTROL_MACHINE_STAYS', {name, pid});
+	// What the process could not tidy up.
+	await listMachines();
+}
+
+/** Asks a machine for an operation. @throws VmmError CONTROL_…, also where it does not answer */
+async function ask(machine: ListedMachine, method: string): Promise<unknown> {
+	const client = await connectListed(machine);
+	// Closed, it has no answer any more.
+	const limit = setTimeout(() => client.close(), quitMs);
+	try {
+		return await client.call(method);
+	} finally {
+		clearTimeout(limit);
+		client.close();
+	}
+}
+
+async function untilEnded(machine: ListedMachine, timeMs: number): Promise<boolean> {
+	const until = Date.now() + timeMs;
+	for (;;) {
+		if (hasEnded(machine)) return true;
+		if (Date.now() >= until) return false;
+		await sleep(lookMs);
+	}
+}

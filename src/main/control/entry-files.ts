@@ -1,0 +1,9 @@
+/** The files in a machine's folder. */
+export const entryFiles = {
+	/** Control socket. */
+	socket: 'control.sock',
+	/** Log of the console. */
+	console: 'console.log',
+	/** Unix socket of the machine's virtio sockets. */
+	vsock: 'vsock.sock',
+} as const;
