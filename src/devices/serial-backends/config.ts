@@ -5,8 +5,9 @@ export type SerialBackendConfig =
 	/**
 	 * The process's terminal: output goes to `outputFd`; input arrives through {@link SerialBackend.feed} and, when it
 	 * is given, from `inputFd` (a pipe or file; the owner of a terminal feeds). The descriptors stay the caller's.
+	 * Output is also in the {@link ConsoleLog} at `log`, where that is given.
 	 */
-	| {readonly kind: 'console'; readonly outputFd: number; readonly inputFd?: number}
+	| {readonly kind: 'console'; readonly outputFd: number; readonly inputFd?: number; readonly log?: string}
 	/** Output to the process's standard error; no input. */
 	| {readonly kind: 'stderr'}
 	/** Output to a file, which is created or emptied, as OpenVMM does; no input. */

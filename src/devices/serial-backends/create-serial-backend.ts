@@ -3,8 +3,10 @@ import type {Reactor} from '#support/reactor';
 import {adoptDescriptor} from './adopt-descriptor.ts';
 import type {StreamOwner} from './byte-stream.ts';
 import type {SerialBackendConfig} from './config.ts';
+import {ConsoleLog} from './console-log.ts';
 import {serialError} from './errors.ts';
 import {ListenerBackend, type ListeningSocket} from './listener-backend.ts';
+import {LoggedStream} from './logged-stream.ts';
 import {OpeningStream} from './opening-stream.ts';
 import type {SerialBackend} from './serial-backend.ts';
 import {StreamBackend} from './stream-backend.ts';
@@ -32,7 +34,8 @@ export function createSerialBackend(config: SerialBackendConfig, reactor: Reacto
 		case 'none':
 			return disconnected;
 		case 'console': {
-			const output = adoptDescriptor(config.outputFd, 'write', reactor, owner);
+			const stream = adoptDescriptor(config.outputFd, 'write', reactor, owner);
+			const output = config.log === undefined ? stream : new LoggedStream(stream, new ConsoleLog(config.log));
 			if (config.inputFd === undefined) return new StreamBackend(output, {feedable: true});
 			return new StreamBackend(output, {
 				feedable: true,

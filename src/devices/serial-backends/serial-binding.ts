@@ -43,10 +43,10 @@ function parseTcp(address: string, text: string, option: string): SerialBackendC
 
 function isBackend(value: unknown): boolean {
 	if (typeof value !== 'object' || value === null) return false;
-	const {kind, path, host, port, outputFd} = value as Record<string, unknown>;
+	const {kind, path, host, port, outputFd, log} = value as Record<string, unknown>;
 	if (kind === 'file' || kind === 'listen-unix') return typeof path === 'string';
 	if (kind === 'listen-tcp') return typeof host === 'string' && typeof port === 'number';
-	if (kind === 'console') return typeof outputFd === 'number';
+	if (kind === 'console') return typeof outputFd === 'number' && (log === undefined || typeof log === 'string');
 	return pathless.includes(kind);
 }
 

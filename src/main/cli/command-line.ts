@@ -94,11 +94,18 @@ async function run(
 			const {printMachines} = await import('./machine-list.ts');
 			return printMachines(line.flags);
 		}
+		case 'logs': {
+			const {printLog} = await import('./logs.ts');
+			return printLog(nameIn(line), line.flags);
+		}
+		case 'attach': {
+			const {attach} = await import('./attach.ts');
+			return attach(nameIn(line), line.flags);
+		}
 		case 'stop':
 		case 'kill':
 		case 'rm': {
-			if (line.words.length === 0)
-				throw cliError('CLI_ARGUMENT_MISSING', {argument: 'NAME', help: `openvmm ${line.command} --help`});
+			nameIn(line);
 			const {endMachines} = await import('./end-machines.ts');
 			return endMachines[line.command](line.words, line.flags);
 		}
@@ -117,6 +124,12 @@ async function run(
 			return runFlags(line.flags, env, await stock());
 		}
 	}
+}
+
+/** The first word, a machine's name. @throws CLI_ARGUMENT_MISSING */
+function nameIn({command, words: [name]}: {readonly command: string; readonly words: readonly string[]}): string {
+	if (name === undefined) throw cliError('CLI_ARGUMENT_MISSING', {argument: 'NAME', help: `openvmm ${command} --help`});
+	return name;
 }
 
 function say(text: string): number {

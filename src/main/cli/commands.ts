@@ -83,6 +83,34 @@ export const ownCommands = {
 			helpFlag,
 		],
 	},
+	logs: {
+		help: "print what a machine's console has shown, of which so much is kept as people read",
+		words: ['NAME'],
+		flags: [
+			{name: 'follow', short: 'f', help: 'go on with what comes, until the machine ends'},
+			{name: 'tail', value: 'LINES', help: 'the last lines alone, or all; all without this'},
+			{
+				name: 'since',
+				value: 'WHEN',
+				help: 'what came since: how long ago (90s, 10m, 2h, 1d), or a moment (2026-01-31T12:00:00Z)',
+			},
+			helpFlag,
+		],
+	},
+	attach: {
+		help: "show a machine's console and type into it, as many at a time as there are; ctrl-p,ctrl-q leaves it",
+		words: ['NAME'],
+		flags: [
+			{name: 'read-only', help: 'look alone: nothing that is typed goes there'},
+			{name: 'detach-keys', value: 'KEYS', help: 'keys that leave it, between commas; ctrl-p,ctrl-q without this'},
+			{name: 'tail', value: 'LINES', help: 'lines of before that are shown first, or all; 100 without this'},
+			helpFlag,
+		],
+		statuses: [
+			['0', 'it was left'],
+			['other', 'the status of the machine, which has ended; 0 where that is not kept'],
+		],
+	},
 	kill: {help: 'end machines at once, without asking their guests', words: ['NAME…'], flags: [helpFlag]},
 	rm: {
 		help: 'remove machines that have ended: their log, their status and their name',

@@ -1,10 +1,12 @@
 import {basename} from 'node:path';
-import type {VmConfig} from '#main/config';
+import {terminalUsers, type VmConfig} from '#main/config';
 import type {MachineDescription} from '#main/control';
 
 /** Describes a machine to those who list it. */
-export function describeMachine({boot, processors, memory, devices}: VmConfig): MachineDescription {
+export function describeMachine(config: VmConfig): MachineDescription {
+	const {boot, processors, memory, devices} = config;
 	return {
+		hasConsole: terminalUsers(config).length > 0,
 		image: imageOf(boot),
 		processors: processors.count,
 		memoryBytes: memory.sizeBytes,
@@ -43,3 +45,19 @@ function portsIn(options: unknown): string[] {
 
 const portText = ({protocol, hostAddress = '0.0.0.0', hostPort, guestPort}: Forward): string =>
 	`${hostAddress.includes(':') ? `[${hostAddress}]` : hostAddress}:${hostPort}->${guestPort}/${protocol}`;
+
+/** The machine with a log of what is bound to its console. */
+export const withConsoleLog = (config: VmConfig, log: string): VmConfig => ({
+	...config,
+	devices: config.devices.map((handle) =>
+		'kind' in handle && handle.options !== undefined ? {...handle, options: logged(handle.options, log)} : handle,
+	),
+});
+
+/** Options in which each binding to the console, wherever it is, has the log. */
+function logged<T>(options: T, log: string): T {
+	if (typeof options !== 'object' || options === null) return options;
+	if (Array.isArray(options)) return options.map((each) => logged(each, log)) as T;
+	if ('outputFd' in options) return {...options, log};
+	return Object.fromEntries(Object.entries(options).map(([key, value]) => [key, logged(value, log)])) as T;
+}

@@ -51,6 +51,10 @@ export const cliError = errorTable({
 		message: `${c.option} "${c.path}" cannot be written: ${c.errno}`,
 		remedy: 'Check the path, its permissions and the space left on its disk',
 	}),
+	CLI_NO_CONSOLE: (c: {name: string}) => ({
+		message: `The console of "${c.name}" is kept nowhere: none of its ports is bound to it`,
+		remedy: 'Bind one when it is started (--com1 console), or look where --com1 leads',
+	}),
 	CLI_STOP_HUNG: (c: {seconds: number}) => ({
 		message: `The machine did not stop within ${c.seconds} seconds, openvmm is ended by force`,
 		remedy: 'This is a bug in openvmm: please report it with the log (--log-file PATH, OPENVMM_LOG=debug)',

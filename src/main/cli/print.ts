@@ -1,12 +1,12 @@
 import {writeSync} from 'node:fs';
 import {packageVersion} from '#main/version';
 
-/**
- * Writes all of `text`, waiting where a pipe is full. A reader that has gone away (`openvmm --help | head`)
- * is no error.
- */
-export function print(fd: 1 | 2, text: string): void {
-	let rest = Buffer.from(text);
+/** Writes all of `text`; see {@link printBytes}. */
+export const print = (fd: 1 | 2, text: string): void => printBytes(fd, Buffer.from(text));
+
+/** Writes all of `bytes`, waiting where a pipe is full. A reader that has gone away (`openvmm --help | head`) is no error. */
+export function printBytes(fd: 1 | 2, bytes: Buffer): void {
+	let rest = bytes;
 	while (rest.length > 0) {
 		try {
 			rest = rest.subarray(writeSync(fd, rest));

@@ -1,11 +1,13 @@
+import {join} from 'node:path';
 import {logLevels} from '#main/config';
+import {entryFiles} from '#main/control';
 import type {CreateOptions, VmEnd} from '#main/vm';
 import type {WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
 import {type Children, choiceWriter, leaf, object} from '#support/inspect';
 import {parseNumber} from '#support/options';
 import {isHypervisorLikely} from '#vcpu-worker/back-ends';
-import {describeMachine} from './describe-machine.ts';
+import {describeMachine, withConsoleLog} from './describe-machine.ts';
 import {cliError} from './errors.ts';
 import type {Logger} from './logger.ts';
 import {openControl, openEntry} from './open-control.ts';
@@ -77,7 +79,7 @@ async function runConfig(
 		attachTerminal,
 		openControl,
 		openEntry: (_, log) => openEntry(config.process, log, {about: describeMachine(config.vm)}),
-		createMachine(log, signal) {
+		createMachine(log, signal, entry) {
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
 			const crashDumped = (path: string, error?: VmmError) =>
@@ -88,7 +90,11 @@ async function runConfig(
 			const deviceNoticed: CreateOptions['deviceNoticed'] = ({device, kind, message, details}) =>
 				log.warn({device, event: kind, ...details}, `${device}: ${message}`);
 			const told = {prefetched, halted, stuck, crashDumped, deviceFailed, deviceNoticed};
-			return startMachine(config, {...told, stock, signal, inspect: () => logNodes(log), ...begin}, log);
+			const logged =
+				entry === undefined
+					? config
+					: {...config, vm: withConsoleLog(config.vm, join(entry.folder, entryFiles.console))};
+			return startMachine(logged, {...told, stock, signal, inspect: () => logNodes(log), ...begin}, log);
 		},
 	});
 }

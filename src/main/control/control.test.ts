@@ -109,6 +109,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	const withParams = [
 		'inspect',
 		'update',
+		'feed-console',
 		'dump-core',
 		'save-snapshot',
 		'pcie-add',

@@ -6,6 +6,8 @@ import type {ProcessIdentity} from './process-identity.ts';
 export interface MachineDescription {
 	/** The image or kernel that it was started with. */
 	readonly image?: string;
+	/** False where its console goes elsewhere, so that there is no log of it. */
+	readonly hasConsole?: boolean;
 	/** The command that it runs. */
 	readonly command?: readonly string[];
 	readonly processors?: number;

@@ -1,3 +1,4 @@
+export {mostConsoleBytes} from './console.ts';
 export {inspect} from './inspect.ts';
 export {integer, word} from './kinds.ts';
 export {type Machine, type Operation, operation} from './operation.ts';

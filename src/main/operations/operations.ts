@@ -1,3 +1,4 @@
+import {feedConsole} from './console.ts';
 import {pcieAdd, pcieRemove} from './hot-plug.ts';
 import {inspect, status, update} from './inspect.ts';
 import type {Operation} from './operation.ts';
@@ -27,6 +28,7 @@ export const machineOperations: readonly Operation[] = [
 	status,
 	inspect,
 	update,
+	feedConsole,
 	pause,
 	resume,
 	reset,

@@ -1,0 +1,163 @@
+import type {ChildProcess} from 'node:child_process';
+import {once} from 'node:events';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import test from 'ava';
+import {echoGuest} from './testing/echo-guest.ts';
+import {hasTerminals, type Step, showsOnTerminal} from './testing/new-terminal.ts';
+import {openvmmLine, runOpenvmm, startOpenvmm} from './testing/run-openvmm.ts';
+
+// One machine whose guest writes what it reads, and several who are at its console.
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-attach-'));
+const folder = join(directory, `openvmm-${process.getuid?.()}/echo`);
+let machine: ChildProcess;
+let shown = '';
+
+const until = async (text: string) => {
+	while (!shown.includes(text)) await once(machine.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+};
+
+test.before(async () => {
+	const guest = join(directory, 'echo.bin');
+	writeFileSync(guest, echoGuest);
+	machine = startOpenvmm(
+		['--flat', `${guest},mode=real,address=0x7c00`, '-m', '64M', '--name', 'echo', '--hypervisor', 'software'],
+		{
+			env: {...process.env, XDG_RUNTIME_DIR: directory},
+			stdio: ['pipe', 'pipe', 'inherit'],
+		},
+	);
+	machine.stdout?.on('data', (bytes: Buffer) => {
+		shown += bytes.toString();
+	});
+	machine.stdin?.write('begin\n');
+	await until('begin\n');
+});
+test.after.always(() => {
+	machine.kill('SIGKILL');
+	rmSync(directory, {recursive: true});
+});
+
+const openvmm = (words: readonly string[], input?: string) => runOpenvmm(directory, words, input);
+const onTerminal = hasTerminals ? test.serial : test.skip;
+
+/** Attaches on a new terminal. @returns what it showed, the status, and whether the terminal is as before */
+async function attached(words: string, steps: readonly Step[]) {
+	const path = join(directory, 'result');
+	const line = `export XDG_RUNTIME_DIR=${directory}; stty -g > ${path}.before; sh -c 'echo $$ > ${path}.pid; exec ${openvmmLine(`attach echo ${words}`)}'; echo $? > ${path}.status; stty -g > ${path}.after`;
+	const text = await showsOnTerminal(line, steps);
+	const read = (part: string) => readFileSync(`${path}.${part}`, 'utf8').trim();
+	return {shown: text, status: Number(read('status')), isRestored: read('before') === read('after')};
+}
+
+test.serial('a machine is listed with what it is', async (t) => {
+	const [row] = JSON.parse((await openvmm(['ps', '--json'])).stdout);
+	t.like(row, {
+		name: 'echo',
+		image: 'echo.bin',
+		processors: 1,
+		memoryBytes: 64 * 2 ** 20,
+		status: null,
+		pid: machine.pid,
+	});
+	t.regex((await openvmm(['ps'])).stdout, /^NAME +IMAGE +STATE .*\necho +echo\.bin +running /);
+	t.is((await openvmm(['ps', '-q'])).stdout, 'echo\n');
+});
+
+test.serial('what the console has shown is in the log, as far as is asked', async (t) => {
+	machine.stdin?.write('one\ntwo\nthree\n');
+	await until('three\n');
+	t.is((await openvmm(['logs', 'echo'])).stdout, 'begin\none\ntwo\nthree\n');
+	t.is((await openvmm(['logs', 'echo', '--tail', '2'])).stdout, 'two\nthree\n');
+	t.is((await openvmm(['logs', 'echo', '--since', '2h', '--tail', '1'])).stdout, 'three\n');
+	t.is((await openvmm(['logs', 'echo', '--since', '9999-01-01T00:00:00Z'])).stdout, '');
+});
+
+onTerminal(
+	'who attaches sees what came before, types, and leaves by the keys with the terminal restored',
+	async (t) => {
+		const result = await attached('--tail 1', [
+			['three', 'typed\r'],
+			['typed', '\x10x\x10\x10\x11'],
+		]);
+		t.true(result.isRestored);
+		t.is(result.status, 0);
+		t.false(result.shown.includes('two'));
+		// A key of both that the other does not follow is the guest's.
+		await until('typed\r\x10x\x10');
+		t.is(machine.exitCode, null);
+	},
+);
+
+onTerminal('who only looks types nothing, and leaves by keys of their choice', async (t) => {
+	const {status, isRestored} = await attached('--read-only --detach-keys ctrl-c', [['typed', 'secret\x03']]);
+	t.is(status, 0);
+	t.true(isRestored);
+	machine.stdin?.write('after\n');
+	await until('after\n');
+	t.false(shown.includes('secret'));
+});
+
+onTerminal('a signal ends it with its status, and the terminal restored', async (t) => {
+	const {status, isRestored} = await attached('', [
+		['after', () => void process.kill(Number(readFileSync(join(directory, 'result.pid'), 'utf8')), 'SIGTERM')],
+	]);
+	t.is(status, 143);
+	t.true(isRestored);
+});
+
+test.serial('several at a time see the same, and each may type', async (t) => {
+	const both = [1, 2].map(() =>
+		startOpenvmm(['attach', 'echo', '--tail', '0'], {env: {...process.env, XDG_RUNTIME_DIR: directory}, stdio: 'pipe'}),
+	);
+	const seen = ['', ''];
+	for (const [index, child] of both.entries())
+		child.stdout?.on('data', (bytes: Buffer) => {
+			seen[index] += bytes.toString();
+		});
+	both[0]?.stdin?.write('from the first\n');
+	await until('from the first\n');
+	both[1]?.stdin?.write('from the second\n');
+	await until('from the second\n');
+	while (!seen.every((text) => text.endsWith('from the second\n'))) await sleep(20);
+	t.true(seen[0]?.includes('from the first\n'));
+	for (const child of both) child.kill('SIGTERM');
+	await Promise.all(both.map((child) => once(child, 'close')));
+	t.is(machine.exitCode, null);
+});
+
+test.serial('mistakes are told with their remedy', async (t) => {
+	const cases: [readonly string[], number, RegExp][] = [
+		[['attach', 'nobody'], 9, /No machine "nobody" is running\. There is echo \(\d+\)\. \[CONTROL_MACHINE_UNKNOWN\]/],
+		[['attach'], 2, /NAME is missing/],
+		[['attach', 'echo', '--detach-keys', 'ctrl-1'], 2, /--detach-keys/],
+		[['logs', 'echo', '--since', 'yesterday'], 2, /90s, 10m/],
+		[['logs', 'echo', '--tail', 'x'], 2, /--tail/],
+		[['rm', 'echo'], 9, /is running\. Stop it first: openvmm stop echo/],
+		[['--name', 'echo', '--hypervisor', 'software'], 2, /There is a machine "echo" already, which is running/],
+	];
+	for (const [words, status, text] of cases) {
+		const result = await openvmm(words);
+		t.is(result.status, status, words.join(' '));
+		t.regex(result.stderr, text);
+		t.is(result.stderr.split('\n').length, 2, 'one line');
+	}
+});
+
+test.serial('who is there when the machine is stopped ends with it', async (t) => {
+	const there = [
+		['logs', 'echo', '--follow', '--tail', '1'],
+		['attach', 'echo', '--read-only', '--tail', '1'],
+	].map((words) => startOpenvmm(words, {env: {...process.env, XDG_RUNTIME_DIR: directory}, stdio: 'pipe'}));
+	await Promise.all(there.map((child) => once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data')));
+	const ends = there.map((child) => once(child, 'close'));
+	const stopped = await openvmm(['stop', 'echo', '--time', '0']);
+	t.deepEqual(stopped, {stdout: 'echo\n', stderr: '', status: 0});
+	t.deepEqual(await Promise.all(ends), [
+		[0, null],
+		[0, null],
+	]);
+	t.false(existsSync(folder));
+});

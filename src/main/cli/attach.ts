@@ -1,0 +1,132 @@
+import type {constants} from 'node:os';
+import {join} from 'node:path';
+import {type ControlClient, connectListed, entryFiles, findMachine, type ListedMachine} from '#main/control';
+import {mostConsoleBytes} from '#main/operations';
+import {ConsoleInput} from './console-input.ts';
+import {bytesOf, LogReader} from './console-log.ts';
+import {DetachKeys, parseDetachKeys, usualDetachKeys} from './detach-keys.ts';
+import {cliError} from './errors.ts';
+import {statusOfSignal} from './exit-status.ts';
+import {Foreground} from './foreground.ts';
+import {readLines} from './logs.ts';
+import type {FlagValues} from './parse.ts';
+import {print, printBytes} from './print.ts';
+
+/** Lines of what the console has shown that are seen at first. */
+export const usualLines = 100;
+
+/** `openvmm attach NAME`. @throws VmmError CLI_*, CONFIG_*, CONTROL_* */
+export async function attach(name: string, flags: FlagValues<string>): Promise<number> {
+	const keys = parseDetachKeys(flags.last('detach-keys') ?? usualDetachKeys, '--detach-keys');
+	const lines = readLines(flags, usualLines);
+	const machine = await findMachine(name);
+	if (machine.record.about.hasConsole === false) throw cliError('CLI_NO_CONSOLE', {name: machine.name});
+	// One hears of its end, the other types.
+	const over = await connectListed(machine);
+	const log = new LogReader(join(machine.folder, entryFiles.console));
+	const typing = flags.has('read-only') ? undefined : await connectListed(machine);
+	const keyboard = new Keyboard(typing, new DetachKeys(keys));
+	try {
+		// Whoever sees the first of it may type.
+		keyboard.open();
+		printBytes(1, bytesOf(log.take(), lines));
+		const ended = over.closed().then(() => 'ended' as const);
+		return await follow(log, machine, Promise.race([ended, keyboard.left]));
+	} finally {
+		keyboard.close();
+		for (const client of [over, typing]) client?.close();
+		log.close();
+	}
+}
+
+/** Shows output until an end comes. @returns the status to end with */
+async function follow(log: LogReader, machine: ListedMachine, end: Promise<'ended' | number>): Promise<number> {
+	for (;;) {
+		const came = await Promise.race([log.changed(), end]);
+		printBytes(1, bytesOf(log.take()));
+		if (typeof came === 'number') return came;
+		if (came === 'ended') return (await findMachine(machine.name).catch(() => machine)).record.ended?.status ?? 0;
+	}
+}
+
+const signals = [
+	'SIGINT',
+	'SIGTERM',
+	'SIGHUP',
+	'SIGQUIT',
+] as const satisfies readonly (keyof typeof constants.signals)[];
+
+/** This process's standard input, which types into a machine's console; without a connection only the keys that leave it are looked for. */
+class Keyboard {
+	/** Resolves with the status to end with. */
+	readonly left: Promise<number>;
+	readonly #leave: (status: number) => void;
+	readonly #input: ConsoleInput | undefined;
+	readonly #keys: DetachKeys;
+	#foreground: Foreground | undefined;
+	#isOpen = false;
+	readonly #handlers = signals.map((signal) => [signal, () => this.#leave(statusOfSignal(signal))] as const);
+
+	constructor(client: ControlClient | undefined, keys: DetachKeys) {
+		({promise: this.left, resolve: this.#leave} = Promise.withResolvers<number>());
+		this.#input = client && new ConsoleInput({feedConsole: (bytes) => feed(client, bytes)});
+		this.#keys = keys;
+	}
+
+	open(): void {
+		const {stdin} = process;
+		this.#isOpen = true;
+		for (const [signal, handler] of this.#handlers) process.on(signal, handler);
+		stdin.on('error', () => {});
+		if (stdin.isTTY) {
+			stdin.on('data', this.#typed);
+			this.#foreground = new Foreground(0, (isOurs) => this.#settle(isOurs));
+			this.#foreground.look();
+		} else if (this.#input !== undefined) stdin.on('data', this.#carried);
+	}
+
+	/** Gives the terminal back in the mode it was found in. Idempotent. */
+	close(): void {
+		if (!this.#isOpen) return;
+		this.#isOpen = false;
+		for (const [signal, handler] of this.#handlers) process.off(signal, handler);
+		const {stdin} = process;
+		stdin.off('data', this.#typed);
+		stdin.off('data', this.#carried);
+		this.#foreground?.close();
+		// In the background the mode is the shell's.
+		if (this.#foreground?.isOurs) stdin.setRawMode(false);
+		stdin.destroy();
+	}
+
+	#settle(isOurs: boolean): void {
+		const {stdin} = process;
+		if (!isOurs) return void stdin.pause();
+		// The shell may have changed the mode, and Node.js does not set the one that it believes to be there.
+		stdin.setRawMode(false);
+		stdin.setRawMode(true);
+		stdin.resume();
+	}
+
+	readonly #typed = (typed: Buffer): void => {
+		const {bytes, detached} = this.#keys.pass(typed);
+		// The bell, as a terminal driver does when its queue is full.
+		if (this.#input?.type(bytes) === false) print(2, '\x07');
+		if (detached) this.#leave(0);
+	};
+
+	readonly #carried = (bytes: Buffer): void => {
+		process.stdin.pause();
+		void this.#input?.send(bytes).then(() => process.stdin.resume());
+	};
+}
+
+/** Offers bytes to a machine's console; one that is over takes all. */
+async function feed(client: ControlClient, bytes: Uint8Array): Promise<number> {
+	const piece = Buffer.from(bytes.subarray(0, mostConsoleBytes)).toString('base64');
+	try {
+		return ((await client.call('feed-console', {bytes: piece})) as {taken: number}).taken;
+	} catch {
+		return bytes.length;
+	}
+}
