@@ -1,0 +1,103 @@
+import {type BootConfig, vmConfig} from '#main/config';
+import type {ImageConfig} from '#main/oci';
+import {type OpenSnapshot, restoredConfig} from '#main/snapshot';
+import {bringUp, type RunningMachine} from './bring-up.ts';
+import {agentBoot, hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
+import {guestWords, loadAgent} from './guest-words.ts';
+import {MachineFolder} from './machine-folder.ts';
+import type {CreateVmOptions, HostChoices, RestoreVmOptions} from './options.ts';
+
+/** A machine that runs, and what it has of its host. */
+export interface MadeVm {
+	readonly name: string;
+	readonly running: RunningMachine;
+	/** Goes with the machine. */
+	readonly folder: MachineFolder;
+	readonly image: ImageConfig | undefined;
+	/** What was said of its host's side, for machines that go on from where it is. */
+	readonly choices: Omit<HostChoices, 'signal' | 'progress' | 'log' | 'name' | 'host'> & {readonly agent?: boolean};
+	/** What it boots, where that outlives it. */
+	readonly boot: BootConfig | undefined;
+}
+
+/** Makes a machine. @throws VmmError; the signal's reason. Nothing is left behind */
+export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
+	return inFolder(async (folder) => {
+		const name = nameOf(options);
+		const image = await openRoot(options);
+		options.signal?.throwIfAborted();
+		const parts = await hostParts(options, {name, folder, image});
+		const hasAgent = options.boot === undefined && options.agent !== false;
+		const words = guestWords(options, {name, hasDisk: image !== undefined});
+		const boot = options.boot ?? (await agentBoot(options, {folder, agent: await loadAgent(), words}));
+		options.signal?.throwIfAborted();
+		const config = vmConfig({...shapeOf(options), boot, devices: parts.devices});
+		const started = {name, folder, config, create: options.host ?? {}, hasAgent, isRestored: false};
+		const running = await bringUp(started, options);
+		try {
+			await writeFiles(running, options);
+		} catch (error) {
+			running.link?.close();
+			await running.machine.stop();
+			throw error;
+		}
+		options.progress?.('ready', 0, 0);
+		const outlives = options.initrd === undefined;
+		return {name, running, folder, image: parts.image, choices: choicesOf(options), boot: outlives ? boot : undefined};
+	});
+}
+
+/** Makes a machine that goes on from a snapshot, which is the caller's to close. @throws VmmError; nothing is left behind */
+export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boot?: BootConfig): Promise<MadeVm> {
+	return inFolder(async (folder) => {
+		const name = nameOf(options);
+		const image = await openRoot(options);
+		options.signal?.throwIfAborted();
+		const parts = await hostParts(options, {name, folder, image});
+		const config = await restoredConfig(snapshot, {
+			...options.machine,
+			...(boot && {boot}),
+			devices: parts.devices,
+		});
+		const create = {...options.host, snapshot, ...(options.clock && {clock: options.clock})};
+		const hasAgent = options.agent !== false;
+		const running = await bringUp({name, folder, config, create, hasAgent, isRestored: true}, options);
+		options.progress?.('ready', 0, 0);
+		return {name, running, folder, image: parts.image, choices: choicesOf(options), boot};
+	});
+}
+
+async function inFolder<T>(work: (folder: MachineFolder) => Promise<T>): Promise<T> {
+	const folder = await MachineFolder.make();
+	try {
+		return await work(folder);
+	} catch (error) {
+		await folder[Symbol.asyncDispose]();
+		throw error;
+	}
+}
+
+async function writeFiles({link}: RunningMachine, {files = {}, progress, signal}: CreateVmOptions): Promise<void> {
+	const all = Object.entries(files);
+	if (link === undefined || all.length === 0) return;
+	const agent = await link.get();
+	for (const [index, [path, content]] of all.entries()) {
+		progress?.('files', index, all.length);
+		const folder = path.slice(0, path.lastIndexOf('/'));
+		if (folder !== '') await agent.files.mkdir(folder, {recursive: true, ...(signal && {signal})});
+		await agent.files.write(path, content, signal && {signal});
+	}
+}
+
+function choicesOf(options: CreateVmOptions): MadeVm['choices'] {
+	const {network, image, writable, devices, machine, startTimeout, boot, agent = boot === undefined} = options;
+	return {
+		agent,
+		...(network !== undefined && {network}),
+		...(image !== undefined && {image}),
+		...(writable !== undefined && {writable}),
+		...(devices !== undefined && {devices}),
+		...(machine !== undefined && {machine}),
+		...(startTimeout !== undefined && {startTimeout}),
+	};
+}
