@@ -1,11 +1,12 @@
-export type {
-	AgentTransport,
-	ConnectAgent,
-	ConnectOptions,
-	GuestAddress,
+export type {AgentTransport} from './connection.ts';
+export type {GuestFacts} from './greeting.ts';
+export {
+	agentPort,
+	agentPortName,
+	type ConnectOptions,
+	type GuestAddress,
 	GuestAgent,
-	GuestFacts,
-	GuestMount,
+	type GuestMount,
 } from './guest-agent.ts';
 export type {
 	GuestFileEvent,
