@@ -63,10 +63,6 @@ export const ociError = errorTable({
 		message: `There is no image ${JSON.stringify(c.name)}, but ${c.has.join(', ') || 'none at all'}`,
 		remedy: 'openvmm image ls lists those that are there; openvmm image pull NAME fetches one',
 	}),
-	OCI_FOLDER_CHANGED: (c: {path: string}) => ({
-		message: `${JSON.stringify(c.path)} was changed while it was copied`,
-		remedy: 'Copy it again when nobody writes to it, or share it with the machine instead',
-	}),
 	OCI_ROOM_MISSING: (c: {folder: string; needed: number; free: number}) => ({
 		message: `The image needs ${formatBytes(c.needed)} in ${c.folder}, which has ${formatBytes(c.free)} left`,
 		remedy: 'Make room there (openvmm image prune), or name another folder with --cache',

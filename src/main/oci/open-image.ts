@@ -1,13 +1,12 @@
 import {stat} from 'node:fs/promises';
 import {formatOf} from '#devices/storage/image-formats';
-import {FileTree} from '#main/file-tree';
+import {addHostFolder, FileTree} from '#main/file-tree';
 import {abortable, type OperationSignal} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {checkRange} from '#support/options';
 import {compressionOf} from './archive.ts';
 import {ociError} from './errors.ts';
 import {type FoundImage, findImage} from './find-image.ts';
-import {addHostFolder} from './host-folder.ts';
 import {emptyConfig, type ImageConfig} from './image-config.ts';
 import {parseImageName} from './image-name.ts';
 import {factsOf, ImageStore} from './image-store.ts';

@@ -99,6 +99,8 @@ export async function rootOfTree(
 			signal?.throwIfAborted();
 			for (let written = 0; written < bytes.length; )
 				written += (await file.write(bytes, written, bytes.length - written, at + written)).bytesWritten;
+			// Tables of the file system are not in it.
+			if (done === content) return;
 			done = Math.min(done + bytes.length, content);
 			progress('write', done, content);
 		};

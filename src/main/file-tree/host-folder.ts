@@ -3,8 +3,10 @@
 import {createHash} from 'node:crypto';
 import {type BigIntStats, constants} from 'node:fs';
 import {type FileHandle, lstat, open, readdir, readlink} from 'node:fs/promises';
-import type {Attributes, Content, FileTree, TreeNode} from '#main/file-tree';
-import {ociError} from './errors.ts';
+import {posix} from 'node:path';
+import type {Content} from './content.ts';
+import {treeError} from './errors.ts';
+import type {Attributes, FileTree, TreeNode} from './file-tree.ts';
 
 /** Where the work is: what it throws ends it. */
 type Came = (bytes: number) => void;
@@ -26,21 +28,22 @@ interface OpenFolder {
 /**
  * Puts a folder's files into a tree, as they are: links are links, and what is the user's own belongs to root. Files are read again when
  * the tree is written.
+ * @param came - told of bytes that are read @param at - the folder of the tree that it becomes
  * @returns a checksum of all of it
- * @throws VmmError OCI_FOLDER_CHANGED, OCI_PATH_UNUSABLE, TREE_PATH_INVALID
+ * @throws VmmError TREE_FOLDER_CHANGED, TREE_FOLDER_UNUSABLE, TREE_PATH_INVALID
  */
-export async function addHostFolder(tree: FileTree, folder: string, came: Came): Promise<string> {
+export async function addHostFolder(tree: FileTree, folder: string, came: Came = () => {}, at = ''): Promise<string> {
 	const digest = createHash('sha256');
 	const known = new Map<string, {readonly node: TreeNode; readonly first: string}>();
 	const root = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
 	const visit = async ({handle, path, depth}: OpenFolder): Promise<void> => {
 		if (depth > maxDepth)
-			throw ociError('OCI_PATH_UNUSABLE', {
+			throw treeError('TREE_FOLDER_UNUSABLE', {
 				path: `${folder}/${path}`,
 				what: `it is more than ${maxDepth} folders deep`,
 			});
 		const below = `/proc/self/fd/${handle.fd}`;
-		tree.addDirectory(path, attributesOf(await handle.stat({bigint: true})));
+		tree.addDirectory(posix.join(at, path), attributesOf(await handle.stat({bigint: true})));
 		for (const name of (await readdir(below)).sort()) {
 			const inner = path === '' ? name : `${path}/${name}`;
 			const found = await lstat(`${below}/${name}`, {bigint: true});
@@ -50,7 +53,7 @@ export async function addHostFolder(tree: FileTree, folder: string, came: Came):
 				await visit({handle: next, path: inner, depth: depth + 1});
 			} else {
 				const node = await nodeOf(`${below}/${name}`, inner, found);
-				if (node !== undefined) tree.add(inner, node);
+				if (node !== undefined) tree.add(posix.join(at, inner), node);
 			}
 		}
 	};
@@ -107,12 +110,12 @@ async function fileContent(path: string, shown: string, found: BigIntStats, came
 	const length = Number(found.size);
 	const read = async function* (from: string): AsyncGenerator<Uint8Array, string> {
 		await using file = await open(from, fileFlags);
-		if (!(await file.stat()).isFile()) throw ociError('OCI_FOLDER_CHANGED', {path: shown});
+		if (!(await file.stat()).isFile()) throw treeError('TREE_FOLDER_CHANGED', {path: shown});
 		const hash = createHash('sha256');
 		for (let at = 0; at < length; ) {
 			const piece = Buffer.allocUnsafe(Math.min(pieceBytes, length - at));
 			const {bytesRead} = await file.read(piece, 0, piece.length, at);
-			if (bytesRead === 0) throw ociError('OCI_FOLDER_CHANGED', {path: shown});
+			if (bytesRead === 0) throw treeError('TREE_FOLDER_CHANGED', {path: shown});
 			hash.update(piece.subarray(0, bytesRead));
 			came(bytesRead);
 			yield piece.subarray(0, bytesRead);
@@ -127,7 +130,7 @@ async function fileContent(path: string, shown: string, found: BigIntStats, came
 	const content: Content = {
 		length,
 		async *pieces() {
-			if ((yield* read(shown)) !== sha256) throw ociError('OCI_FOLDER_CHANGED', {path: shown});
+			if ((yield* read(shown)) !== sha256) throw treeError('TREE_FOLDER_CHANGED', {path: shown});
 		},
 	};
 	return {content, sha256};
