@@ -1,6 +1,6 @@
 import {randomBytes} from 'node:crypto';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {agentPort, connectAgent, type GuestAgent} from '#main/agent';
+import {agentPort, GuestAgent} from '#main/agent';
 import type {Vm} from '#main/vm';
 import {isVmmError} from '#support/errors';
 import {apiError} from './errors.ts';
@@ -44,7 +44,7 @@ export class AgentLink {
 			try {
 				const stream = await this.#machine.vsock.connect(agentPort, {signal});
 				// What other machines of the same snapshot run goes on in each of them.
-				return await connectAgent(stream, {signal, keepCommands: true});
+				return await GuestAgent.connect(stream, {signal});
 			} catch (error) {
 				signal.throwIfAborted();
 				if (!isVmmError(error) || !passing.includes(error.code)) throw error;

@@ -3,8 +3,7 @@ import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} fro
 import {untilAborted} from '#support/abort';
 import {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
-import {GuestConsole} from './guest-console.ts';
-import type {MachineFolder} from './machine-folder.ts';
+import type {GuestConsole} from './guest-console.ts';
 import type {HostChoices} from './options.ts';
 
 /** How long a guest may take until it answers, unless that is said: the slowest host boots a distribution in it. */
@@ -21,7 +20,7 @@ export interface RunningMachine {
 /** A machine to be started. */
 export interface MachineToStart {
 	readonly name: string;
-	readonly folder: MachineFolder;
+	readonly guestConsole: GuestConsole;
 	readonly config: VmConfig;
 	readonly create: CreateOptions & HostOptions;
 	/** Its guest has our agent. */
@@ -36,17 +35,16 @@ export interface MachineToStart {
  */
 export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
 	const {signal, log, progress, startTimeout = usualStartMs} = choices;
-	const {name, folder, config, create, hasAgent, isRestored} = wanted;
+	const {name, guestConsole, config, create, hasAgent, isRestored} = wanted;
 	progress?.('machine', 0, 0);
 	const machine = await createVm(config, {...create, ...(signal && {signal})});
-	const guestConsole = new GuestConsole(name);
 	let link: AgentLink | undefined;
 	try {
 		if (log !== undefined) guestConsole.listen(log);
-		// What the guest writes while nobody is connected is lost.
-		await untilAborted(guestConsole.open(folder.console), signal);
+		guestConsole.attach(machine);
 		progress?.('boot', 0, 0);
 		await machine.start();
+		signal?.throwIfAborted();
 		if (hasAgent) {
 			link = new AgentLink(machine, name);
 			await answered(link.get(), {machine, guestConsole, name, startTimeout, signal});
@@ -56,7 +54,6 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 	} catch (error) {
 		link?.close();
 		await machine.stop();
-		guestConsole.close();
 		throw error;
 	}
 }

@@ -9,6 +9,7 @@ import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageConfig, OpenedImage} from '#main/oci';
 import {parseSize} from '#support/options';
 import {apiError} from './errors.ts';
+import type {GuestConsole} from './guest-console.ts';
 import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
 import type {CreateVmOptions, HostChoices, VmStep} from './options.ts';
@@ -32,17 +33,25 @@ export function nameOf({name}: Pick<HostChoices, 'name'>): string {
 	throw apiError('VM_OPTION_INVALID', {option: 'name', value: JSON.stringify(name), expected});
 }
 
+/** What a machine has of its host. */
+export interface HostPlace {
+	readonly name: string;
+	readonly folder: MachineFolder;
+	readonly image: OpenedImage | undefined;
+	readonly guestConsole: GuestConsole;
+}
+
 /** Makes ready what a machine has of its host: its root, its sockets, its network. @throws VmmError */
 export async function hostParts(
 	choices: HostChoices,
-	{name, folder, image}: {name: string; folder: MachineFolder; image: OpenedImage | undefined},
+	{name, folder, image, guestConsole}: HostPlace,
 ): Promise<HostParts> {
 	const {network = true, writable = false, devices = []} = choices;
 	const nic = nicFor(network, name);
 	const disk = image && rootDisk(image, writable);
 	return {
 		devices: [
-			...serialPorts({com1: {kind: 'listen-unix', path: folder.console}}),
+			...serialPorts({com1: {kind: 'console', outputFd: guestConsole.outputFd}}),
 			ownDevice(virtioVsockKind, virtioVsockId, 'vsock', {path: folder.sockets, cid: guestAddress}),
 			...(disk === undefined ? [] : [disk]),
 			...(nic === undefined ? [] : [nic]),
@@ -114,7 +123,7 @@ export async function agentBoot(
 		kind: 'linux',
 		kernel: found.path,
 		initrd: initrd === undefined ? built : await joined(initrd, built, folder.file('initrd')),
-		commandLine: ['console=ttyS0', 'quiet', ...words, ...commandLine],
+		commandLine: ['quiet', ...words, ...commandLine],
 	};
 }
 

@@ -32,6 +32,10 @@ export const apiError = errorTable({
 		message: `Connections to ${c.address} cannot be taken for ${c.name}: ${c.errno}`,
 		remedy: 'Use port 0 for any that is free, or end whoever has this one',
 	}),
+	VM_CONSOLE_FAILED: (c: {name: string; errno: string}) => ({
+		message: `The console of ${c.name} cannot be had: ${c.errno}`,
+		remedy: 'Let this process have more descriptors (ulimit -n)',
+	}),
 	VM_CONSOLE_TIMEOUT: (c: {name: string; pattern: string; ms: number; console: string}) => ({
 		message: `The console of ${c.name} did not show ${c.pattern} within ${c.ms} ms. ${saidAtLast(c.console)}`,
 		remedy: 'Look at what it has said instead, or wait for longer',

@@ -1,6 +1,9 @@
-import {createConnection, type Socket} from 'node:net';
+import {Socket} from 'node:net';
 import {StringDecoder} from 'node:string_decoder';
+import {setTimeout as sleep} from 'node:timers/promises';
+import type {Vm} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
+import {close, errnoName, pipe} from '#support/ffi';
 import {apiError} from './errors.ts';
 
 /** Characters of a guest's output that are kept. */
@@ -16,6 +19,9 @@ export interface FindOptions {
 	readonly signal?: OperationSignal;
 }
 
+/** A machine, as far as a console has to do with it. */
+type ConsoleOwner = Pick<Vm, 'feedConsole' | 'ended'>;
+
 /** What is told of a guest's output, as it comes. */
 export type ConsoleListener = (text: string) => void;
 
@@ -24,7 +30,11 @@ export class GuestConsole {
 	readonly #name: string;
 	readonly #decoder = new StringDecoder('utf8');
 	readonly #listeners = new Set<ConsoleListener>();
-	#socket: Socket | undefined;
+	readonly #source: Socket;
+	#writeFd: number;
+	#owner: ConsoleOwner | undefined;
+	/** What has been typed before goes first. */
+	#typed: Promise<void> = Promise.resolve();
 	#text = '';
 	/** Characters that are kept no more. */
 	#dropped = 0;
@@ -36,29 +46,34 @@ export class GuestConsole {
 	/** @internal @param name - of the machine */
 	constructor(name: string) {
 		this.#name = name;
+		const ends = pipe();
+		if (typeof ends === 'number') throw apiError('VM_CONSOLE_FAILED', {name, errno: errnoName(ends)});
+		const [readFd, writeFd] = ends;
+		this.#writeFd = writeFd;
+		this.#source = new Socket({fd: readFd, readable: true, writable: false});
+		this.#source.on('data', (bytes) => this.#take(this.#decoder.write(bytes)));
+		this.#source.on('error', () => {});
+		this.#source.on('close', () => this.#end());
+		// Nobody is kept from ending by a machine that is quiet.
+		this.#source.unref();
 	}
 
-	/** @internal Connects to the port's socket. @throws NodeJS.ErrnoException */
-	async open(path: string): Promise<void> {
-		const socket = createConnection({path, allowHalfOpen: true});
-		const connected = Promise.withResolvers<void>();
-		socket.once('connect', () => connected.resolve());
-		socket.on('error', (error) => connected.reject(error));
-		socket.on('data', (bytes) => this.#take(this.#decoder.write(bytes)));
-		// The port is closed when the machine ends, and all that was written comes before.
-		socket.on('end', () => this.close());
-		socket.on('close', () => this.close());
-		this.#socket = socket;
-		await connected.promise;
+	/** @internal The descriptor that the port writes to. */
+	get outputFd(): number {
+		return this.#writeFd;
 	}
 
-	/** @internal Ends it. */
+	/** @internal Has what is typed go to a machine, until that ends: then all that it wrote is read, and no more comes. */
+	attach(machine: ConsoleOwner): void {
+		this.#owner = machine;
+		void machine.ended.then(() => this.close());
+	}
+
+	/** @internal Ends it when what has been written is read. */
 	close(): void {
-		if (this.#isOver) return;
-		this.#isOver = true;
-		this.#take(this.#decoder.end());
-		this.#socket?.destroy();
-		this.#change();
+		if (this.#writeFd < 0) return;
+		close(this.#writeFd);
+		this.#writeFd = -1;
 	}
 
 	/** The guest's output, of which the last {@link keptCharacters} are there. */
@@ -66,9 +81,20 @@ export class GuestConsole {
 		return this.#text;
 	}
 
-	/** Types into it. */
-	write(text: string | Uint8Array): void {
-		this.#socket?.write(text);
+	/** Types into it. Resolves when the port has all of it. */
+	write(text: string | Uint8Array): Promise<void> {
+		const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+		this.#typed = this.#typed.then(() => this.#feed(bytes));
+		return this.#typed;
+	}
+
+	async #feed(bytes: Uint8Array): Promise<void> {
+		for (let rest = bytes; rest.length > 0 && !this.#isOver; ) {
+			const taken = (await this.#owner?.feedConsole(rest)) ?? rest.length;
+			rest = rest.subarray(taken);
+			// The guest reads as fast as it can, and nobody tells when it has.
+			if (rest.length > 0) await sleep(lookMs);
+		}
 	}
 
 	/** Has a function told of output as it comes. @returns ends that */
@@ -103,7 +129,7 @@ export class GuestConsole {
 				if (isOver) throw apiError('VM_CONSOLE_ENDED', {...context, console: this.#text});
 				const next = await Promise.race([this.#changed.promise, late.promise]);
 				if (next === 'late') throw apiError('VM_CONSOLE_TIMEOUT', {...context, ms: timeout, console: this.#text});
-				await new Promise<void>((resolve) => setTimeout(resolve, lookMs));
+				await sleep(lookMs);
 			}
 		} finally {
 			clearTimeout(timer);
@@ -117,6 +143,12 @@ export class GuestConsole {
 		if (match === null) return undefined;
 		this.#found = this.#dropped + start + match.index + match[0].length;
 		return match;
+	}
+
+	#end(): void {
+		this.#isOver = true;
+		this.#take(this.#decoder.end());
+		this.#change();
 	}
 
 	#take(text: string): void {

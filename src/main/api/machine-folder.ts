@@ -15,11 +15,6 @@ export class MachineFolder implements AsyncDisposable {
 		return new MachineFolder(await mkdtemp(join(tmpdir(), 'openvmm-vm-')));
 	}
 
-	/** Path of the Unix socket that COM1 listens at. */
-	get console(): string {
-		return join(this.path, 'com1');
-	}
-
 	/** Path of the Unix socket by which ports of the guest's are reached. */
 	get sockets(): string {
 		return join(this.path, 'vsock');

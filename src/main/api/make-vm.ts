@@ -3,6 +3,7 @@ import type {ImageConfig} from '#main/oci';
 import {type OpenSnapshot, restoredConfig} from '#main/snapshot';
 import {bringUp, type RunningMachine} from './bring-up.ts';
 import {agentBoot, hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
+import {GuestConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
 import type {CreateVmOptions, HostChoices, RestoreVmOptions} from './options.ts';
@@ -22,17 +23,16 @@ export interface MadeVm {
 
 /** Makes a machine. @throws VmmError; the signal's reason. Nothing is left behind */
 export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
-	return inFolder(async (folder) => {
-		const name = nameOf(options);
+	return inPlace(options, async ({name, folder, guestConsole}) => {
 		const image = await openRoot(options);
 		options.signal?.throwIfAborted();
-		const parts = await hostParts(options, {name, folder, image});
+		const parts = await hostParts(options, {name, folder, image, guestConsole});
 		const hasAgent = options.boot === undefined && options.agent !== false;
 		const words = guestWords(options, {name, hasDisk: image !== undefined});
 		const boot = options.boot ?? (await agentBoot(options, {folder, agent: await loadAgent(), words}));
 		options.signal?.throwIfAborted();
 		const config = vmConfig({...shapeOf(options), boot, devices: parts.devices});
-		const started = {name, folder, config, create: options.host ?? {}, hasAgent, isRestored: false};
+		const started = {name, guestConsole, config, create: options.host ?? {}, hasAgent, isRestored: false};
 		const running = await bringUp(started, options);
 		try {
 			await writeFiles(running, options);
@@ -49,11 +49,10 @@ export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
 
 /** Makes a machine that goes on from a snapshot, which is the caller's to close. @throws VmmError; nothing is left behind */
 export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boot?: BootConfig): Promise<MadeVm> {
-	return inFolder(async (folder) => {
-		const name = nameOf(options);
+	return inPlace(options, async ({name, folder, guestConsole}) => {
 		const image = await openRoot(options);
 		options.signal?.throwIfAborted();
-		const parts = await hostParts(options, {name, folder, image});
+		const parts = await hostParts(options, {name, folder, image, guestConsole});
 		const config = await restoredConfig(snapshot, {
 			...options.machine,
 			...(boot && {boot}),
@@ -61,17 +60,28 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 		});
 		const create = {...options.host, snapshot, ...(options.clock && {clock: options.clock})};
 		const hasAgent = options.agent !== false;
-		const running = await bringUp({name, folder, config, create, hasAgent, isRestored: true}, options);
+		const running = await bringUp({name, guestConsole, config, create, hasAgent, isRestored: true}, options);
 		options.progress?.('ready', 0, 0);
 		return {name, running, folder, image: parts.image, choices: choicesOf(options), boot};
 	});
 }
 
-async function inFolder<T>(work: (folder: MachineFolder) => Promise<T>): Promise<T> {
+/** What each machine has to itself. */
+interface Place {
+	readonly name: string;
+	readonly folder: MachineFolder;
+	readonly guestConsole: GuestConsole;
+}
+
+async function inPlace<T>(choices: HostChoices, work: (place: Place) => Promise<T>): Promise<T> {
+	const name = nameOf(choices);
 	const folder = await MachineFolder.make();
+	let guestConsole: GuestConsole | undefined;
 	try {
-		return await work(folder);
+		guestConsole = new GuestConsole(name);
+		return await work({name, folder, guestConsole});
 	} catch (error) {
+		guestConsole?.close();
 		await folder[Symbol.asyncDispose]();
 		throw error;
 	}

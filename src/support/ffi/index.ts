@@ -3,7 +3,7 @@ export {monotonicNs, readMonotonicNs} from './clock.ts';
 export {Errno, errnoName, errnoOf, transient} from './errno.ts';
 export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, readableInPool, signalEventfd} from './event.ts';
 export {eventLoopFd} from './event-loop.ts';
-export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
+export {close, duplicate, lockFile, O, open, pipe, read, setNonBlocking, write} from './fd.ts';
 export {
 	Fallocate,
 	fallocateInPool,
