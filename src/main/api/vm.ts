@@ -1,5 +1,5 @@
 import {availableParallelism} from 'node:os';
-import type {ExitStatus, GuestAddress, GuestFacts} from '#main/agent';
+import type {GuestAddress, GuestFacts} from '#main/agent';
 import type {ClockPolicy} from '#main/config';
 import type {ImageConfig} from '#main/oci';
 import type {GuestListener, Vm, VmEnd} from '#main/vm';
@@ -251,8 +251,6 @@ export class VM implements AsyncDisposable {
 		};
 	}
 }
-
-export type {ExitStatus};
 
 /** Machines of which the first failure ends all. */
 async function allOrNone(count: number, make: (index: number) => Promise<VM>): Promise<VM[]> {

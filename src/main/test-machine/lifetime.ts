@@ -11,8 +11,9 @@ interface AvaTest {
 /** A test of Node.js's: its first parameter. */
 interface NodeTest {
 	after(work: AtEnd): void;
-	readonly passed: boolean;
-	readonly error: unknown;
+	/** Of Node.js 22 on. */
+	readonly passed?: boolean;
+	readonly error?: unknown;
 	diagnostic(message: string): void;
 }
 
@@ -39,7 +40,7 @@ export function atEndOf(test: TestLifetime, work: (end: TestEnd) => Promise<void
 		test.teardown(() => work({hasFailed: !test.passed, error: undefined, tell: (message) => test.log(message)}));
 	} else if ('after' in test) {
 		const tell = (message: string) => test.diagnostic(message);
-		test.after(() => work({hasFailed: !test.passed, error: test.error ?? undefined, tell}));
+		test.after(() => work({hasFailed: test.passed === false, error: test.error ?? undefined, tell}));
 	} else {
 		test.onTestFinished(() => {
 			const {state, errors = []} = test.task.result ?? {state: 'pass'};
