@@ -68,6 +68,7 @@ export const exitStatuses = {
 			'INSPECT_*',
 			'CONTROL_SOCKET_*',
 			'CONTROL_DIRECTORY_*',
+			'VM_OPTION_INVALID',
 		],
 	},
 	crash: {status: 3, meaning: 'the guest crashed (triple fault, or a panic that it reported)', codes: []},
@@ -117,8 +118,18 @@ export const exitStatuses = {
 	},
 	image: {
 		status: 11,
-		meaning: 'no image can be made of these packages',
-		codes: ['PACKAGE_*', 'PACKAGES_*', 'MIRROR_*', 'EXT4_*', 'TREE_*', 'IMAGE_*'],
+		meaning: 'an image cannot be made, fetched or used, or the kernel that it needs cannot be fetched',
+		codes: [
+			'PACKAGE_*',
+			'PACKAGES_*',
+			'MIRROR_*',
+			'EXT4_*',
+			'TREE_*',
+			'IMAGE_*',
+			'OCI_*',
+			'REGISTRY_*',
+			'GUEST_KERNEL_*',
+		],
 	},
 	disk: {
 		status: 12,

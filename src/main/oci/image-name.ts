@@ -6,7 +6,8 @@ export type ImageName =
 	| {readonly kind: 'reference'; readonly reference: ImageReference}
 	| {readonly kind: 'disk'; readonly path: string; readonly format: string | undefined}
 	/** A path of which its ending does not tell more: a folder, or what has to be stated. */
-	| {readonly kind: 'path' | 'folder'; readonly path: string}
+	| {readonly kind: 'path'; readonly path: string}
+	| {readonly kind: 'folder'; readonly path: string}
 	/** A root file system, an archive of images, or one of both. */
 	| {
 			readonly kind: 'tar' | 'archive' | 'tar-or-archive' | 'layout';

@@ -147,10 +147,16 @@ export class ImageStore extends FileCache {
 	}
 
 	async #files(folder: string, isOne: (name: string) => boolean): Promise<StoredFile[]> {
+		const path = join(this.folder, folder);
+		return this.statAll(path, (await readdir(path)).filter(isOne));
+	}
+
+	/** Looks at files of a folder, of which some may be gone. */
+	async statAll(folder: string, names: readonly string[]): Promise<StoredFile[]> {
 		const found: StoredFile[] = [];
-		for (const name of await readdir(join(this.folder, folder))) {
-			const path = join(this.folder, folder, name);
-			const one = isOne(name) ? await stat(path).catch(ignoreMissing) : undefined;
+		for (const name of names) {
+			const path = join(folder, name);
+			const one = await stat(path).catch(ignoreMissing);
 			// What is a hole takes nothing.
 			if (one !== undefined) found.push({path, bytes: one.blocks * 512, used: one.mtimeMs});
 		}

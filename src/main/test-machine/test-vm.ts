@@ -13,7 +13,7 @@ export interface TestVmOptions extends CreateVmOptions, DumpChoices {
 const usualLimitMs = 60_000;
 
 const testError = errorTable({
-	TEST_VM_LIMIT: (c: {name: string; ms: number}) => ({
+	VM_TEST_LIMIT: (c: {name: string; ms: number}) => ({
 		message: `The test of ${c.name} took longer than ${c.ms} ms`,
 		remedy: 'Look at what its machine was at, or give it a longer limit',
 	}),
@@ -26,7 +26,7 @@ const testError = errorTable({
  * test('the kernel greets', () => withVm({boot: {kind: 'linux', kernel: 'kernel.elf', commandLine: []}}, async (vm) => {
  *   await vm.console.find(/hello, world/, {timeout: 5000});
  * }));
- * @throws whatever the body throws; VmmError TEST_VM_LIMIT
+ * @throws whatever the body throws; VmmError VM_TEST_LIMIT
  */
 export async function withVm<T>(
 	{limit = usualLimitMs, dumps, core, ...options}: TestVmOptions,
@@ -34,7 +34,7 @@ export async function withVm<T>(
 ): Promise<T> {
 	await using vm = await VM.create(options);
 	const over = new AbortController();
-	const timer = setTimeout(() => over.abort(testError('TEST_VM_LIMIT', {name: vm.name, ms: limit})), limit);
+	const timer = setTimeout(() => over.abort(testError('VM_TEST_LIMIT', {name: vm.name, ms: limit})), limit);
 	try {
 		return await untilAborted(body(vm, over.signal), over.signal);
 	} catch (error) {
