@@ -30,6 +30,8 @@ export {
 	type PortForward,
 	type RestoreVmOptions,
 	type ResumeOptions,
+	type SharedFolder,
+	type SharedFolders,
 	type StopOptions,
 	VM,
 	type VmCommand,

@@ -1,6 +1,6 @@
-import {existsSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
-import {createServer, type IncomingMessage} from 'node:http';
-import {type AddressInfo, createConnection} from 'node:net';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {get, type IncomingMessage} from 'node:http';
+import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
@@ -33,10 +33,14 @@ const ended = (vm: VM) => vm[Symbol.asyncDispose]();
 linuxTest('a program runs commands, has files and ports, forks its machine, and each goes on by itself', async (t) => {
 	const before = folders();
 	const told: string[] = [];
+	const shared = mkdtempSync(join(tmpdir(), 'openvmm-shared-'));
+	t.teardown(() => rmSync(shared, {recursive: true, force: true}));
+	writeFileSync(join(shared, 'from-host'), 'of the host');
 	const vm = await VM.create(
 		options(t, {
 			name: 'web',
 			files: {'/srv/greeting': 'hello\n', '/srv/bytes': Uint8Array.of(0, 255)},
+			folders: {'/mnt/shared': shared, '/mnt/read': {path: shared, readOnly: true}},
 			log: (said) => void told.push(said),
 			startTimeout: 500_000,
 		}),
@@ -61,6 +65,10 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	await t.throwsAsync(hanging, {message: /enough/});
 	t.regex(told.join(''), /begun/);
 
+	await vm.exec('cp /mnt/read/from-host /mnt/shared/from-guest', {check: true});
+	t.is(readFileSync(join(shared, 'from-guest'), 'utf8'), 'of the host');
+	t.not((await vm.exec('touch /mnt/read/it')).exitCode, 0);
+
 	// A command that goes on in every fork, each counting for itself.
 	await using counting = await vm.spawn('n=0; while read line; do n=$((n + 1)); echo $n $line; done');
 	counting.stdin.write('a\n');
@@ -72,10 +80,6 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	const forward = await vm.forward(0, 8080);
 	await vm.exec('mkdir /www; echo page >/www/index.html; httpd -p 127.0.0.1:8080 -h /www', {check: true});
 	t.is(await page(forward.port), 'page\n');
-
-	// From the guest to the program, through the user-mode network.
-	const server = createServer((_, response) => void response.end('from the host\n')).listen(0, '127.0.0.1');
-	t.teardown(() => server.close());
 
 	const forks = await vm.fork(2);
 	for (const fork of forks) t.teardown(() => ended(fork));
@@ -154,7 +158,6 @@ linuxTest('a machine that is given up while it boots, or does not answer in time
 });
 
 async function page(port: number): Promise<string> {
-	const {get} = await import('node:http');
 	const response = await new Promise<IncomingMessage>((resolve, reject) => {
 		get({host: '127.0.0.1', port, agent: false}, resolve).on('error', reject);
 	});
@@ -163,7 +166,7 @@ async function page(port: number): Promise<string> {
 
 function connected(port: number): Promise<void> {
 	return new Promise((resolve, reject) => {
-		const socket = createConnection({host: '127.0.0.1', port} satisfies Partial<AddressInfo> & {host: string});
+		const socket = createConnection({host: '127.0.0.1', port});
 		socket.once('connect', () => resolve(void socket.destroy())).once('error', reject);
 	});
 }

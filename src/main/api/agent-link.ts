@@ -7,8 +7,8 @@ import {apiError} from './errors.ts';
 
 /** Waits between attempts: a guest that boots takes seconds, one that goes on from a snapshot milliseconds. */
 const [firstWaitMs, longestWaitMs] = [5, 100];
-/** Errors of a guest that is not yet, or no longer, there to answer. */
-const passing = ['VM_VSOCK_REFUSED', 'AGENT_CLOSED'];
+/** Errors of a guest that is not yet, or no longer, there to answer; of a machine that ends, its socket goes first. */
+const passing = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
 const seedBytes = 256;
 
 /** A connection to the guest's agent, which is made anew when it is lost: when the guest starts again, say. It ends with the machine. */

@@ -14,6 +14,7 @@ import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
 import type {CreateVmOptions, HostChoices, VmStep} from './options.ts';
 import {ownDevice} from './own-device.ts';
+import {folderDevices} from './shared-folders.ts';
 
 /** Address of every guest's sockets: each has a socket of the host's own. */
 const guestAddress = 3;
@@ -46,7 +47,7 @@ export async function hostParts(
 	choices: HostChoices,
 	{name, folder, image, guestConsole}: HostPlace,
 ): Promise<HostParts> {
-	const {network = true, writable = false, devices = []} = choices;
+	const {network = true, writable = false, folders = {}, devices = []} = choices;
 	const nic = nicFor(network, name);
 	const disk = image && rootDisk(image, writable);
 	return {
@@ -55,6 +56,7 @@ export async function hostParts(
 			ownDevice(virtioVsockKind, virtioVsockId, 'vsock', {path: folder.sockets, cid: guestAddress}),
 			...(disk === undefined ? [] : [disk]),
 			...(nic === undefined ? [] : [nic]),
+			...folderDevices(folders),
 			...devices,
 		],
 		image: image !== undefined && 'config' in image ? image.config : undefined,
@@ -90,9 +92,13 @@ function rootDisk(image: OpenedImage, writable: boolean): KindHandle {
 export const memoryBytes = (memory: number | string): number =>
 	typeof memory === 'number' ? memory : parseSize(memory, 'memory');
 
+/** Resets in a row, each soon after the one before: a kernel that finds no root panics and starts again for good. */
+const mostResets = 1;
+
 /** What the machine's shape is, without its devices and boot. @throws VmmError */
 export function shapeOf({memory, processors, machine = {}}: CreateVmOptions): VmOptions {
 	return {
+		guestResetLimit: mostResets,
 		...machine,
 		...(memory !== undefined && {memory: {...machine.memory, sizeBytes: memoryBytes(memory)}}),
 		...(processors !== undefined && {processors: {...machine.processors, count: processors}}),

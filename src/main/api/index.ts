@@ -13,4 +13,5 @@ export type {ConsoleListener, FindOptions, GuestConsole} from './guest-console.t
 export type {NetworkChoice, NetworkOptions} from './network.ts';
 export type {CreateVmOptions, ForkOptions, HostChoices, RestoreVmOptions, VmStep} from './options.ts';
 export type {ForwardOptions, PortForward} from './port-forward.ts';
+export type {SharedFolder, SharedFolders} from './shared-folders.ts';
 export {type ResumeOptions, type StopOptions, VM} from './vm.ts';

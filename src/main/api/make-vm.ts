@@ -7,6 +7,7 @@ import {GuestConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
 import type {CreateVmOptions, HostChoices, RestoreVmOptions} from './options.ts';
+import {mountFolders} from './shared-folders.ts';
 
 /** A machine that runs, and what it has of its host. */
 export interface MadeVm {
@@ -35,7 +36,7 @@ export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
 		const started = {name, guestConsole, config, create: options.host ?? {}, hasAgent, isRestored: false};
 		const running = await bringUp(started, options);
 		try {
-			await writeFiles(running, options);
+			await fill(running, options);
 		} catch (error) {
 			running.link?.close();
 			await running.machine.stop();
@@ -87,10 +88,13 @@ async function inPlace<T>(choices: HostChoices, work: (place: Place) => Promise<
 	}
 }
 
-async function writeFiles({link}: RunningMachine, {files = {}, progress, signal}: CreateVmOptions): Promise<void> {
-	const all = Object.entries(files);
-	if (link === undefined || all.length === 0) return;
+/** Gives the guest its folders and files. */
+async function fill({link}: RunningMachine, options: CreateVmOptions): Promise<void> {
+	const {folders = {}, files = {}, progress, signal} = options;
+	if (link === undefined) return;
 	const agent = await link.get();
+	await mountFolders(agent, folders);
+	const all = Object.entries(files);
 	for (const [index, [path, content]] of all.entries()) {
 		progress?.('files', index, all.length);
 		const folder = path.slice(0, path.lastIndexOf('/'));
@@ -100,10 +104,11 @@ async function writeFiles({link}: RunningMachine, {files = {}, progress, signal}
 }
 
 function choicesOf(options: CreateVmOptions): MadeVm['choices'] {
-	const {network, image, writable, devices, machine, startTimeout, boot, agent = boot === undefined} = options;
+	const {network, folders, image, writable, devices, machine, startTimeout, boot, agent = boot === undefined} = options;
 	return {
 		agent,
 		...(network !== undefined && {network}),
+		...(folders !== undefined && {folders}),
 		...(image !== undefined && {image}),
 		...(writable !== undefined && {writable}),
 		...(devices !== undefined && {devices}),

@@ -6,6 +6,7 @@ import type {HostOptions} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
 import type {ConsoleListener} from './guest-console.ts';
 import type {NetworkChoice} from './network.ts';
+import type {SharedFolders} from './shared-folders.ts';
 
 /** Parts of the work of making a machine ready, in their order. */
 export type VmStep = 'image' | 'kernel' | 'machine' | 'boot' | 'files' | 'ready';
@@ -38,6 +39,8 @@ export interface HostChoices {
 	readonly image?: string | ImageRequest;
 	/** Lets the guest change the disk that `image` names. Otherwise what it writes stays in RAM of the host. */
 	readonly writable?: boolean;
+	/** Folders of the host in the guest, by the absolute path where they are mounted there (virtio-fs). */
+	readonly folders?: SharedFolders;
 	/** Further devices. */
 	readonly devices?: readonly DeviceHandle[];
 	/** What else a machine's configuration has. */
