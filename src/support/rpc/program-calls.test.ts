@@ -28,7 +28,12 @@ const never = () => new Promise(() => {});
 test('an object that stays with the program answers by value, and keeps its own', async (t) => {
 	const {objects, caller, timers} = connected(t);
 	let total = 0;
-	const handle = objects.keep({add: async (number: number) => ({total: (total += number)})});
+	const handle = objects.keep({
+		add: async (number: number) => {
+			total += number;
+			return {total};
+		},
+	});
 	t.deepEqual(await caller.call(handle, 'add', 3), {kind: 'value', value: {total: 3}});
 	t.deepEqual(await caller.call(handle, 'add', 4), {kind: 'value', value: {total: 7}});
 	t.deepEqual(await caller.call(handle, 'none', 4), {kind: 'value', value: undefined});
@@ -72,10 +77,10 @@ const wild: readonly (readonly [string, ProgramObject[string], object])[] = [
 		}),
 		{kind: 'failed'},
 	],
-	// biome-ignore lint/suspicious/noThenProperty: a program may do that
 	[
 		'gives what fails when it is waited for',
 		() => ({
+			// biome-ignore lint/suspicious/noThenProperty: a program may do that
 			then() {
 				throw new Error('wait');
 			},
