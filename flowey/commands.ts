@@ -6,6 +6,7 @@ import {LIBRARIES} from './nodes/entry-points.ts';
 import {checkImportCircles} from './nodes/import-circles.ts';
 import {restoreKernels} from './nodes/restore-kernels.ts';
 import {restorePackages} from './nodes/restore-packages.ts';
+import {restoreRegistry} from './nodes/restore-registry.ts';
 import {checkSmallFiles} from './nodes/small-files.ts';
 import {benchCommand} from './pipelines/bench.ts';
 import {buildCommand} from './pipelines/build.ts';
@@ -43,11 +44,12 @@ const restorePackagesCommand: Command = {
 	name: 'restore-packages',
 	usage: '[--all] [--refresh]',
 	summary:
-		'Fetch a stock Debian kernel, Xen, memtest86+ and busybox into .packages/ and build the initial file systems of tests; with --all also the kernels for hardware',
+		'Fetch a stock Debian kernel, Xen, memtest86+, busybox and a registry of images into .packages/ and build the initial file systems of tests; with --all also the kernels for hardware',
 	async run(words) {
 		const flag = {type: 'boolean', default: false} as const;
 		const {values} = parseArgs({args: [...words], options: {all: flag, refresh: flag}});
 		await runNode(restorePackages, {refresh: values.refresh});
+		await runNode(restoreRegistry, undefined);
 		if (values.all) await runNode(restoreKernels, {refresh: values.refresh});
 		return 0;
 	},

@@ -20,4 +20,5 @@ export const PATHS = {
 	userLand: join(repo, '.packages/user-land'),
 	runtimes: join(repo, '.packages/runtimes'),
 	bench: join(repo, '.packages/bench'),
+	oci: join(repo, '.packages/oci'),
 } as const;

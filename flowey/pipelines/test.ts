@@ -11,6 +11,7 @@ import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
+import {restoreRegistry} from '../nodes/restore-registry.ts';
 import {restoreRuntimes} from '../nodes/restore-runtimes.ts';
 import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
@@ -86,6 +87,7 @@ async function checkSuite(): Promise<SuiteResult[]> {
 async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
 	await runNode(generateFiles, {folder: PATHS.dist});
+	await restoreFor('a real registry of images', () => runNode(restoreRegistry, undefined));
 	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 

@@ -81,6 +81,15 @@ async function run(
 			const {buildImage} = await import('./build-image.ts');
 			return buildImage(line.words, line.flags, env);
 		}
+		case 'image ls':
+		case 'image pull':
+		case 'image load':
+		case 'image inspect':
+		case 'image rm':
+		case 'image prune': {
+			const {runImageCommand} = await import('./image-commands.ts');
+			return runImageCommand(line.command, line.words, line.flags, env);
+		}
 		case 'disk create':
 		case 'disk info':
 		case 'disk check':

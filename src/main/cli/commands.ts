@@ -47,6 +47,11 @@ const progressFlag = {
 	name: 'progress',
 	help: 'say how far it is on standard error, also where that is no terminal',
 } as const;
+/** The flags of those that use the cache of images. */
+const imageCacheFlags = [
+	{name: 'cache', value: 'DIR', help: 'where images are kept; ~/.cache/openvmm/images without this'},
+	helpFlag,
+] as const;
 /** The flags of what makes an image. */
 const newImageFlags = [
 	{
@@ -217,7 +222,41 @@ export const ownCommands = {
 			['2', 'it does not, or no machine can have it'],
 		],
 	},
-	image: {help: 'make images that boot', words: ['COMMAND'], flags: [helpFlag]},
+	image: {help: 'make images that boot, and fetch and list those of containers', words: ['COMMAND'], flags: [helpFlag]},
+	'image ls': {help: 'list the images of containers that are in the cache', flags: [jsonFlag, ...imageCacheFlags]},
+	'image pull': {
+		help: 'fetch an image of containers from its registry, whether or not it is in the cache: [HOST[:PORT]/]NAME[:TAG][@DIGEST]',
+		words: ['NAME'],
+		flags: [
+			{name: 'plain-http', help: 'without TLS; so it is to this host itself anyway'},
+			{
+				name: 'user',
+				value: 'NAME',
+				help: 'log in as this user, with the password in OPENVMM_REGISTRY_PASSWORD; without this as ~/.docker/config.json has it',
+			},
+			progressFlag,
+			...imageCacheFlags,
+		],
+	},
+	'image load': {
+		help: 'copy an image of an archive (docker save, OCI) or of a layout (oci:FOLDER) into the cache, under a name; of several PATH#IMAGE',
+		words: ['PATH', 'NAME'],
+		flags: [progressFlag, ...imageCacheFlags],
+	},
+	'image inspect': {
+		help: 'print as JSON what an image in the cache says of itself, and of which layers it is',
+		words: ['NAME'],
+		flags: imageCacheFlags,
+	},
+	'image rm': {
+		help: 'take an image out of the cache, with all that belongs to no other; machines that run keep what they have',
+		words: ['NAME'],
+		flags: imageCacheFlags,
+	},
+	'image prune': {
+		help: 'take out of the cache what belongs to no image by its name, and copies of folders that were not used for a day',
+		flags: imageCacheFlags,
+	},
 	'image build': {
 		help: 'make a bootable disk, kernel and initial file system of Debian packages, without root; prints how to boot them',
 		words: ['debian'],

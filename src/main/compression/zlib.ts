@@ -13,12 +13,17 @@ async function* pass(stream: Decompressor, bytes: Uint8Array, fault: ArchiveFaul
 		stream.end(bytes);
 		for await (const chunk of stream) yield chunk as Uint8Array;
 	} catch (error) {
-		const {code, message} = error as NodeJS.ErrnoException;
-		if (code === 'Z_BUF_ERROR') throw fault.truncated();
-		if (/^ZSTD_error_(frameParameter|dictionary|version|parameter)/.test(code ?? '')) throw fault.unsupported(message);
-		if (/^(ZSTD|Z)_/.test(code ?? '')) throw fault.damaged(message);
-		throw error;
+		throw zlibFault(error, fault);
 	}
+}
+
+/** What an error of a decompressor says of the archive; another error stays as it is. */
+export function zlibFault(error: unknown, fault: Pick<ArchiveFault, 'truncated' | 'damaged' | 'unsupported'>): unknown {
+	const {code, message} = error as NodeJS.ErrnoException;
+	if (code === 'Z_BUF_ERROR') return fault.truncated();
+	if (/^ZSTD_error_(frameParameter|dictionary|version|parameter)/.test(code ?? '')) return fault.unsupported(message);
+	if (/^(ZSTD|Z)_/.test(code ?? '')) return fault.damaged(message);
+	return error;
 }
 
 /** Appends what a decompressor makes of the bytes. Returns how many it took. */

@@ -1,6 +1,7 @@
 /** Archives of `tar`: POSIX ustar and pax (IEEE 1003.1, pax) and the long names and numbers of GNU tar, which dpkg-deb writes. */
 
 import {ByteStream, gather} from './byte-stream.ts';
+import {oldSparseMap, type SparseMap, sparseMapOf, withHoles} from './tar-sparse.ts';
 
 /** What a member is; a `hard-link` is another name of a file that came before. */
 export type TarKind = 'file' | 'directory' | 'symbolic-link' | 'hard-link' | 'character' | 'block' | 'fifo';
@@ -25,7 +26,17 @@ export interface TarMember {
 	readonly content: AsyncIterable<Uint8Array>;
 }
 
+/** What is taken beside what dpkg-deb writes. */
+export interface TarForms {
+	/** Files of which parts are left out because they are zeros, as GNU tar has them with `--sparse`. They come whole. */
+	readonly sparse?: boolean;
+	/** An archive that ends without its two blocks of zeros, or with something behind them, as some builders of images write. */
+	readonly looseEnd?: boolean;
+}
+
 const blockBytes = 512;
+/** A path, a target, and two headers of pax are what a member has at most; a hostile archive has headers without end. */
+const maxExtensions = 16;
 /** Names have 4 KB in Linux, and a header of pax has a few of them. */
 const maxHeaderBytes = 2 ** 16;
 /** Records have 10 KB where nobody asks for another size. */
@@ -52,6 +63,7 @@ const kinds: Readonly<Record<string, TarKind>> = {
 	'': 'file',
 	'0': 'file',
 	'7': 'file',
+	S: 'file',
 	'1': 'hard-link',
 	'2': 'symbolic-link',
 	'3': 'character',
@@ -73,28 +85,82 @@ const extensions: Readonly<Record<string, 'path' | 'linkpath' | 'pax' | 'nothing
 export async function* tarMembers(
 	pieces: AsyncIterable<Uint8Array>,
 	fault: (what: string) => Error,
+	forms: TarForms = {},
 ): AsyncGenerator<TarMember, void> {
 	const stream = new ByteStream(pieces);
 	let extended: Record<string, string> = {};
+	let headers = 0;
 	try {
 		for (;;) {
-			const header = await readHeader(stream, fault);
-			if (header === undefined) return await readEnd(stream, fault);
+			const header = await readHeader(stream, fault, forms);
+			if (header === undefined) return await readEnd(stream, fault, forms);
 			const member = memberOf(header, extended, fault);
-			const body = new Body(stream, member.length, fault);
 			const extension = extensions[header.text(fields.type)];
+			const holes = extension === undefined ? await sparseMap(stream, header, extended, forms, fault) : undefined;
+			const body = new Body(stream, member.length, fault);
 			if (extension === undefined) {
-				yield {...member, kind: kindOf(header, fault), content: body};
+				yield {...member, kind: kindOf(header, fault), ...(await contentOf(body, member, holes, extended, fault))};
 				extended = {};
+				headers = 0;
+			} else if (++headers > maxExtensions) {
+				throw fault(`a file in it has more than ${maxExtensions} headers`);
 			} else if (extension !== 'nothing') {
 				const bytes = await body.whole();
-				extended = {...extended, ...(extension === 'pax' ? paxFields(bytes, fault) : {[extension]: cString(bytes)})};
+				const found = extension === 'pax' ? paxFields(bytes, forms, fault) : {[extension]: cString(bytes)};
+				extended = {...extended, ...found};
 			}
 			await body.skip();
 		}
 	} finally {
 		await stream.close();
 	}
+}
+
+/** Type of a file with holes in GNU tar's own format. */
+const oldSparse = 'S';
+/** A header of pax that says where the map of holes is: before the file's bytes. */
+const [sparseMajor, sparseMinor, sparseName, sparseSize] = ['major', 'minor', 'name', 'realsize'].map(
+	(name) => `GNU.sparse.${name}`,
+) as [string, string, string, string];
+
+/** Takes the map of a file with holes where it follows its header: undefined for what has none there. */
+async function sparseMap(
+	stream: ByteStream,
+	header: Header,
+	extended: Readonly<Record<string, string>>,
+	{sparse}: TarForms,
+	fault: (what: string) => Error,
+): Promise<SparseMap | 'in content' | undefined> {
+	if (header.text(fields.type) === oldSparse) {
+		if (sparse !== true) throw fault('a file in it has holes');
+		const numeric = (bytes: Uint8Array) => numberOf(bytes, fault);
+		return oldSparseMap(header.bytes, () => stream.all(blockBytes), numeric, fault);
+	}
+	if (extended[sparseMajor] === undefined) return undefined;
+	if (extended[sparseMajor] !== '1' || extended[sparseMinor] !== '0')
+		throw fault(`a file in it has holes in format ${extended[sparseMajor]}.${extended[sparseMinor]}, and not in 1.0`);
+	return 'in content';
+}
+
+/** The bytes of a member and what they change of it. */
+async function contentOf(
+	body: Body,
+	member: Pick<TarMember, 'path' | 'length'>,
+	map: SparseMap | 'in content' | undefined,
+	extended: Readonly<Record<string, string>>,
+	fault: (what: string) => Error,
+): Promise<Pick<TarMember, 'content' | 'path' | 'length'>> {
+	const {path, length} = member;
+	if (map === undefined) return {path, length, content: body};
+	if (map !== 'in content') return {path, length: map.length, content: withHoles(body, map, length, fault)};
+	const whole = Number(extended[sparseSize]);
+	const {parts, taken} = await sparseMapOf((bytes) => body.take(bytes), whole, fault);
+	const found = {length: whole, parts};
+	return {
+		path: extended[sparseName] ?? path,
+		length: whole,
+		content: withHoles(body, found, length - taken, fault),
+	};
 }
 
 /** The bytes of a member and what fills its last block. */
@@ -112,6 +178,17 @@ class Body implements AsyncIterable<Uint8Array> {
 
 	async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
 		while (this.#taken < this.#length) yield await this.#some(this.#length);
+	}
+
+	/** Takes `length` bytes: fewer at the end. */
+	async take(length: number): Promise<Uint8Array> {
+		const pieces: Uint8Array[] = [];
+		for (let missing = Math.min(length, this.#length - this.#taken); missing > 0; ) {
+			const piece = await this.#some(this.#taken + missing);
+			pieces.push(piece);
+			missing -= piece.length;
+		}
+		return Buffer.concat(pieces);
 	}
 
 	async whole(): Promise<Uint8Array> {
@@ -133,20 +210,30 @@ class Body implements AsyncIterable<Uint8Array> {
 }
 
 /** Takes what follows the end, so that whoever decompresses gets to its checksum: zeros that fill a record of a tape. */
-async function readEnd(stream: ByteStream, fault: (what: string) => Error): Promise<void> {
+async function readEnd(stream: ByteStream, fault: (what: string) => Error, {looseEnd}: TarForms): Promise<void> {
+	if (looseEnd) {
+		while ((await stream.some(maxEndBytes)).length > 0);
+		return;
+	}
 	const rest = await stream.all(maxEndBytes);
 	if (rest.length === maxEndBytes || rest.some((byte) => byte !== 0))
 		throw fault('something follows its list of files');
 }
 
 interface Header {
+	readonly bytes: Uint8Array;
 	text(field: readonly [number, number]): string;
 	number(field: readonly [number, number]): number;
 }
 
 /** Takes the next header. Returns undefined at the end, which a block of zeros tells. */
-async function readHeader(stream: ByteStream, fault: (what: string) => Error): Promise<Header | undefined> {
+async function readHeader(
+	stream: ByteStream,
+	fault: (what: string) => Error,
+	{looseEnd}: TarForms,
+): Promise<Header | undefined> {
 	const bytes = await stream.all(blockBytes);
+	if (bytes.length === 0 && looseEnd) return undefined;
 	if (bytes.length < blockBytes) throw fault('its list of files is cut off');
 	if (bytes.every((byte) => byte === 0)) return undefined;
 	const text = ([from, to]: readonly [number, number]) => cString(bytes.subarray(from, to));
@@ -155,7 +242,7 @@ async function readHeader(stream: ByteStream, fault: (what: string) => Error): P
 	const [from, to] = fields.checksum;
 	const sum = bytes.reduce((total, byte, at) => total + (at >= from && at < to ? 0x20 : byte), 0);
 	if (number(fields.checksum) !== sum) throw fault('a header of its files does not match its checksum');
-	return {text, number};
+	return {bytes, text, number};
 }
 
 function kindOf(header: Header, fault: (what: string) => Error): TarKind {
@@ -212,14 +299,14 @@ function numberOf(bytes: Uint8Array, fault: (what: string) => Error): number {
 }
 
 /** Fields as pax writes them: each a line `LENGTH NAME=VALUE`, whose length counts all of it. */
-function paxFields(bytes: Uint8Array, fault: (what: string) => Error): Record<string, string> {
+function paxFields(bytes: Uint8Array, {sparse}: TarForms, fault: (what: string) => Error): Record<string, string> {
 	const found: Record<string, string> = {};
 	for (let at = 0; at < bytes.length; ) {
 		const line = /^(\d{1,6}) ([^=]+)=/.exec(Buffer.from(bytes.subarray(at, at + 300)).toString('utf8'));
 		const end = at + Number(line?.[1] ?? 0);
 		const start = at + Buffer.byteLength(line?.[0] ?? '');
 		if (line === null || end <= start || end > bytes.length) throw fault('a pax header of it is none');
-		if (line[2]?.startsWith('GNU.sparse.') === true) throw fault('a file in it has holes');
+		if (line[2]?.startsWith('GNU.sparse.') && sparse !== true) throw fault('a file in it has holes');
 		const encoding = line[2] === capabilityField ? 'latin1' : 'utf8';
 		found[line[2] as string] = Buffer.from(bytes.subarray(start, end - 1)).toString(encoding);
 		at = end;

@@ -30,6 +30,8 @@ export type TreeNode =
 
 /** Linux's limits (NAME_MAX, PATH_MAX, MAXSYMLINKS); a link's target fits into a block with its end. */
 const limits = {name: 255, path: 4095, links: 40} as const;
+/** What paths are walked by lies within each other no deeper, whatever links are on the way. */
+const maxDepth = 512;
 /** Far more than a system has: a hostile archive is to end before the memory does. */
 const maxNodes = 2 ** 20;
 
@@ -60,6 +62,18 @@ export class FileTree {
 		const name = names.pop();
 		if (name === undefined) return this.root;
 		return this.#walk(path, names, false)?.entries.get(name);
+	}
+
+	/** The folder at the path, also where a link leads to it. @throws VmmError TREE_PATH_INVALID */
+	findDirectory(path: string): Directory | undefined {
+		return this.#walk(path, namesOf(path), false);
+	}
+
+	/** Takes away what is at the path, with all that is in it. @throws VmmError TREE_PATH_INVALID */
+	remove(path: string): void {
+		const names = namesOf(path);
+		const name = names.pop();
+		if (name !== undefined) this.#walk(path, names, false)?.entries.delete(name);
 	}
 
 	/** Makes a folder, or gives the one that is there these attributes. @throws VmmError TREE_PATH_INVALID, TREE_TOO_LARGE */
@@ -140,7 +154,11 @@ export class FileTree {
 				this.#set(here, name, next);
 			}
 			if (next.kind === 'directory') {
-				way.push(next);
+				if (way.push(next) > maxDepth)
+					throw treeError('TREE_PATH_INVALID', {
+						path: path.slice(0, 200),
+						what: `it is more than ${maxDepth} folders deep`,
+					});
 			} else if (next.kind === 'link') {
 				if (++links > limits.links)
 					throw treeError('TREE_PATH_INVALID', {path, what: 'links on its way lead on and on'});

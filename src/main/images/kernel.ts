@@ -18,13 +18,14 @@ export class Kernel implements ModuleSource {
 	/** Paths below the folder of modules, by name. */
 	readonly #paths: ReadonlyMap<string, string>;
 	readonly #tree: FileTree;
-	readonly #folder: string;
+	/** The folder of its modules, by its path in the tree. */
+	readonly modulesFolder: string;
 
 	private constructor(tree: FileTree, release: string, image: Content, folder: string, builtInList: string) {
 		this.release = release;
 		this.image = image;
 		this.#tree = tree;
-		this.#folder = folder;
+		this.modulesFolder = folder;
 		this.#builtInList = builtInList;
 		this.#builtIn = new Set(builtInList.split('\n').map(moduleName));
 		this.#paths = modulePaths(tree, folder);
@@ -89,9 +90,17 @@ export class Kernel implements ModuleSource {
 		for (const [name, content] of Object.entries(tables)) tree.addFile(`${target}/${name}`, bytesContent(content));
 	}
 
+	/**
+	 * Files of these modules and of what they need, by their paths in a guest, in an order in which they can be loaded.
+	 * @throws VmmError IMAGE_MODULE_MISSING, IMAGE_MODULE_DAMAGED
+	 */
+	async loadOrder(names: readonly string[]): Promise<string[]> {
+		return (await pickModules(this, names)).map(({path}) => `/lib/modules/${this.release}/${path}`);
+	}
+
 	async #moduleBytes(name: string): Promise<Uint8Array> {
 		const path = this.#paths.get(name);
-		const found = path === undefined ? undefined : this.#tree.find(`${this.#folder}/${path}`);
+		const found = path === undefined ? undefined : this.#tree.find(`${this.modulesFolder}/${path}`);
 		if (path === undefined || found?.kind !== 'file')
 			throw imageError('IMAGE_MODULE_MISSING', {module: name, release: this.release});
 		if (found.content.length > maxModuleBytes) throw damaged(name, `it has ${found.content.length} bytes`);

@@ -1,0 +1,1 @@
+export {type CacheUse, FileCache, ignoreMissing, type PartialFile} from './file-cache.ts';

@@ -1,0 +1,9 @@
+export {
+	buildInitrd,
+	type GuestInitrd,
+	type GuestKernel,
+	type KernelOperation,
+	type KernelRequest,
+	provideKernel,
+	usualModules,
+} from './provide-kernel.ts';

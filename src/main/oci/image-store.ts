@@ -1,0 +1,174 @@
+import {createHash, randomUUID} from 'node:crypto';
+import {readdir, readFile, rename, rm, stat, statfs, utimes, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import type {FileFacts} from '#main/debian';
+import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
+import {ociError} from './errors.ts';
+import {JsonObject} from './json.ts';
+import type {Descriptor} from './manifest.ts';
+import {digestForm} from './reference.ts';
+
+const use: CacheUse = {
+	name: 'images',
+	folders: ['names', 'roots'],
+	unsafe: (folder, what) => ociError('OCI_CACHE_UNSAFE', {folder, what}),
+};
+
+/** A name of an image that is in the cache. */
+export interface StoredName {
+	readonly name: string;
+	/** That of its manifest, which is no index; of a root file system in an archive, that of the archive, which is not in the cache. */
+	readonly kind: 'image' | 'tar';
+	readonly digest: string;
+	/** What its file was when it was read, where it is one of the host: another one is read again. */
+	readonly stamp?: string;
+	/** Bytes of the image as it is transferred. */
+	readonly size: number;
+	/** When it was fetched, in seconds since 1970. */
+	readonly time: number;
+}
+
+/** A file of the cache. */
+export interface StoredFile {
+	readonly path: string;
+	readonly bytes: number;
+	/** When it was used last, in milliseconds since 1970. */
+	readonly used: number;
+}
+
+/** What a checksum's file has to be. */
+export const factsOf = ({digest, size}: Pick<Descriptor, 'digest' | 'size'>): FileFacts => ({
+	sha256: digest.slice('sha256:'.length),
+	bytes: size,
+});
+
+const rootEnding = '.img';
+
+/** How names of roots begin that are made of the same. */
+export const rootName = (key: readonly string[]): string =>
+	createHash('sha256').update(JSON.stringify(key)).digest('hex');
+
+/** Images of this user: their parts by checksums, their names, and the roots that were made of them. */
+export class ImageStore extends FileCache {
+	/** @param folder - without it, one below the user's caches @throws VmmError OCI_CACHE_UNSAFE */
+	static async open(folder?: string, environment: NodeJS.ProcessEnv = process.env): Promise<ImageStore> {
+		return new ImageStore(await ImageStore.prepare(use, folder, environment));
+	}
+
+	/** Where a root is, or comes into being. @param key - what it is made of */
+	rootOf(key: readonly string[], freeBytes: number): string {
+		return join(this.folder, 'roots', `${rootName(key)}-${freeBytes}${rootEnding}`);
+	}
+
+	/** The size of a root that is whole, which counts as used from now on; undefined where there is none. */
+	async useRoot(path: string): Promise<number | undefined> {
+		const found = await stat(path).catch(ignoreMissing);
+		if (found === undefined) return undefined;
+		const now = new Date();
+		// It may be taken away at this moment; whoever opens it learns that.
+		await utimes(path, now, now).catch(ignoreMissing);
+		return found.size;
+	}
+
+	async roots(): Promise<StoredFile[]> {
+		return this.#files('roots', (name) => name.endsWith(rootEnding));
+	}
+
+	async blobs(): Promise<StoredFile[]> {
+		return this.#files('sha256', () => true);
+	}
+
+	/** Reads a part that is small. @throws VmmError OCI_BLOB_MISSING */
+	async read(descriptor: Descriptor): Promise<Uint8Array> {
+		const path = await this.find(factsOf(descriptor));
+		if (path === undefined)
+			throw ociError('OCI_BLOB_MISSING', {digest: descriptor.digest, where: 'The cache of images'});
+		return readFile(path);
+	}
+
+	/** Reads a part of which the checksum alone is known. @throws VmmError OCI_BLOB_MISSING, OCI_TOO_LARGE */
+	async readAny(digest: string, most: number): Promise<Uint8Array> {
+		const path = this.pathOf({sha256: digest.slice('sha256:'.length)});
+		const size = (await stat(path).catch(ignoreMissing))?.size ?? 0;
+		if (size > most) throw ociError('OCI_TOO_LARGE', {of: digest, what: `${size} bytes`, most});
+		return this.read({digest, size, mediaType: ''});
+	}
+
+	/** Puts a part that is in memory into its place. @returns its digest */
+	async add(bytes: Uint8Array): Promise<string> {
+		const sha256 = createHash('sha256').update(bytes).digest('hex');
+		const partial = join(this.folder, 'partial', `${sha256}.${randomUUID()}`);
+		await writeFile(partial, bytes, {mode: 0o600, flag: 'wx'});
+		await rename(partial, this.pathOf({sha256}));
+		return `sha256:${sha256}`;
+	}
+
+	/** What a name stands for; undefined where it is not known. */
+	async name(name: string): Promise<StoredName | undefined> {
+		const text = await readFile(this.#noteOf(name)).catch(ignoreMissing);
+		return text === undefined ? undefined : readNote(text);
+	}
+
+	async setName(named: StoredName): Promise<void> {
+		const file = this.#noteOf(named.name);
+		const written = join(this.folder, 'partial', `name.${randomUUID()}`);
+		await writeFile(written, `${JSON.stringify(named)}\n`, {mode: 0o600, flag: 'wx'});
+		await rename(written, file);
+	}
+
+	async removeName(name: string): Promise<void> {
+		await rm(this.#noteOf(name), {force: true});
+	}
+
+	/** All names, in their order. */
+	async names(): Promise<StoredName[]> {
+		const found: StoredName[] = [];
+		for (const each of await readdir(join(this.folder, 'names'))) {
+			const text = await readFile(join(this.folder, 'names', each)).catch(ignoreMissing);
+			if (text !== undefined) found.push(readNote(text));
+		}
+		return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+	}
+
+	/** @throws VmmError OCI_ROOM_MISSING where the file system of the cache has fewer bytes left */
+	async requireRoom(needed: number): Promise<void> {
+		const free = await this.free();
+		if (free < needed) throw ociError('OCI_ROOM_MISSING', {folder: this.folder, needed, free});
+	}
+
+	/** Bytes that the file system of the cache has left. */
+	async free(): Promise<number> {
+		const {bavail, bsize} = await statfs(this.folder);
+		return bavail * bsize;
+	}
+
+	#noteOf(name: string): string {
+		return join(this.folder, 'names', createHash('sha256').update(name).digest('hex'));
+	}
+
+	async #files(folder: string, isOne: (name: string) => boolean): Promise<StoredFile[]> {
+		const path = join(this.folder, folder);
+		return this.statAll(path, (await readdir(path)).filter(isOne));
+	}
+
+	/** Looks at files of a folder, of which some may be gone. */
+	async statAll(folder: string, names: readonly string[]): Promise<StoredFile[]> {
+		const found: StoredFile[] = [];
+		for (const name of names) {
+			const path = join(folder, name);
+			const one = await stat(path).catch(ignoreMissing);
+			// What is a hole takes nothing.
+			if (one !== undefined) found.push({path, bytes: one.blocks * 512, used: one.mtimeMs});
+		}
+		return found;
+	}
+}
+
+/** Notes are in the user's own folder, and still may be of another version. */
+function readNote(text: Uint8Array): StoredName {
+	const json = JsonObject.parse('A name in the cache of images', text);
+	const [name = '', digest = '', kind, stamp] = ['name', 'digest', 'kind', 'stamp'].map((each) => json.text(each));
+	if (!digestForm.test(digest)) throw json.wrong('its digest is none');
+	const rest = {size: json.number('size'), time: json.number('time')};
+	return {name, digest, kind: kind === 'tar' ? 'tar' : 'image', ...rest, ...(stamp !== undefined && {stamp})};
+}

@@ -1,0 +1,13 @@
+export {emptyConfig, type ImageConfig} from './image-config.ts';
+export type {StoredName} from './image-store.ts';
+export {
+	type ImageFacts,
+	inspectImage,
+	listImages,
+	loadImage,
+	pruneImages,
+	pullImage,
+	type Removed,
+	removeImage,
+} from './manage-images.ts';
+export {type ImageRequest, type OpenedImage, type OpenOperation, type OpenStep, openImage} from './open-image.ts';

@@ -1,0 +1,11 @@
+export {
+	descriptorOf,
+	digestOf,
+	layoutFiles,
+	type MadeBlob,
+	type MadeImage,
+	type MadeParts,
+	makeBlob,
+	makeImage,
+	writeLayout,
+} from './make-image.ts';

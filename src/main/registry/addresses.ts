@@ -1,0 +1,46 @@
+import {lookup} from 'node:dns/promises';
+import {isIP, type LookupFunction} from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** An address of a host. */
+interface Address {
+	readonly address: string;
+	readonly family: number;
+}
+
+/** The host's addresses, looked up once: whoever connects takes one of these and asks nobody again. */
+export class HostAddresses {
+	readonly #all: readonly Address[];
+
+	private constructor(all: readonly Address[]) {
+		this.#all = all;
+	}
+
+	static async of({hostname}: URL): Promise<HostAddresses> {
+		const host = hostname.replace(/^\[(.*)\]$/, '$1');
+		const family = isIP(host);
+		return new HostAddresses(family === 0 ? await lookup(host, {all: true}) : [{address: host, family}]);
+	}
+
+	/** True where any of them is not one of the internet: of this host, of a network around it, or of the link. */
+	get isPrivate(): boolean {
+		return this.#all.some(({address}) => ipaddr.process(address).range() !== 'unicast');
+	}
+
+	/** Gives these addresses in place of a name server's. */
+	readonly lookup: LookupFunction = (_name, options, callback) => {
+		const wanted = options.family === 4 || options.family === 6 ? options.family : undefined;
+		const found = this.#all.filter(({family}) => wanted === undefined || family === wanted);
+		const [first] = found;
+		if (first === undefined) callback(Object.assign(new Error('no such address'), {code: 'ENOTFOUND'}), '', 0);
+		else if (options.all) callback(null, [...found]);
+		else callback(null, first.address, first.family);
+	};
+}
+
+/** True for names and addresses of this host itself. */
+export function isLoopback({hostname}: URL): boolean {
+	const host = hostname.replace(/^\[(.*)\]$/, '$1');
+	if (isIP(host) === 0) return host === 'localhost' || host.endsWith('.localhost');
+	return ipaddr.process(host).range() === 'loopback';
+}
