@@ -1,6 +1,7 @@
 import {randomBytes} from 'node:crypto';
 import type {KindHandle} from '#devices/device-type';
 import type {NetworkSource} from '#devices/network/source';
+import type {HostForward} from '#devices/network/user';
 import {virtioNetId, virtioNetKind} from '#devices/virtio/net';
 import {ownDevice} from './own-device.ts';
 
@@ -17,6 +18,8 @@ export interface NetworkOptions {
 	readonly cidr?: string;
 	/** Resolvers that are asked in place of the host's. */
 	readonly nameservers?: readonly string[];
+	/** Ports of the host that lead to the guest's through the network. */
+	readonly hostForwards?: readonly HostForward[];
 	/** The NIC's address; one of its own if not given. */
 	readonly mac?: string;
 	/** A file that frames are written to as they pass, in pcapng. */

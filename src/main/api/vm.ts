@@ -103,6 +103,11 @@ export class VM implements AsyncDisposable {
 		return this.#made.image;
 	}
 
+	/** Path of the Unix socket by which other programs of this user reach ports of the guest: `CONNECT PORT`, and a line of answer. */
+	get sockets(): string {
+		return this.#made.folder.sockets;
+	}
+
 	/** Resolves when the machine has ended, and tells how. */
 	get ended(): Promise<VmEnd> {
 		return this.machine.ended;

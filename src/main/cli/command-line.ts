@@ -40,7 +40,7 @@ async function run(
 	stock: () => Promise<WorkerStock>,
 	operations: readonly Operation[],
 ): Promise<number> {
-	if (line.command !== 'run' && line.flags.has('help')) {
+	if (line.command !== 'boot' && line.flags.has('help')) {
 		if (line.command === 'ask') return say(commandHelpText(line.operation.name, operationCommand(line.operation)));
 		return say(commandHelpText(line.command, ownCommands[line.command]));
 	}
@@ -103,6 +103,20 @@ async function run(
 			const {printMachines} = await import('./machine-list.ts');
 			return printMachines(line.flags);
 		}
+		case 'run': {
+			const {detach, isDetached, tellReady} = await import('./detach.ts');
+			if (line.flags.has('detach') && !isDetached(env)) return detach();
+			const {runImage} = await import('./run-image.ts');
+			return runImage(line.words, line.flags, env, line.flags.has('detach') ? tellReady : undefined);
+		}
+		case 'exec': {
+			const {execInMachine} = await import('./exec.ts');
+			return execInMachine(line.words, line.flags, env);
+		}
+		case 'cp': {
+			const {copy} = await import('./copy.ts');
+			return copy(line.words);
+		}
 		case 'logs': {
 			const {printLog} = await import('./logs.ts');
 			return printLog(nameIn(line), line.flags);
@@ -126,7 +140,7 @@ async function run(
 			const {askMachine} = await import('./operation-line.ts');
 			return askMachine(line.operation, line);
 		}
-		case 'run': {
+		case 'boot': {
 			if (line.flags.has('help')) return say(helpText(operations));
 			if (line.flags.has('version')) return printVersion();
 			const {runFlags} = await import('./run-flags.ts');

@@ -13,6 +13,8 @@ export interface Command {
 	readonly flags: readonly CommandFlag[];
 	/** Exit statuses that need a word of their own. */
 	readonly statuses?: readonly (readonly [string, string])[];
+	/** Flags end at so many words: what comes behind them is a command of the guest, with flags of its own. */
+	readonly flagsEndAt?: number;
 }
 
 /** Seconds that a guest has to shut down, where nobody says. */
@@ -64,6 +66,23 @@ const newImageFlags = [
 	{name: 'lazy-refcounts', help: 'qcow2: QEMU may postpone reference counts, which are counted anew after a crash'},
 ] as const;
 
+/** The flags that say how a command is started in a guest. */
+const commandFlags = [
+	{name: 'interactive', short: 'i', help: 'standard input goes to it'},
+	{name: 'tty', short: 't', help: 'it has a terminal'},
+	{name: 'env', short: 'e', value: 'NAME=VALUE', help: 'a variable; NAME alone has its value here; may be repeated'},
+	{name: 'env-file', value: 'FILE', help: 'a file with a line NAME=VALUE for each variable; may be repeated'},
+	{name: 'workdir', short: 'w', value: 'PATH', help: 'the folder that it begins in'},
+	{name: 'user', short: 'u', value: 'USER[:GROUP]', help: 'who it runs as, by name or number; root without this'},
+] as const;
+const commandStatusRows = [
+	['125', 'it could not be run: the machine, the image or openvmm itself failed'],
+	['126', 'the guest has it and cannot execute it'],
+	['127', 'the guest does not have it'],
+	['128 + n', 'signal n ended it'],
+	['other', 'its own'],
+] as const;
+
 /** The commands that are no operation of a running machine. A name of two words is a command of a group, which has a name too. */
 export const ownCommands = {
 	ps: {
@@ -87,6 +106,64 @@ export const ownCommands = {
 			},
 			helpFlag,
 		],
+	},
+	run: {
+		help: 'run a command in a machine of its own: of an image of containers, a disk, a folder or an archive; ends with its status',
+		words: ['[IMAGE]', '[COMMAND…]'],
+		flagsEndAt: 1,
+		flags: [
+			...commandFlags,
+			{name: 'detach', short: 'd', help: 'go on in the background, and print the name'},
+			{name: 'rm', help: 'keep nothing of it when it has ended'},
+			{
+				name: 'name',
+				value: 'NAME',
+				help: 'what it is called, lower-case letters, digits and dashes; two words are made up without this',
+			},
+			{
+				name: 'volume',
+				short: 'v',
+				value: 'HOST:GUEST[:ro]',
+				help: 'a folder of the host in the guest; may be repeated',
+			},
+			{
+				name: 'publish',
+				short: 'p',
+				value: '[IP:]HOST:GUEST[/udp]',
+				help: 'a port of the host that leads to one of the guest; on 127.0.0.1 without an address; may be repeated',
+			},
+			{name: 'net', value: 'KIND', help: "user (a network by the host's sockets, without this) or none"},
+			{
+				name: 'allow',
+				value: 'HOST[:PORT]',
+				help: 'what alone the guest may reach, a name or an address; may be repeated',
+			},
+			{
+				name: 'memory',
+				short: 'm',
+				value: 'SIZE',
+				help: 'guest memory, taken from the host as it is used; 1GB without this',
+			},
+			{name: 'processors', value: 'COUNT', help: 'virtual processors; 1 without this'},
+			{name: 'kernel', short: 'k', value: 'FILE', help: "Linux kernel; Debian's without this, which is fetched once"},
+			{name: 'initrd', value: 'FILE', help: 'initial file system to which the agent is added'},
+			{name: 'cmdline', short: 'c', value: 'STRING', help: 'more words for the kernel; may be repeated'},
+			{name: 'pull', value: 'WHEN', help: 'whether a registry is asked: missing (without this), always or never'},
+			helpFlag,
+		],
+		statuses: commandStatusRows,
+	},
+	exec: {
+		help: 'run a command in a running machine; ends with its status',
+		words: ['NAME', 'COMMAND…'],
+		flagsEndAt: 1,
+		flags: [...commandFlags, helpFlag],
+		statuses: commandStatusRows,
+	},
+	cp: {
+		help: 'copy a file or a folder to a machine or from it: one of both is NAME:PATH; links are copied as links',
+		words: ['FROM', 'TO'],
+		flags: [helpFlag],
 	},
 	logs: {
 		help: "print what a machine's console has shown, of which so much is kept as people read",

@@ -25,7 +25,7 @@ const wordsOf = (line: string, folder: string) => ['disk', ...line.split(' ').ma
 async function obey(line: string, folder: string): Promise<readonly [status: number, said: string]> {
 	try {
 		const parsed = parseCommandLine(wordsOf(line, folder));
-		if (parsed.command === 'run' || parsed.command === 'ask') throw new TypeError(parsed.command);
+		if (parsed.command === 'boot' || parsed.command === 'ask') throw new TypeError(parsed.command);
 		if (!parsed.command.startsWith('disk ')) throw new TypeError(parsed.command);
 		const command = parsed.command as Parameters<typeof runDiskCommand>[0];
 		return [await runDiskCommand(command, parsed.words, parsed.flags), ''];

@@ -55,6 +55,22 @@ export const cliError = errorTable({
 		message: `The console of "${c.name}" is kept nowhere: none of its ports is bound to it`,
 		remedy: 'Bind one when it is started (--com1 console), or look where --com1 leads',
 	}),
+	CLI_NO_AGENT: (c: {name: string; why: string}) => ({
+		message: `No agent answers in the guest of "${c.name}": ${c.why}`,
+		remedy: 'Machines of openvmm run have one, as long as they run; look at openvmm ps and openvmm logs',
+	}),
+	CLI_COPY_ENDS: (c: {from: string; to: string}) => ({
+		message: `A copy goes between the host and one machine, and this is from "${c.from}" to "${c.to}"`,
+		remedy: 'Write the machine in front of its path: NAME:/path; a file of the host with a colon in its name as ./FILE',
+	}),
+	CLI_COPY_PATH: (c: {machine: string; path: string}) => ({
+		message: `"${c.path}" is no absolute path of the machine "${c.machine}"`,
+		remedy: `Write it from the root: ${c.machine}:/${c.path}`,
+	}),
+	CLI_COPY_FAILED: (c: {from: string; to: string; reason: string}) => ({
+		message: `"${c.from}" cannot be copied to "${c.to}": ${c.reason}`,
+		remedy: 'What has been copied before stays',
+	}),
 	CLI_STOP_HUNG: (c: {seconds: number}) => ({
 		message: `The machine did not stop within ${c.seconds} seconds, openvmm is ended by force`,
 		remedy: 'This is a bug in openvmm: please report it with the log (--log-file PATH, OPENVMM_LOG=debug)',

@@ -1,6 +1,6 @@
 import type {ProcessConfig} from '#main/config';
 import type {EntryOptions, MachineEntry} from '#main/control';
-import type {Machine} from '#main/operations';
+import type {Machine, Operation} from '#main/operations';
 import {isVmmError, type VmmError} from '#support/errors';
 import type {Logger} from './logger.ts';
 
@@ -42,6 +42,7 @@ export async function openControl(
 	entry: MachineEntry | undefined,
 	log: Logger,
 	quit: () => void,
+	operations?: readonly Operation[],
 ): Promise<OpenControl> {
 	if (path === 'none' || (path === undefined && entry === undefined)) return {close() {}};
 	const {serveControl} = await import('../index.ts');
@@ -52,7 +53,7 @@ export async function openControl(
 			...(name !== undefined && {name}),
 			...(entry !== undefined && {entry}),
 		};
-		return await serveControl(machine, options);
+		return await serveControl(machine, options, operations);
 	} catch (error) {
 		if (path !== undefined || !isVmmError(error)) throw error;
 		goOnWithout(error, log);

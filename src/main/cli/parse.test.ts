@@ -10,7 +10,7 @@ import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 /** Gives the configuration that `words` ask for. */
 function config(words: string, env: Environment = {}): RunConfig {
 	const line = parseCommandLine(words === '' ? [] : words.split(' '));
-	if (line.command !== 'run') throw new Error(`Not a machine: ${line.command}`);
+	if (line.command !== 'boot') throw new Error(`Not a machine: ${line.command}`);
 	return toConfig(line.flags, env);
 }
 
@@ -373,7 +373,7 @@ test('a mistyped command is recognised', (t) => {
 
 test('help and version win over what else is there only as flags', (t) => {
 	const line = parseCommandLine(['--help', '-p', 'x']);
-	t.true(line.command === 'run' && line.flags.has('help'));
+	t.true(line.command === 'boot' && line.flags.has('help'));
 });
 
 test('a command has flags of its own', (t) => {

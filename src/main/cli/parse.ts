@@ -17,7 +17,7 @@ export interface FlagValues<N extends string = FlagName> {
 
 /** A command line, parsed: what to do, and with which flags. */
 export type CommandLine =
-	| {readonly command: 'run'; readonly flags: FlagValues}
+	| {readonly command: 'boot'; readonly flags: FlagValues}
 	| {
 			readonly command: Exclude<OwnCommand, 'restore'>;
 			readonly flags: FlagValues<string>;
@@ -47,7 +47,7 @@ export function parseCommandLine(words: readonly string[], operations = machineO
 	if (first === 'restore') {
 		if (second === undefined || (second.startsWith('-') && !isHelp(second)))
 			throw cliError('CLI_VALUE_MISSING', {flag: 'restore', value: 'DIR'});
-		return {command: 'run', flags: parseFlags(isHelp(second) ? [second] : ['--restore-snapshot', ...words.slice(1)])};
+		return {command: 'boot', flags: parseFlags(isHelp(second) ? [second] : ['--restore-snapshot', ...words.slice(1)])};
 	}
 	// A group's command has a name of two words.
 	const pair = `${first} ${second}`;
@@ -66,7 +66,7 @@ export function parseCommandLine(words: readonly string[], operations = machineO
 		const command = name as Exclude<OwnCommand, 'restore'>;
 		return {command, ...parseCommand(rest, ownCommands[command], help)};
 	}
-	return {command: 'run', flags: parseFlags(words)};
+	return {command: 'boot', flags: parseFlags(words)};
 }
 
 /** Parses the flags of a machine. @throws as {@link parseCommandLine} */
@@ -85,13 +85,13 @@ export function parseFlags(words: readonly string[], known = flags): FlagValues 
  */
 export function parseCommand(
 	words: readonly string[],
-	command: Pick<Command, 'words' | 'flags'>,
+	command: Pick<Command, 'words' | 'flags' | 'flagsEndAt'>,
 	help: string,
 ): {flags: FlagValues<string>; words: readonly string[]} {
-	const {found, positionals} = parseWords(words, command.flags, help);
-	const {words: known = []} = command;
+	const {words: known = [], flagsEndAt} = command;
+	const {found, positionals} = parseWords(words, command.flags, help, flagsEndAt);
 	const unexpected = positionals[known.length];
-	if (unexpected !== undefined && !known.at(-1)?.endsWith('…'))
+	if (unexpected !== undefined && !/…\]?$/.test(known.at(-1) ?? ''))
 		throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: unexpected, help});
 	return {flags: valuesOf(found), words: positionals};
 }
@@ -102,7 +102,12 @@ const valuesOf = <N extends string>(found: ReadonlyMap<string, readonly string[]
 	all: (name) => found.get(name) ?? [],
 });
 
-function parseWords(words: readonly string[], known: readonly Known[], help: string) {
+function parseWords(
+	words: readonly string[],
+	known: readonly Known[],
+	help: string,
+	flagsEndAt = Number.POSITIVE_INFINITY,
+) {
 	const byName = new Map(known.map((flag) => [flag.name, flag]));
 	const options = Object.fromEntries(
 		known.map(({name, short, value}) => {
@@ -115,10 +120,18 @@ function parseWords(words: readonly string[], known: readonly Known[], help: str
 	const found = new Map<string, string[]>();
 	const positionals: string[] = [];
 	for (const token of tokens) {
-		if (token.kind === 'option-terminator') continue;
+		if (token.kind === 'option-terminator') {
+			if (flagsEndAt === Number.POSITIVE_INFINITY) continue;
+			// Words in front of it that were left out are empty.
+			positionals.push(...Array(flagsEndAt - positionals.length).fill(''), ...words.slice(token.index + 1));
+			break;
+		}
 		if (token.kind === 'positional') {
 			positionals.push(token.value);
-			continue;
+			if (positionals.length < flagsEndAt) continue;
+			const rest = words.slice(token.index + 1);
+			positionals.push(...(rest[0] === '--' ? rest.slice(1) : rest));
+			break;
 		}
 		const flag = byName.get(token.name);
 		if (!flag) throw unknownFlag(token.rawName, known, help);

@@ -14,6 +14,8 @@ export const maxKept = 32;
 export interface MachineEntry {
 	readonly name: string;
 	readonly folder: string;
+	/** Says more of the machine. */
+	describe(more: MachineDescription): void;
 	/** Removes the folder, or says in it how the machine ended where it is to be kept. Idempotent. @param status - exit status */
 	end(status: number): void;
 }
@@ -80,11 +82,16 @@ function tryRename(from: string, to: string): boolean {
 
 const hasEnded = (folder: string): boolean => readRecord(folder)?.ended !== undefined;
 
-function entry(name: string, folder: string, record: MachineRecord): MachineEntry {
+function entry(name: string, folder: string, first: MachineRecord): MachineEntry {
 	let isOpen = true;
+	let record = first;
 	return {
 		name,
 		folder,
+		describe(more) {
+			record = {...record, about: {...record.about, ...more}};
+			if (isOpen) writeRecord(folder, record);
+		},
 		end(status) {
 			if (!isOpen) return;
 			isOpen = false;

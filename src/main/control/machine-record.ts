@@ -13,8 +13,19 @@ export interface MachineDescription {
 	readonly processors?: number;
 	/** Guest RAM in bytes. */
 	readonly memoryBytes?: number;
+	/** Unix socket by which ports of the guest are reached, where its agent answers (`openvmm exec`). */
+	readonly sockets?: string;
+	/** What commands in it have if nothing else is said of them. */
+	readonly commands?: CommandDefaults;
 	/** Ports of the host that lead into the guest, as `127.0.0.1:8080->80/tcp`. */
 	readonly ports?: readonly string[];
+}
+
+/** What an image says of the commands in it. */
+export interface CommandDefaults {
+	readonly cwd?: string;
+	readonly user?: string;
+	readonly env: Readonly<Record<string, string>>;
 }
 
 /** How a machine came to its end. */

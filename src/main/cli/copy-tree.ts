@@ -1,0 +1,98 @@
+import type {Readable, Writable} from 'node:stream';
+
+/** Kinds of files that are copied; others are told of and left out. */
+export type CopiedKind = 'file' | 'directory' | 'symlink' | 'other';
+
+/** What is to be known of a file. */
+export interface CopiedFile {
+	readonly kind: CopiedKind;
+	/** Permissions, with the bits above them. */
+	readonly mode: number;
+	/** Bytes. */
+	readonly size: number;
+}
+
+/** Files of the host or of a guest, by paths of its own. No link is followed but where that is said. */
+export interface FileSide {
+	/** Undefined where there is none. */
+	look(path: string): Promise<CopiedFile | undefined>;
+	/** What is there behind a link, if it is one. */
+	lookThrough(path: string): Promise<CopiedFile | undefined>;
+	list(path: string): Promise<readonly string[]>;
+	target(path: string): Promise<string>;
+	read(path: string): Readable;
+	/** Makes a file, or empties one: not what a link leads to. */
+	write(path: string, mode: number): Writable;
+	makeFolder(path: string, mode: number): Promise<void>;
+	link(target: string, path: string): Promise<void>;
+	chmod(path: string, mode: number): Promise<void>;
+}
+
+/** What a copy tells meanwhile. */
+export interface CopyReport {
+	/** Bytes of files so far, and of the one that is copied. */
+	progress(path: string, done: number, total: number): void;
+	/** Something that cannot be copied is left out. */
+	skipped(path: string): void;
+}
+
+/** Deeper than any tree that people have: a guest may have one without end. */
+const deepest = 256;
+
+/** Copies a file, or a folder with all that is in it. @throws what the sides throw, and Error for what no copy can be made of */
+export async function copyTree(
+	from: {readonly side: FileSide; readonly path: string},
+	to: {readonly side: FileSide; readonly path: string},
+	report: CopyReport,
+	depth = 0,
+): Promise<void> {
+	if (depth > deepest) throw new Error(`${from.path} is deeper than ${deepest} folders`);
+	const file = await from.side.look(from.path);
+	if (file === undefined) throw new Error(`there is no ${from.path}`);
+	switch (file.kind) {
+		case 'directory': {
+			const there = await to.side.look(to.path);
+			if (there === undefined) await to.side.makeFolder(to.path, 0o700);
+			else if (there.kind !== 'directory') throw new Error(`${to.path} is there already, and is no folder`);
+			for (const name of await from.side.list(from.path)) {
+				// A guest may say anything.
+				if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name))
+					throw new Error(`${from.path} has a file ${JSON.stringify(name)}, which cannot be`);
+				await copyTree(
+					{side: from.side, path: `${from.path}/${name}`},
+					{side: to.side, path: `${to.path}/${name}`},
+					report,
+					depth + 1,
+				);
+			}
+			// At last: one without the right to write could not be filled.
+			return to.side.chmod(to.path, file.mode & 0o777);
+		}
+		case 'symlink':
+			return to.side.link(await from.side.target(from.path), to.path);
+		case 'other':
+			return report.skipped(from.path);
+		case 'file': {
+			const {pipeline} = await import('node:stream/promises');
+			let done = 0;
+			const counted = async function* (pieces: AsyncIterable<Uint8Array>) {
+				for await (const bytes of pieces) {
+					done += bytes.length;
+					report.progress(from.path, done, file.size);
+					yield bytes;
+				}
+			};
+			await pipeline(from.side.read(from.path), counted, to.side.write(to.path, file.mode & 0o777));
+			// What it has does not depend on a mask.
+			await to.side.chmod(to.path, file.mode & 0o777);
+		}
+	}
+}
+
+/** The path that a copy gets: within a folder that is there under the file's own name, else the path itself. */
+export async function destination(side: FileSide, path: string, name: string): Promise<string> {
+	const there = await side.lookThrough(path);
+	if (there?.kind === 'directory') return `${path.replace(/\/+$/, '')}/${name}`;
+	if (path.endsWith('/')) throw new Error(`there is no folder ${path}`);
+	return path;
+}

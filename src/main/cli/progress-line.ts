@@ -1,0 +1,48 @@
+import {print} from './print.ts';
+
+/** What takes no longer says nothing. */
+const quietMs = 1000;
+/** Between two lines. */
+const betweenMs = 200;
+
+/** Says on a terminal how far something is, in one line that changes, when it takes longer than a second. */
+export class ProgressLine {
+	readonly #begun = performance.now();
+	readonly #isShown: boolean;
+	#stepBegun = performance.now();
+	#step = '';
+	#last = 0;
+	#width = 0;
+
+	/** @param isShown - standard error is a terminal */
+	constructor(isShown = process.stderr.isTTY === true) {
+		this.#isShown = isShown;
+	}
+
+	/** @param total - 0 where nobody knows it */
+	readonly update = (step: string, done: number, total: number): void => {
+		const now = performance.now();
+		if (step !== this.#step) this.#stepBegun = now;
+		const isNew = step !== this.#step;
+		this.#step = step;
+		if (!this.#isShown || now - this.#begun < quietMs || (!isNew && now - this.#last < betweenMs)) return;
+		this.#last = now;
+		const text = `openvmm: ${step}${howFar(done, total, now - this.#stepBegun)}`;
+		print(2, `\r${text.padEnd(this.#width)}`);
+		this.#width = text.length;
+	};
+
+	/** Takes the line away. */
+	clear(): void {
+		if (this.#width > 0) print(2, `\r${' '.repeat(this.#width)}\r`);
+		this.#width = 0;
+	}
+}
+
+/** How far it is, and how long it takes still at the speed so far. */
+export function howFar(done: number, total: number, spentMs: number): string {
+	if (total <= 0 || done <= 0) return '…';
+	const share = Math.min(1, done / total);
+	const left = Math.ceil((spentMs / share - spentMs) / 1000);
+	return `: ${Math.floor(share * 100)} %${left > 0 ? `, ${left} s left` : ''}`;
+}

@@ -1,0 +1,47 @@
+import {isIP} from 'node:net';
+import {isAbsolute, resolve} from 'node:path';
+import type {SharedFolders} from '#main/api';
+import {configError} from '#main/config';
+
+/** A port of the host that leads to one of the guest. */
+export interface PublishedPort {
+	readonly protocol: 'tcp' | 'udp';
+	readonly address: string;
+	readonly hostPort: number;
+	readonly guestPort: number;
+}
+
+/** Reads `--publish [IP:]HOST:GUEST[/udp]`; without an address it is for this host alone. @throws CONFIG_VALUE_INVALID */
+export function parsePort(text: string): PublishedPort {
+	const [, six, four, host, guest, protocol = 'tcp'] =
+		/^(?:\[([\da-f:.]+)\]:|([\d.]+):)?(\d{1,5}):(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text) ?? [];
+	const address = six ?? four ?? '127.0.0.1';
+	const [hostPort, guestPort] = [Number(host), Number(guest)];
+	if (!(hostPort <= 65_535 && guestPort >= 1 && guestPort <= 65_535) || isIP(address) === 0)
+		throw configError('CONFIG_VALUE_INVALID', {
+			option: '--publish',
+			value: text,
+			expected: '[IP:]HOST:GUEST[/udp] with ports up to 65535, such as 8080:80 or 0.0.0.0:5353:53/udp',
+		});
+	return {protocol: protocol as 'tcp' | 'udp', address, hostPort, guestPort};
+}
+
+/** A port as `openvmm ps` shows it. */
+export const portText = ({protocol, address, hostPort, guestPort}: PublishedPort): string =>
+	`${address.includes(':') ? `[${address}]` : address}:${hostPort}->${guestPort}/${protocol}`;
+
+/** Reads each `--volume HOST:GUEST[:ro]`. @throws CONFIG_VALUE_INVALID */
+export const parseVolumes = (texts: readonly string[]): SharedFolders =>
+	Object.fromEntries(
+		texts.map((text) => {
+			const [host = '', guest = '', mode = 'rw', ...others] = text.split(':');
+			const isRight = host !== '' && isAbsolute(guest) && (mode === 'ro' || mode === 'rw') && others.length === 0;
+			if (!isRight)
+				throw configError('CONFIG_VALUE_INVALID', {
+					option: '--volume',
+					value: text,
+					expected: 'HOST:GUEST or HOST:GUEST:ro, a folder of the host and an absolute path of the guest',
+				});
+			return [guest, {path: resolve(host), readOnly: mode === 'ro'}];
+		}),
+	);

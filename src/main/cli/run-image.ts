@@ -1,0 +1,254 @@
+import {join} from 'node:path';
+import {ConsoleLog} from '#devices/serial-backends';
+import type {CreateVmOptions, VM} from '#main/api';
+import {configError, parseMemory} from '#main/config';
+import {entryFiles, type MachineEntry} from '#main/control';
+import {machineOperations, type Operation} from '#main/operations';
+import {isVmmError} from '#support/errors';
+import {parseNumber} from '#support/options';
+import {type CommandChoice, readCommandFlags, startOptions} from './command-options.ts';
+import {statusOfSignal} from './exit-status.ts';
+import {commandStatuses, followCommand, type RunningCommand, startFailureStatus} from './guest-command.ts';
+import {plainLogger} from './logger.ts';
+import {type OpenControl, openControl, openEntry} from './open-control.ts';
+import type {FlagValues} from './parse.ts';
+import {ProgressLine} from './progress-line.ts';
+import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
+import {reportError} from './report.ts';
+import type {Environment} from './to-config.ts';
+
+/** What runs where neither the person nor the image says it. */
+const usualCommand = ['/bin/sh'];
+/** Milliseconds that a guest has to write what it has not written to shared folders. */
+const stopMs = 10_000;
+
+/** A machine and its command, as the line asks for them. */
+interface RunRequest {
+	readonly create: CreateVmOptions;
+	readonly choice: CommandChoice;
+	readonly command: readonly string[];
+	readonly ports: readonly PublishedPort[];
+	readonly keeps: boolean;
+	readonly name: string | undefined;
+}
+
+/**
+ * `openvmm run [IMAGE] [COMMAND…]`: a machine for one command.
+ * @param ready - told the machine's name when its command runs
+ * @returns the command's status, or 125 to 127 where it could not be run
+ */
+export async function runImage(
+	words: readonly string[],
+	flags: FlagValues<string>,
+	env: Environment,
+	ready: (name: string) => void = () => {},
+): Promise<number> {
+	const log = plainLogger('warn');
+	let entry: MachineEntry | undefined;
+	let status: number = commandStatuses.failed;
+	try {
+		const request = readRequest(words, flags, env);
+		const {keeps, name, ports, create} = request;
+		const image = typeof create.image === 'object' ? create.image.image : undefined;
+		const about = {
+			...(image !== undefined && {image}),
+			command: request.command,
+			processors: create.processors ?? 1,
+			memoryBytes: typeof create.memory === 'number' ? create.memory : 2 ** 30,
+			ports: ports.map(portText),
+		};
+		const named = {logLevel: 'warn', ...(name !== undefined && {name})} as const;
+		entry = await openEntry(named, log, {about, keeps});
+		status = await runInMachine(request, entry, ready);
+	} catch (error) {
+		reportError(error);
+	} finally {
+		entry?.end(status);
+	}
+	return status;
+}
+
+async function runInMachine(
+	{create, choice, command, ports}: RunRequest,
+	entry: MachineEntry | undefined,
+	ready: (name: string) => void,
+): Promise<number> {
+	const {VM} = await import('#main/api');
+	const kept = entry && new ConsoleLog(join(entry.folder, entryFiles.console));
+	const line = new ProgressLine();
+	const beginning = new Interruption();
+	let vm: VM;
+	try {
+		vm = await VM.create({
+			...create,
+			...(entry !== undefined && {name: entry.name}),
+			signal: beginning.signal,
+			progress: line.update,
+			log: (text) => kept?.append(Buffer.from(text)),
+		});
+	} catch (error) {
+		if (beginning.status !== undefined && isVmmError(error, 'OPERATION_ABORTED')) return beginning.status;
+		throw error;
+	} finally {
+		line.clear();
+		beginning.close();
+	}
+	let control: OpenControl | undefined;
+	try {
+		for (const {protocol, address, hostPort, guestPort} of ports)
+			if (protocol === 'tcp') await vm.forward(hostPort, guestPort, {address});
+		const {image} = vm;
+		entry?.describe({sockets: vm.sockets, ...(image !== undefined && {commands: defaultsOf(image)})});
+		const all = commandOf(command, image);
+		// Whatever the image says of its commands, the machine knows.
+		const started = await vm.spawn(all, startOptions(choice)).catch((error: unknown) => {
+			reportError(error);
+			return startFailureStatus(error);
+		});
+		if (typeof started === 'number') return started;
+		const running = started as RunningCommand;
+		control = await openControl(
+			vm.machine,
+			{logLevel: 'warn'},
+			entry,
+			plainLogger('warn'),
+			() => running.kill('SIGKILL'),
+			operationsFor(running, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
+		);
+		ready(entry?.name ?? vm.name);
+		return await followCommand(running, {...choice, wrote: (bytes) => kept?.append(bytes)});
+	} finally {
+		control?.close();
+		// What the guest has not written to a folder of the host is lost with a machine that is ended at once.
+		await vm.stop({timeout: create.folders === undefined ? 0 : stopMs});
+		kept?.close();
+	}
+}
+
+/** Gives up what is being made at a signal. */
+class Interruption {
+	readonly #controller = new AbortController();
+	readonly #handlers = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
+		(signal) => [signal, () => this.#end(signal)] as const,
+	);
+	/** Status of the signal that came. */
+	status: number | undefined;
+
+	constructor() {
+		for (const [signal, handler] of this.#handlers) process.on(signal, handler);
+	}
+
+	get signal(): AbortSignal {
+		return this.#controller.signal;
+	}
+
+	close(): void {
+		for (const [signal, handler] of this.#handlers) process.off(signal, handler);
+	}
+
+	#end(signal: NodeJS.Signals): void {
+		this.status = statusOfSignal(signal);
+		this.#controller.abort(new Error(signal));
+	}
+}
+
+/** What clients may ask, with the command in the place of the guest's console and its power button. */
+const operationsFor = (command: RunningCommand, stopSignal: NodeJS.Signals): readonly Operation[] =>
+	machineOperations.map((each): Operation => {
+		if (each.name === 'power-button') {
+			return {
+				...each,
+				run: async (vm) => {
+					command.kill(stopSignal);
+					return {state: vm.state};
+				},
+			};
+		}
+		if (each.name !== 'feed-console') return each;
+		return {
+			...each,
+			run: async (_vm, values) => {
+				const bytes = Buffer.from((values as unknown as {bytes: string}).bytes, 'base64');
+				command.stdin.write(bytes);
+				return {taken: bytes.length};
+			},
+		};
+	});
+
+/** The command that is run: the person's words, or the image's, behind those that the image has before any. */
+function commandOf(command: readonly string[], image: VM['image']): [string, ...string[]] {
+	const words = [...(image?.entrypoint ?? []), ...(command.length > 0 ? command : (image?.cmd ?? []))];
+	const [file, ...others] = words.length > 0 ? words : usualCommand;
+	return [file as string, ...others];
+}
+
+const defaultsOf = ({env, workingDir, user}: NonNullable<VM['image']>) => ({
+	...(workingDir !== '/' && {cwd: workingDir}),
+	...(user !== '' && {user}),
+	env: Object.fromEntries(env.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)])),
+});
+
+const pulls = ['missing', 'always', 'never'] as const;
+
+/** @throws CONFIG_*, CLI_* */
+function readRequest(words: readonly string[], flags: FlagValues<string>, env: Environment): RunRequest {
+	const [image, ...command] = words;
+	const ports = flags.all('publish').map(parsePort);
+	const [memory, processors, kernel, initrd] = [
+		flags.last('memory'),
+		flags.last('processors'),
+		flags.last('kernel'),
+		flags.last('initrd'),
+	];
+	const pull = oneOf(flags.last('pull') ?? 'missing', '--pull', pulls);
+	const folders = parseVolumes(flags.all('volume'));
+	const create: CreateVmOptions = {
+		...(image !== undefined && image !== '' && {image: {image, pull}}),
+		network: networkOf(flags, ports),
+		...(memory !== undefined && {memory: parseMemory(memory).sizeBytes}),
+		...(processors !== undefined && {processors: parseNumber(processors, '--processors', 1, 1024)}),
+		...(kernel !== undefined && {kernel}),
+		...(initrd !== undefined && {initrd}),
+		...(Object.keys(folders).length > 0 && {folders}),
+		...(flags.has('cmdline') && {commandLine: flags.all('cmdline')}),
+	};
+	const name = flags.last('name');
+	return {create, choice: readCommandFlags(flags, env), command, ports, keeps: !flags.has('rm'), name};
+}
+
+const nets = ['user', 'none'] as const;
+
+function networkOf(
+	flags: FlagValues<string>,
+	ports: readonly PublishedPort[],
+): NonNullable<CreateVmOptions['network']> {
+	const kind = oneOf(flags.last('net') ?? 'user', '--net', nets);
+	const udp = ports.filter(({protocol}) => protocol === 'udp');
+	if (kind === 'none') {
+		if (udp.length > 0)
+			throw configError('CONFIG_VALUE_INVALID', {
+				option: '--publish',
+				value: 'a port of UDP',
+				expected: 'a network for it: not --net none',
+			});
+		return false;
+	}
+	const allow = flags.all('allow');
+	return {
+		...(allow.length > 0 && {allow}),
+		...(udp.length > 0 && {
+			hostForwards: udp.map(({protocol, address, hostPort, guestPort}) => ({
+				protocol,
+				hostAddress: address,
+				hostPort,
+				guestPort,
+			})),
+		}),
+	};
+}
+
+function oneOf<T extends string>(text: string, option: string, words: readonly T[]): T {
+	const word = words.find((each) => each === text);
+	if (word === undefined) throw configError('CONFIG_VALUE_INVALID', {option, value: text, expected: words.join(', ')});
+	return word;
+}
