@@ -5,6 +5,7 @@ import {mostConsoleBytes} from '#main/operations';
 import {ConsoleInput} from './console-input.ts';
 import {bytesOf, LogReader} from './console-log.ts';
 import {DetachKeys, parseDetachKeys, usualDetachKeys} from './detach-keys.ts';
+import {untilEnded} from './end-machines.ts';
 import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
 import {Foreground} from './foreground.ts';
@@ -14,6 +15,9 @@ import {print, printBytes} from './print.ts';
 
 /** Lines of what the console has shown that are seen at first. */
 export const usualLines = 100;
+
+/** Time between the end of its connections and a machine's own, in milliseconds. */
+const endingMs = 20_000;
 
 /** `openvmm attach NAME`. @throws VmmError CLI_*, CONFIG_*, CONTROL_* */
 export async function attach(name: string, flags: FlagValues<string>): Promise<number> {
@@ -45,7 +49,11 @@ async function follow(log: LogReader, machine: ListedMachine, end: Promise<'ende
 		const came = await Promise.race([log.changed(), end]);
 		printBytes(1, bytesOf(log.take()));
 		if (typeof came === 'number') return came;
-		if (came === 'ended') return (await findMachine(machine.name).catch(() => machine)).record.ended?.status ?? 0;
+		if (came === 'ended') {
+			await untilEnded(machine, endingMs);
+			printBytes(1, bytesOf(log.take()));
+			return (await findMachine(machine.name).catch(() => machine)).record.ended?.status ?? 0;
+		}
 	}
 }
 

@@ -115,7 +115,8 @@ async function ask(machine: ListedMachine, method: string): Promise<unknown> {
 	}
 }
 
-async function untilEnded(machine: ListedMachine, timeMs: number): Promise<boolean> {
+/** Waits for a machine's end. @returns whether it has come */
+export async function untilEnded(machine: ListedMachine, timeMs: number): Promise<boolean> {
 	const until = Date.now() + timeMs;
 	for (;;) {
 		if (hasEnded(machine)) return true;

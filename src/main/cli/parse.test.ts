@@ -460,3 +460,29 @@ test('a path on the command line is one of the folder that openvmm is called in'
 test('what only the socket has is no command', (t) => {
 	t.is(refusal('update').code, 'CLI_ARGUMENT_UNEXPECTED');
 });
+
+/** What a line with a command for a guest means. */
+function guestLine(...words: string[]) {
+	const line = parseCommandLine(words);
+	if (line.command !== 'run' && line.command !== 'exec') throw new Error(line.command);
+	return {words: line.words, flags: [...line.flags.all('env'), ...(line.flags.has('tty') ? ['tty'] : [])]};
+}
+
+test('flags end at the image or the machine: what is behind it is for the guest', (t) => {
+	t.deepEqual(guestLine('run', '-it', '-e', 'A=1', 'debian:12', 'ls', '-e', 'B', '--tty'), {
+		words: ['debian:12', 'ls', '-e', 'B', '--tty'],
+		flags: ['A=1', 'tty'],
+	});
+	t.deepEqual(guestLine('run', 'image', '--', 'ls', '--', '-l').words, ['image', 'ls', '--', '-l']);
+	t.deepEqual(guestLine('run', '-e', 'A=1', '--', 'ls', '-l'), {words: ['', 'ls', '-l'], flags: ['A=1']});
+	t.deepEqual(guestLine('run').words, []);
+	t.deepEqual(guestLine('exec', 'web', 'sh', '-c', 'exit 3').words, ['web', 'sh', '-c', 'exit 3']);
+	t.throws(() => parseCommandLine(['exec', '-x', 'web', 'ls']), {code: 'CLI_FLAG_UNKNOWN'});
+	t.throws(() => parseCommandLine(['run', '--volum', '/a:/b', 'x']), {code: 'CLI_FLAG_UNKNOWN', message: /--volum/});
+});
+
+test('of names there may be any number', (t) => {
+	const line = parseCommandLine(['stop', 'a', 'b', '-t', '3', 'c']);
+	t.like(line, {command: 'stop', words: ['a', 'b', 'c']});
+	t.throws(() => parseCommandLine(['logs', 'a', 'b']), {code: 'CLI_ARGUMENT_TOO_MANY'});
+});

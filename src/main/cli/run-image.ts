@@ -34,14 +34,14 @@ interface RunRequest {
 
 /**
  * `openvmm run [IMAGE] [COMMAND…]`: a machine for one command.
- * @param ready - told the machine's name when its command runs
+ * @param ready - in the background: told the machine's name when its command runs
  * @returns the command's status, or 125 to 127 where it could not be run
  */
 export async function runImage(
 	words: readonly string[],
 	flags: FlagValues<string>,
 	env: Environment,
-	ready: (name: string) => void = () => {},
+	ready?: (name: string) => void,
 ): Promise<number> {
 	const log = plainLogger('warn');
 	let entry: MachineEntry | undefined;
@@ -71,7 +71,7 @@ export async function runImage(
 async function runInMachine(
 	{create, choice, command, ports}: RunRequest,
 	entry: MachineEntry | undefined,
-	ready: (name: string) => void,
+	ready: ((name: string) => void) | undefined,
 ): Promise<number> {
 	const {VM} = await import('#main/api');
 	const kept = entry && new ConsoleLog(join(entry.folder, entryFiles.console));
@@ -115,8 +115,10 @@ async function runInMachine(
 			() => running.kill('SIGKILL'),
 			operationsFor(running, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
 		);
-		ready(entry?.name ?? vm.name);
-		return await followCommand(running, {...choice, wrote: (bytes) => kept?.append(bytes)});
+		ready?.(entry?.name ?? vm.name);
+		// Nobody types in the background: who attaches does.
+		const interactive = choice.interactive && ready === undefined;
+		return await followCommand(running, {...choice, interactive, wrote: (bytes) => kept?.append(bytes)});
 	} finally {
 		control?.close();
 		// What the guest has not written to a folder of the host is lost with a machine that is ended at once.

@@ -1,0 +1,58 @@
+import test from 'ava';
+import {parsePlace} from './copy.ts';
+import {parseMoment} from './logs.ts';
+import {duration} from './machine-list.ts';
+import {howFar} from './progress-line.ts';
+import {parsePort, parseVolumes, portText} from './publish.ts';
+
+test('a port is for this host alone unless an address is said', (t) => {
+	t.is(portText(parsePort('8080:80')), '127.0.0.1:8080->80/tcp');
+	t.is(portText(parsePort('0.0.0.0:5353:53/udp')), '0.0.0.0:5353->53/udp');
+	t.is(portText(parsePort('[::1]:0:80')), '[::1]:0->80/tcp');
+	for (const wrong of [
+		'80',
+		'80:',
+		':80',
+		'1:0',
+		'65536:1',
+		'1:65536',
+		'host:1:2',
+		'999.1.1.1:1:2',
+		'1:2/sctp',
+		'[::1:1:2',
+		'',
+	])
+		t.throws(() => parsePort(wrong), {code: 'CONFIG_VALUE_INVALID', message: /--publish/});
+});
+
+test('a volume is a folder of the host by a path of the guest', (t) => {
+	t.deepEqual(parseVolumes(['/a:/b', '/c:/d:ro']), {
+		'/b': {path: '/a', readOnly: false},
+		'/d': {path: '/c', readOnly: true},
+	});
+	for (const wrong of ['/a', ':/b', '/a:b', '/a:/b:rx', '/a:/b:ro:z'])
+		t.throws(() => parseVolumes([wrong]), {code: 'CONFIG_VALUE_INVALID'});
+});
+
+test('a place is a path of the host unless a machine is in front of it', (t) => {
+	t.deepEqual(parsePlace('web:/etc/x:y'), {machine: 'web', path: '/etc/x:y'});
+	for (const path of ['./web:/x', '/a:b', '../a:b', '~/a:b', 'file', '-'])
+		t.deepEqual(parsePlace(path), {machine: undefined, path});
+});
+
+test('a moment is how long ago, or a date', (t) => {
+	const now = Date.parse('2026-01-31T12:00:00Z');
+	t.is(parseMoment('90', '', now), now - 90_000);
+	t.is(parseMoment('10m', '', now), now - 600_000);
+	t.is(parseMoment('2h', '', now), now - 7_200_000);
+	t.is(parseMoment('2026-01-30T12:00:00Z', '', now), now - 86_400_000);
+	for (const wrong of ['', 'yesterday', '1w', '-1s'])
+		t.throws(() => parseMoment(wrong, '--since', now), {code: 'CONFIG_VALUE_INVALID'});
+});
+
+test('times and progress are said as people say them', (t) => {
+	t.deepEqual([0, 119, 120, 7199, 7200, 172_800].map(duration), ['0 s', '119 s', '2 min', '119 min', '2 h', '2 days']);
+	t.is(howFar(0, 0, 5000), '…');
+	t.is(howFar(50, 200, 2000), ': 25 %, 6 s left');
+	t.is(howFar(200, 200, 2000), ': 100 %');
+});
