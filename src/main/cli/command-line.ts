@@ -1,7 +1,7 @@
 import type {Worker} from 'node:worker_threads';
 import {machineOperations, type Operation} from '#main/operations';
 import type {WorkerStock} from '#main/workers';
-import {operationCommand, ownCommands} from './commands.ts';
+import {commands, operationCommand, ownCommands} from './commands.ts';
 import {cliError} from './errors.ts';
 import {commandHelpText, helpText} from './help.ts';
 import type {CommandLine} from './parse.ts';
@@ -131,6 +131,10 @@ async function run(
 			nameIn(line);
 			const {endMachines} = await import('./end-machines.ts');
 			return endMachines[line.command](line.words, line.flags);
+		}
+		case 'completion': {
+			const {printCompletion} = await import('./shell-completion.ts');
+			return printCompletion(line.words, commands(operations));
 		}
 		case 'top': {
 			const {top} = await import('./top.ts');

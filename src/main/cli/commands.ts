@@ -414,6 +414,12 @@ export const ownCommands = {
 			['11', 'it cannot be made, and nothing is left of it'],
 		],
 	},
+	completion: {
+		help: 'print a script by which a shell completes lines: bash, zsh or fish',
+		words: ['SHELL', '[WORD…]'],
+		flagsEndAt: 1,
+		flags: [helpFlag],
+	},
 	restore: {
 		help: 'the same as openvmm --restore-snapshot DIR: restore DIR [FLAG…]',
 		flags: [],

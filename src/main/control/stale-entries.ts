@@ -42,21 +42,28 @@ export function removeDrafts(directory: string): void {
  * @returns whether it is gone
  */
 export function removeEntry(folder: string, isMeant: (record: MachineRecord) => boolean): boolean {
+	// Under another name first, where nobody finds it any more, and nobody else takes its place.
+	const trash = mkdtempSync(join(dirname(folder), `.${process.pid}-`));
+	const moved = join(trash, 'entry');
 	try {
-		// Under another name first, where nobody finds it any more, and nobody else takes its place.
-		const trash = mkdtempSync(join(dirname(folder), `.${process.pid}-`));
-		const moved = join(trash, 'entry');
 		renameSync(folder, moved);
 		const record = readRecord(moved);
-		if (record === undefined || !isMeant(record)) {
-			renameSync(moved, folder);
-			rmdirSync(trash);
-			return false;
-		}
-		rmSync(trash, {recursive: true, force: true});
-		return true;
+		const isIt = record !== undefined && isMeant(record);
+		if (isIt) rmSync(moved, {recursive: true, force: true});
+		else renameSync(moved, folder);
+		return isIt;
 	} catch {
 		// Somebody else was first.
 		return false;
+	} finally {
+		removeEmpty(trash);
+	}
+}
+
+function removeEmpty(folder: string): void {
+	try {
+		rmdirSync(folder);
+	} catch {
+		// What could not be moved back stays until this process is gone.
 	}
 }
