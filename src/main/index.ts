@@ -18,8 +18,12 @@ export type {
 	WriteOptions,
 } from '#main/agent';
 export {
+	type ConnectAttempt,
+	type ConnectPolicy,
+	type ConnectVerdict,
 	type ConsoleListener,
 	type CreateVmOptions,
+	type EndpointChoice,
 	type FindOptions,
 	type ForkOptions,
 	type ForwardOptions,

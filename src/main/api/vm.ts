@@ -3,7 +3,7 @@ import type {GuestAddress, GuestFacts} from '#main/agent';
 import type {ClockPolicy} from '#main/config';
 import type {ImageConfig} from '#main/oci';
 import type {GuestListener, Vm, VmEnd} from '#main/vm';
-import {abortable, type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
+import {abortable, type LongOperation, untilAborted} from '#support/abort';
 import {type InspectOptions, toJson} from '#support/inspect';
 import type {AgentLink} from './agent-link.ts';
 import {
@@ -123,13 +123,20 @@ export class VM implements AsyncDisposable {
 		command: VmCommand,
 		options: VmExecOptions = {},
 	): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
-		const agent = await this.#agent('exec', options.signal);
-		return runCommand(agent, this.name, command, this.#asImage(options));
+		const link = this.#link('exec');
+		return abortable('exec', options.signal, async () => {
+			const agent = await untilAborted(link.get(), options.signal);
+			return runCommand(agent, this.name, command, this.#asImage(options));
+		});
 	}
 
 	/** Starts a command whose streams are the program's. @throws VmmError AGENT_FAILED, VM_AGENT_MISSING */
 	async spawn(command: VmCommand, options: VmSpawnOptions = {}): Promise<VmProcess> {
-		return startCommand(await this.#agent('spawn', options.signal), command, this.#asImage(options));
+		const link = this.#link('spawn');
+		return abortable('spawn', options.signal, async () => {
+			const agent = await untilAborted(link.get(), options.signal);
+			return startCommand(agent, command, this.#asImage(options));
+		});
 	}
 
 	/**
@@ -225,17 +232,14 @@ export class VM implements AsyncDisposable {
 	async #leave(): Promise<void> {
 		this.#made.running.link?.close();
 		await Promise.all([...this.#forwards].map((each) => each.close()));
-		await this.#made.folder[Symbol.asyncDispose]();
+		// Who clears temporary files away may have been here before.
+		await this.#made.folder[Symbol.asyncDispose]().catch(() => {});
 	}
 
 	#link(wanted: string): AgentLink {
 		const {link} = this.#made.running;
 		if (link === undefined) throw apiError('VM_AGENT_MISSING', {name: this.name, wanted});
 		return link;
-	}
-
-	#agent(wanted: string, signal: OperationSignal | undefined) {
-		return abortable(wanted, signal, () => untilAborted(this.#link(wanted).get(), signal));
 	}
 
 	/** Options of a command with what the image says, as containers have it. */
