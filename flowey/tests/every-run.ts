@@ -8,6 +8,7 @@ const choices = {
 	/** On the software processor all but what takes minutes of two cores. */
 	software: {
 		without: [
+			'test.guests.api-snapshot-',
 			'test.guests.debian-',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
