@@ -42,7 +42,7 @@ export interface FolderAbilities {
 	readonly xattrs: boolean;
 	/** Has {@link Folder.getLock} and {@link Folder.setLock}; without it the client keeps its locks itself. */
 	readonly locks: boolean;
-	/** Files can be mapped: see {@link Folder.map}. */
+	/** Files are the host's own and can be mapped. */
 	readonly dax: boolean;
 	/** Names that differ in case only are one. */
 	readonly ignoresCase: boolean;
@@ -134,8 +134,8 @@ export abstract class Folder {
 	abstract write(handle: HandleId, offset: number, source: BytesFromGuest): Answer<number>;
 	/** A program has closed the file, which others may have open still. @param owner - of locks, which end */
 	abstract flush(handle: HandleId, owner: bigint): Done;
-	/** Nobody has the file open any more. Nothing is in flight on it. */
-	abstract release(handle: HandleId): Done;
+	/** Nobody has the file open any more. Nothing is in flight on it. @param flockOwner - of locks of the whole file, which end */
+	abstract release(handle: HandleId, flockOwner?: bigint): Done;
 	/** @param dataOnly - no more than what it takes to read the data again */
 	abstract sync(handle: HandleId, dataOnly: boolean): Done;
 

@@ -35,6 +35,7 @@ export {
 	XattrFlag,
 } from './folder.ts';
 export type {BytesFromGuest, BytesToGuest} from './guest-bytes.ts';
+export {HandleTable} from './handle-table.ts';
 export {type FolderNode, mostPathBytes, NodeTree, pathBytes} from './node-tree.ts';
 export {
 	type CachePolicy,

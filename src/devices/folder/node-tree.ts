@@ -64,6 +64,11 @@ export class NodeTree<T> {
 		return this.#places.get(placeOf(parent, name));
 	}
 
+	/** The file that a key tells. */
+	known(key: string | bigint): FolderNode<T> | undefined {
+		return this.#keys.get(key);
+	}
+
 	/**
 	 * A file has been found under a name, and its node is looked up once more.
 	 * @param key - tells files apart; without it the file is its place
@@ -170,6 +175,11 @@ export class NodeTree<T> {
 		if (parent !== undefined) this.#place(node, parent, name);
 		this.#next = Math.max(this.#next, id + 1);
 		return node;
+	}
+
+	/** Gives no number below to a further node: after a restore. */
+	skipTo(next: NodeId): void {
+		if (Number.isSafeInteger(next)) this.#next = Math.max(this.#next, next);
 	}
 
 	#add(key: string | bigint | undefined, data: T): Own<T> | undefined {
