@@ -7,6 +7,7 @@ import test from 'ava';
 import {type Endpoint, type EndpointHost, Frame, mostFrameBytes} from '#devices/network/endpoint';
 import {packet, TestNic} from '#devices/network/testing';
 import {EpollReactor} from '#support/reactor';
+import {noProgram} from '#support/rpc';
 import {SocketCounters} from './counters.ts';
 import {type DatagramSource, datagramKind, type StreamSource, streamKind} from './kinds.ts';
 
@@ -35,7 +36,14 @@ interface End {
 async function open(source: StreamSource | DatagramSource): Promise<End> {
 	const nic = new TestNic();
 	const memory = new SharedArrayBuffer(SocketCounters.byteLength);
-	const host: EndpointHost = {reactor, memory, offset: 0, common: undefined, track: (promise) => void promise};
+	const host: EndpointHost = {
+		reactor,
+		memory,
+		offset: 0,
+		common: undefined,
+		program: noProgram,
+		track: (promise) => void promise,
+	};
 	const endpoint = await (source.kind === 'stream'
 		? streamKind.open(source, nic, host)
 		: datagramKind.open(source, nic, host));
@@ -207,7 +215,7 @@ test('a host without a descriptor for who comes has its thread sleep until it is
 		};
 		const sleep = (ms) => new Promise((resolve) => void reactor.after(ms * 1e6, resolve));
 		const nic = new TestNic();
-		const host = {reactor: counting, memory: new SharedArrayBuffer(64), offset: 0, common: undefined, track() {}};
+		const host = {reactor: counting, memory: new SharedArrayBuffer(64), offset: 0, common: undefined, program: noProgram, track() {}};
 		const endpoint = await streamKind.open({kind: 'stream', path: ${JSON.stringify(path)}, listens: true}, nic, host);
 		const taken = [];
 		for (;;) try { taken.push(openSync('/dev/null')); } catch { break; }

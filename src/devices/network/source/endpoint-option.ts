@@ -16,4 +16,5 @@ export const endpointOption: ValueType<NetworkSource> = {
 		return isRight ? undefined : invalidValue(option, value, endpointForms);
 	},
 	checkHost: (source, option, host) => kindOf(source).checkHost?.(source, option, host),
+	detach: (source, keep) => kindOf(source).detach?.(source, keep) ?? source,
 };

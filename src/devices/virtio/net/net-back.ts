@@ -52,9 +52,9 @@ export class NetBack implements VirtioBack {
 	}
 
 	async open(): Promise<void> {
-		const {reactor, hostMemory, track} = this.#services;
+		const {reactor, hostMemory, track, program} = this.#services;
 		const memory = hostMemory as SharedArrayBuffer;
-		const host = {reactor, track, memory, offset: endpointOffset, common: this.#services.commonMemory};
+		const host = {reactor, track, program, memory, offset: endpointOffset, common: this.#services.commonMemory};
 		this.#opening = this.#openWith(host, memory);
 		this.#endpoint = await this.#opening;
 	}
