@@ -1,7 +1,8 @@
-import {createReadStream} from 'node:fs';
+import {constants, createReadStream} from 'node:fs';
 import type {FolderObject} from '#devices/folder/object';
 import {type TarMember, tarMembers} from '#main/debian';
 import {errorTable, isVmmError} from '#support/errors';
+import {fileError} from './folder-errors.ts';
 import {MemoryFolder} from './memory-folder.ts';
 
 export interface ArchiveFolderOptions {
@@ -46,12 +47,12 @@ const readOnlyFolder = (folder: MemoryFolder): FolderObject => ({
 	readlink: (path) => folder.readlink(path),
 	statfs: () => ({...folder.statfs(), bfree: 0, bavail: 0, ffree: 0}),
 	open(path, flags) {
-		const {read, stat, close} = folder.open(path, flags & ~changingFlags);
+		if ((flags & changes) !== 0) throw fileError('EROFS', path);
+		const {read, stat, close} = folder.open(path, flags);
 		return {read, ...(stat && {stat}), ...(close && {close})};
 	},
 });
-/** O_CREAT and O_TRUNC. */
-const changingFlags = 0o1100;
+const changes = constants.O_WRONLY | constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
 
 async function add(folder: MemoryFolder, member: TarMember): Promise<void> {
 	const path = pathOf(member.path);

@@ -58,12 +58,16 @@ export function objectCalls(object: FolderObject): ProgramObject {
 	const isLink = async (path: string): Promise<boolean> => (Number((await stat(path)).mode) & linkType) === linkType;
 	const calls: {[K in CallName]: (argument: CallArguments[K]) => Promise<unknown>} = {
 		stat: async ({path}) => plainStat(await stat(path)),
-		list: async ({path}) => Array.from(await object.readdir(path, {withFileTypes: true}), plainEntry),
+		list: async ({path}) => {
+			const entries: unknown = await object.readdir(path, {withFileTypes: true});
+			return Array.isArray(entries) ? entries.map(plainEntry) : undefined;
+		},
 		open: async ({path, flags, mode}) => {
 			const file =
 				object.open === undefined
 					? await WholeFile.open(object, path, flags)
 					: await object.open(path, flags | constants.O_NOFOLLOW, mode);
+			if (typeof file?.read !== 'function') throw new TypeError(`open() of ${path} gives no file`);
 			const number = next++;
 			files.set(number, file);
 			return number;
@@ -97,27 +101,27 @@ export function objectCalls(object: FolderObject): ProgramObject {
 			else if (object.truncate !== undefined) await object.truncate(path, length);
 			else throw readOnly();
 		},
-		mkdir: async ({path, mode}) => void (await own('mkdir')(path, {mode})),
-		rmdir: async ({path}) => own('rmdir')(path),
-		unlink: async ({path}) => own('unlink')(path),
-		rename: async ({path, to}) => own('rename')(path, to),
-		symlink: async ({path, target}) => own('symlink')(target, path),
+		mkdir: async ({path, mode}) => done(own('mkdir')(path, {mode})),
+		rmdir: async ({path}) => done(own('rmdir')(path)),
+		unlink: async ({path}) => done(own('unlink')(path)),
+		rename: async ({path, to}) => done(own('rename')(path, to)),
+		symlink: async ({path, target}) => done(own('symlink')(target, path)),
 		readlink: async ({path}) => {
 			if (object.readlink === undefined) throw unsupported();
 			const target = await object.readlink(path);
 			return typeof target === 'string' ? target : Buffer.from(target).toString();
 		},
-		link: async ({path, to}) => own('link')(path, to),
-		chmod: async ({path, mode}) => own('chmod')(path, mode),
+		link: async ({path, to}) => done(own('link')(path, to)),
+		chmod: async ({path, mode}) => done(own('chmod')(path, mode)),
 		chown: async ({path, uid, gid}) => {
-			if (object.lchown !== undefined) return object.lchown(path, uid, gid);
+			if (object.lchown !== undefined) return done(object.lchown(path, uid, gid));
 			if (object.chown === undefined) throw readOnly();
-			if (!(await isLink(path))) return object.chown(path, uid, gid);
+			if (!(await isLink(path))) await object.chown(path, uid, gid);
 		},
 		utimes: async ({path, accessed, modified}) => {
-			if (object.lutimes !== undefined) return object.lutimes(path, accessed, modified);
+			if (object.lutimes !== undefined) return done(object.lutimes(path, accessed, modified));
 			if (object.utimes === undefined) throw readOnly();
-			if (!(await isLink(path))) return object.utimes(path, accessed, modified);
+			if (!(await isLink(path))) await object.utimes(path, accessed, modified);
 		},
 		statfs: async ({path}) => {
 			if (object.statfs === undefined) throw unsupported();
@@ -127,6 +131,11 @@ export function objectCalls(object: FolderObject): ProgramObject {
 	};
 	return calls;
 }
+
+/** Waits for what gives nothing. Some give what no other thread can have. */
+const done = async (answer: unknown): Promise<void> => {
+	await answer;
+};
 
 /** Type of a symbolic link, in a mode. */
 const linkType = 0o120000;
