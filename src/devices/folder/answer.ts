@@ -37,3 +37,9 @@ export function nameOf(bytes: Uint8Array): Name | Refused {
 
 /** The name as its bytes. */
 export const nameBytes = (name: string): Buffer => Buffer.from(name, 'latin1');
+
+/** Goes on with an answer, at once where it is there; what is refused stays so. */
+export function after<T, R>(answer: Answer<T>, next: (value: T) => Answer<R>): Answer<R> {
+	if (isLater(answer)) return answer.then((value) => (isRefused(value) ? value : next(value as T)));
+	return isRefused(answer) ? answer : next(answer as T);
+}

@@ -202,6 +202,8 @@ export abstract class Folder {
 	abstract save(): SavedFolder;
 	/** Has all of it again under the same numbers, in a folder that nobody has used. What is not there any more is answered with -ESTALE. */
 	abstract restore(saved: SavedFolder): Done;
+	/** The client has gone: nothing is known and open any more. Nothing is in flight. */
+	abstract clear(): void;
 	/** Lets go of all that it has of the host. Nothing is in flight. */
 	abstract close(): void | Promise<void>;
 }

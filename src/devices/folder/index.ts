@@ -1,5 +1,6 @@
 export {
 	type Answer,
+	after,
 	type Done,
 	isLater,
 	isRefused,
@@ -34,8 +35,10 @@ export {
 	Whence,
 	XattrFlag,
 } from './folder.ts';
+export {folderOptionTable, folderSource, type HostFolderSource, ownerOption} from './folder-options.ts';
 export type {BytesFromGuest, BytesToGuest} from './guest-bytes.ts';
 export {HandleTable} from './handle-table.ts';
+export {keepFolder, keptFolder} from './kept-folder.ts';
 export {type FolderNode, mostPathBytes, NodeTree, pathBytes} from './node-tree.ts';
 export {
 	type CachePolicy,

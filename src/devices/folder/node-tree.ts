@@ -116,6 +116,14 @@ export class NodeTree<T> {
 		if (node !== undefined) this.#unplace(node);
 	}
 
+	/** A file is not there any more, under no name; its number goes on to mean it. */
+	gone(node: FolderNode<T>): void {
+		const own = node as Own<T>;
+		if (own.key !== undefined && this.#keys.get(own.key) === own) this.#keys.delete(own.key);
+		own.key = undefined;
+		this.#unplace(own);
+	}
+
 	/** A file has another name; what had that one has none. */
 	moved(parent: FolderNode<T>, name: Name, newParent: FolderNode<T>, newName: Name): void {
 		const node = this.#places.get(placeOf(parent, name));

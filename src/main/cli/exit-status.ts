@@ -59,6 +59,7 @@ export const exitStatuses = {
 			'HOT_PLUG_*',
 			'VIRTIO_*',
 			'NETWORK_*',
+			'FOLDER_*',
 			'NVME_*',
 			'SCSI_*',
 			'GDB_*',

@@ -55,6 +55,7 @@ import {
 	symlinkAt,
 	syncAround,
 	syncFile,
+	truncate,
 	truncateOpen,
 	UTIME_NOW,
 	UTIME_OMIT,
@@ -74,6 +75,8 @@ import {givesRights, type Owners, setIdBits} from './owners.ts';
 interface HostNode {
 	readonly device: number;
 	readonly inode: bigint;
+	/** Milliseconds when it was made, or 0: an inode may be another file's later. */
+	readonly born: number;
 	/** Files that the guest has open of it. */
 	readonly open: Set<number>;
 }
@@ -115,8 +118,9 @@ export class HostFolder extends Folder {
 	readonly #options: FolderOptions;
 	readonly #owners: Owners;
 	readonly #rootDevice: number;
-	readonly #tree: NodeTree<HostNode>;
-	readonly #handles: HandleTable<HostHandle>;
+	readonly #rootStatus: HostStatus;
+	#tree: NodeTree<HostNode>;
+	#handles: HandleTable<HostHandle>;
 	readonly #locks = new HostLocks();
 	readonly #vectors = new IoVectors(mostVectors);
 	/** Numbers of further file systems, which their inodes get on top. */
@@ -129,6 +133,7 @@ export class HostFolder extends Folder {
 		this.#options = options;
 		this.#owners = ownersOf(options.owner);
 		this.#rootDevice = status.device;
+		this.#rootStatus = status;
 		this.#tree = new NodeTree(nodeOf(status), options.mostNodes);
 		this.#handles = new HandleTable(options.mostHandles);
 		const {readOnly, xattrs, locks} = options;
@@ -229,6 +234,8 @@ export class HostFolder extends Folder {
 		if (this.#options.readOnly) return -Errno.EROFS;
 		return this.#with(id, undefined, (file) => {
 			if (typeOf(file.attributes) === FileType.DIRECTORY) return -Errno.EPERM;
+			// One that is open and has a name, elsewhere than it was, may have left the folder.
+			if (file.isBorrowed && file.attributes.links > 0) return -Errno.ESTALE;
 			return this.#inDirectory(newParent, (directory, node) => {
 				const result = linkOpen(file.fd, directory.fd, cName(newName));
 				return result < 0 ? result : this.#enterAnew(node, newName, file.fd);
@@ -462,9 +469,15 @@ export class HostFolder extends Folder {
 		return 0;
 	}
 
-	close(): void {
+	clear(): void {
 		this.#locks.close();
 		for (const [, {fd}] of this.#handles) close(fd);
+		this.#tree = new NodeTree(nodeOf(this.#rootStatus), this.#options.mostNodes);
+		this.#handles = new HandleTable(this.#options.mostHandles);
+	}
+
+	close(): void {
+		this.clear();
 		this.#root.close();
 	}
 
@@ -526,15 +539,13 @@ export class HostFolder extends Folder {
 	}
 
 	#enter(parent: FolderNode<HostNode>, name: Name, found: HostStatus & {readonly fd: number}): Entry | Refused {
-		const before = this.#tree.child(parent, name)?.data;
-		const data = before !== undefined && isSame(before, found) ? before : this.#dataOf(found);
-		const node = this.#tree.enter(parent, name, this.#keyOf(found), data);
+		const key = this.#keyOf(found);
+		const known = this.#tree.known(key);
+		const isKnown = known !== undefined && isSame(known.data, found);
+		// Its inode is another file's now.
+		if (known !== undefined && !isKnown) this.#tree.gone(known);
+		const node = this.#tree.enter(parent, name, key, isKnown ? known.data : nodeOf(found));
 		return isRefused(node) ? node : {node: node.id, attributes: this.#seen(found)};
-	}
-
-	/** A file that the guest knows by another name has its open ones. */
-	#dataOf(status: HostStatus): HostNode {
-		return this.#tree.known(this.#keyOf(status))?.data ?? nodeOf(status);
 	}
 
 	/** A name that has just been made: what it is now. */
@@ -599,7 +610,7 @@ export class HostFolder extends Folder {
 	}
 
 	#openFile(found: Found, node: FolderNode<HostNode>, flags: number): HandleId | Refused {
-		const type = typeOf(found.attributes);
+		const type = typeOf(found.attributes) === FileType.REGULAR ? typeOf(this.#seen(found)) : typeOf(found.attributes);
 		// A guest opens its devices and pipes itself.
 		if (type !== FileType.REGULAR) return type === FileType.DIRECTORY ? -Errno.EISDIR : -Errno.ENXIO;
 		const isWritten = (flags & OpenFlag.ACCESS) !== OpenFlag.READ || (flags & OpenFlag.TRUNCATE) !== 0;
@@ -654,11 +665,12 @@ export class HostFolder extends Folder {
 		});
 	}
 
-	#change({fd, attributes}: Found, changes: AttributeChanges): number {
+	#change({fd, attributes, isBorrowed}: Found, changes: AttributeChanges): number {
 		const {size, accessed, modified} = changes;
 		if (size !== undefined) {
 			if (typeOf(attributes) !== FileType.REGULAR) return -Errno.EINVAL;
-			const result = truncateOpen(fd, size);
+			// An open file gives no more than it is open for: it may have left the folder.
+			const result = isBorrowed ? truncate(fd, size) : truncateOpen(fd, size);
 			if (result < 0) return result;
 		}
 		const result = this.#owners.change(fd, attributes, changes);
@@ -684,13 +696,21 @@ export class HostFolder extends Folder {
 
 const typeOf = ({mode}: Attributes): number => mode & FileType.MASK;
 
-const nodeOf = ({device, attributes: {inode}}: HostStatus): HostNode => ({device, inode, open: new Set()});
+const nodeOf = ({device, attributes}: HostStatus): HostNode => ({
+	device,
+	inode: attributes.inode,
+	born: bornAt(attributes),
+	open: new Set(),
+});
+
+const bornAt = ({born}: Attributes): number =>
+	born === undefined ? 0 : born.seconds * 1000 + Math.floor(born.nanoseconds / 1e6);
 
 /** A node that is no file. */
-const goneNode = (): HostNode => ({device: -1, inode: -1n, open: new Set()});
+const goneNode = (): HostNode => ({device: -1, inode: -1n, born: 0, open: new Set()});
 
-const isSame = ({device, inode}: HostNode, status: HostStatus): boolean =>
-	device === status.device && inode === status.attributes.inode;
+const isSame = ({device, inode, born}: HostNode, status: HostStatus): boolean =>
+	device === status.device && inode === status.attributes.inode && born === bornAt(status.attributes);
 
 const hasXattrs = (attributes: Attributes): boolean =>
 	typeOf(attributes) === FileType.REGULAR || typeOf(attributes) === FileType.DIRECTORY;
