@@ -69,15 +69,15 @@ export class ObjectFolder extends Folder {
 	readonly abilities: FolderAbilities;
 	readonly #call: CallObject;
 	readonly #options: FolderOptions;
-	readonly #tree: NodeTree<ObjectNode>;
-	readonly #handles: HandleTable<ObjectHandle>;
+	#tree: NodeTree<ObjectNode>;
+	#handles: HandleTable<ObjectHandle>;
 	readonly #buffers = new SharedBuffers();
 
 	constructor(call: CallObject, options: FolderOptions) {
 		super();
 		this.#call = call;
 		this.#options = options;
-		this.#tree = new NodeTree({inode: 1n, type: FileType.DIRECTORY}, options.mostNodes);
+		this.#tree = treeOf(options);
 		this.#handles = new HandleTable(options.mostHandles);
 		this.abilities = {readOnly: options.readOnly, xattrs: false, locks: false, dax: false, ignoresCase: false};
 	}
@@ -367,7 +367,17 @@ export class ObjectFolder extends Folder {
 		return 0;
 	}
 
-	async close(): Promise<void> {
+	clear(): void {
+		void this.#closeAll();
+		this.#tree = treeOf(this.#options);
+		this.#handles = new HandleTable(this.#options.mostHandles);
+	}
+
+	close(): Promise<void> {
+		return this.#closeAll();
+	}
+
+	async #closeAll(): Promise<void> {
 		const files = [...this.#handles].flatMap(([, {file}]) => (file === undefined ? [] : [file]));
 		await Promise.all(files.map((file) => this.#ask('close', {file})));
 	}
@@ -524,6 +534,9 @@ export class ObjectFolder extends Folder {
 		if (handle !== undefined) this.#tree.letGo(handle.node);
 	}
 }
+
+const treeOf = ({mostNodes}: FolderOptions) =>
+	new NodeTree<ObjectNode>({inode: 1n, type: FileType.DIRECTORY}, mostNodes);
 
 const errnos: Readonly<Record<string, number>> = Errno;
 const decoder = new TextDecoder('utf-8', {fatal: true, ignoreBOM: true});

@@ -1,6 +1,5 @@
-import type {DirectoryEntry} from '#devices/folder';
+import {after, type DirectoryEntry} from '#devices/folder';
 import {Errno} from '#support/ffi';
-import {mapped} from './answers.ts';
 import {qidType} from './attributes.ts';
 import {readHeaderBytes} from './file-operations.ts';
 import {Qid, Reply, Request} from './messages.ts';
@@ -24,7 +23,7 @@ export const directoryOperations: readonly Operation[] = [
 			const space = Math.min(count, room - readHeaderBytes, mostListed);
 			const most = Math.min(mostEntries, Math.floor(space / entryHeaderBytes));
 			if (most < 1) return -Errno.EINVAL;
-			return mapped(session.folder.readDirectory(handle, offset, most), (entries) => {
+			return after(session.folder.readDirectory(handle, offset, most), (entries) => {
 				const behind = packed(entries, space);
 				// Nothing would be the end.
 				if (behind.length === 0 && entries.length > 0) return -Errno.EINVAL;

@@ -146,9 +146,12 @@ export class FidTable {
 		return fid.users === 0 ? this.#drop(fid) : 0;
 	}
 
-	/** Forgets all. Nothing is in flight. */
-	async clear(): Promise<void> {
-		await Promise.all([...this.#fids.keys()].map((number) => this.clunk(number)));
+	/** Forgets all, and has the folder do so. Nothing is in flight. */
+	clear(): void {
+		this.#fids.clear();
+		this.#reserved.clear();
+		this.#nodes.clear();
+		this.#folder.clear();
 	}
 
 	save(): SavedFid[] {

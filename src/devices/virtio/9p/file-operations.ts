@@ -1,6 +1,6 @@
-import {type Answer, type HandleId, isRefused, OpenFlag, permissionBits} from '#devices/folder';
+import {type Answer, after, type HandleId, isRefused, OpenFlag, permissionBits} from '#devices/folder';
 import {Errno} from '#support/ffi';
-import {mapped, settled} from './answers.ts';
+import {settled} from './answers.ts';
 import {qidOf, typeOf} from './attributes.ts';
 import type {Fid} from './fid-table.ts';
 import {headerBytes} from './message.ts';
@@ -40,9 +40,9 @@ export const fileOperations: readonly Operation[] = [
 			if (!canAccess(flags)) return -Errno.EINVAL;
 			if (fid.isDirectory && (flags & OpenFlag.ACCESS) !== OpenFlag.READ) return -Errno.EISDIR;
 			return opening(fid, () =>
-				mapped(folder.getAttributes(node), (attributes) => {
+				after(folder.getAttributes(node), (attributes) => {
 					const opened = fid.isDirectory ? folder.openDirectory(node) : folder.open(node, flags & knownFlags);
-					return mapped(opened, (handle) => {
+					return after(opened, (handle) => {
 						fid.handle = handle;
 						return outcome(Reply.lopen, {qid: qidOf(attributes), unit: 0});
 					});
@@ -58,7 +58,7 @@ export const fileOperations: readonly Operation[] = [
 			if (!canAccess(flags)) return -Errno.EINVAL;
 			const owner = {uid: fid.user, gid};
 			return opening(fid, () =>
-				mapped(
+				after(
 					folder.create(parent, name, flags & knownFlags, mode & permissionBits, owner),
 					({node, handle, attributes}) => {
 						fids.move(fid, {node, type: typeOf(attributes), place: {parent, name}}, 1);
@@ -75,7 +75,7 @@ export const fileOperations: readonly Operation[] = [
 			reading(fid, (handle) => {
 				if (!Number.isSafeInteger(offset)) return -Errno.EINVAL;
 				const length = Math.min(count, room - readHeaderBytes);
-				return mapped(session.folder.read(handle, offset, space(readHeaderBytes, length)), (moved) =>
+				return after(session.folder.read(handle, offset, space(readHeaderBytes, length)), (moved) =>
 					outcome(Reply.read, {count: moved}, {moved}),
 				);
 			}),
@@ -88,7 +88,7 @@ export const fileOperations: readonly Operation[] = [
 				const bytes = sent(count);
 				if (bytes === undefined) return -Errno.EINVAL;
 				if (!Number.isSafeInteger(offset + count)) return -Errno.EFBIG;
-				return mapped(session.folder.write(handle, offset, bytes), (written) => outcome(Reply.write, {count: written}));
+				return after(session.folder.write(handle, offset, bytes), (written) => outcome(Reply.write, {count: written}));
 			}),
 		),
 	),
@@ -99,7 +99,7 @@ export const fileOperations: readonly Operation[] = [
 			if (handle === undefined) return -Errno.EBADF;
 			const only = dataOnly !== 0;
 			const synced = isDirectory ? folder.syncDirectory(handle, only) : folder.sync(handle, only);
-			return mapped(synced, () => outcome(Reply.fsync, {}));
+			return after(synced, () => outcome(Reply.fsync, {}));
 		}),
 	),
 

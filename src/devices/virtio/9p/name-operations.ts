@@ -1,6 +1,14 @@
-import {type Answer, type Entry, FileType, type Folder, isRefused, type NodeId, nameBytes} from '#devices/folder';
+import {
+	type Answer,
+	after,
+	type Entry,
+	FileType,
+	type Folder,
+	isRefused,
+	type NodeId,
+	nameBytes,
+} from '#devices/folder';
 import {Errno} from '#support/ffi';
-import {mapped} from './answers.ts';
 import {askedChanges, qidOf, toldAttributes} from './attributes.ts';
 import type {Fid, Place} from './fid-table.ts';
 import {Reply, Request} from './messages.ts';
@@ -15,7 +23,7 @@ const fileSystemType = 0x0102_1997;
 
 /** A file that has been made under a name, which the client looks up when it wants it. */
 const madeEntry = (folder: Folder, made: Answer<Entry>) =>
-	mapped(made, ({node, attributes}) => {
+	after(made, ({node, attributes}) => {
 		folder.forget(node, 1);
 		return {qid: qidOf(attributes)};
 	});
@@ -23,7 +31,7 @@ const madeEntry = (folder: Folder, made: Answer<Entry>) =>
 /** The place of a fid's file, if that is there still. @returns -ESTALE where it is not */
 const placeOf = (folder: Folder, {file: {node, place}}: Fid): Answer<Place> => {
 	if (place === undefined) return -Errno.EBUSY;
-	return mapped(folder.lookup(place.parent, place.name), (found) => {
+	return after(folder.lookup(place.parent, place.name), (found) => {
 		folder.forget(found.node, 1);
 		return found.node === node ? place : -Errno.ESTALE;
 	});
@@ -36,7 +44,7 @@ const removed = (folder: Folder, parent: NodeId, name: Place['name'], isDirector
 export const nameOperations: readonly Operation[] = [
 	operation(Request.getattr, (session, {fid: number}) =>
 		using(session, number, ({file: {node}, fileHandle}) =>
-			mapped(session.folder.getAttributes(node, fileHandle), (attributes) =>
+			after(session.folder.getAttributes(node, fileHandle), (attributes) =>
 				outcome(Reply.getattr, toldAttributes(attributes)),
 			),
 		),
@@ -46,13 +54,13 @@ export const nameOperations: readonly Operation[] = [
 		using(session, fields.fid, ({file: {node}, fileHandle}) => {
 			const changes = askedChanges(fields);
 			if (isRefused(changes)) return changes;
-			return mapped(session.folder.setAttributes(node, changes, fileHandle), () => outcome(Reply.setattr, {}));
+			return after(session.folder.setAttributes(node, changes, fileHandle), () => outcome(Reply.setattr, {}));
 		}),
 	),
 
 	operation(Request.statfs, (session, {fid: number}) =>
 		using(session, number, ({file: {node}}) =>
-			mapped(
+			after(
 				session.folder.space(node),
 				({blockBytes, blocks, freeBlocks, availableBlocks, files, freeFiles, mostNameBytes}) =>
 					outcome(Reply.statfs, {
@@ -72,7 +80,7 @@ export const nameOperations: readonly Operation[] = [
 
 	operation(Request.readlink, (session, {fid: number}) =>
 		using(session, number, ({file: {node}}) =>
-			mapped(session.folder.readLink(node), (target) =>
+			after(session.folder.readLink(node), (target) =>
 				outcome(Reply.readlink, {target: Buffer.from(target).toString('latin1')}),
 			),
 		),
@@ -83,7 +91,7 @@ export const nameOperations: readonly Operation[] = [
 			const {folder} = session;
 			if (target === '' || target.includes('\0')) return -Errno.EINVAL;
 			const made = folder.makeLink(node, name, nameBytes(target), {uid, gid});
-			return mapped(madeEntry(folder, made), (values) => outcome(Reply.symlink, values));
+			return after(madeEntry(folder, made), (values) => outcome(Reply.symlink, values));
 		}),
 	),
 
@@ -91,7 +99,7 @@ export const nameOperations: readonly Operation[] = [
 		using(session, number, ({file: {node}, user: uid}) => {
 			const {folder} = session;
 			const made = folder.makeDirectory(node, name, mode & 0o7777, {uid, gid});
-			return mapped(madeEntry(folder, made), (values) => outcome(Reply.mkdir, values));
+			return after(madeEntry(folder, made), (values) => outcome(Reply.mkdir, values));
 		}),
 	),
 
@@ -103,28 +111,28 @@ export const nameOperations: readonly Operation[] = [
 			if (major >= majorLimit || minor >= minorLimit) return -Errno.EINVAL;
 			const device = ((major << 8) | (minor & 0xff) | ((minor & ~0xff) << 12)) >>> 0;
 			const made = folder.makeNode(node, name, mode & (FileType.MASK | 0o7777), device, {uid, gid});
-			return mapped(madeEntry(folder, made), (values) => outcome(Reply.mknod, values));
+			return after(madeEntry(folder, made), (values) => outcome(Reply.mknod, values));
 		}),
 	),
 
 	operation(Request.link, (session, {directory, fid: number, name}) =>
 		usingBoth(session, directory, number, ({file: {node: parent}}, {file: {node}}) => {
 			const {folder} = session;
-			return mapped(madeEntry(folder, folder.link(node, parent, name)), () => outcome(Reply.link, {}));
+			return after(madeEntry(folder, folder.link(node, parent, name)), () => outcome(Reply.link, {}));
 		}),
 	),
 
 	operation(Request.renameat, (session, {oldDirectory, oldName, newDirectory, newName}) =>
 		usingBoth(session, oldDirectory, newDirectory, ({file: {node: from}}, {file: {node: to}}) =>
-			mapped(session.folder.rename(from, oldName, to, newName, 0), () => outcome(Reply.renameat, {})),
+			after(session.folder.rename(from, oldName, to, newName, 0), () => outcome(Reply.renameat, {})),
 		),
 	),
 
 	operation(Request.rename, (session, {fid: number, directory, name}) =>
 		usingBoth(session, number, directory, (fid, {file: {node: to}}) => {
 			const {folder} = session;
-			return mapped(placeOf(folder, fid), (place) =>
-				mapped(folder.rename(place.parent, place.name, to, name, 0), () => {
+			return after(placeOf(folder, fid), (place) =>
+				after(folder.rename(place.parent, place.name, to, name, 0), () => {
 					fid.file = {...fid.file, place: {parent: to, name}};
 					return outcome(Reply.rename, {});
 				}),
@@ -136,7 +144,7 @@ export const nameOperations: readonly Operation[] = [
 		using(session, number, ({file: {node}}) => {
 			if ((flags & ~removeDirectoryFlag) !== 0) return -Errno.EINVAL;
 			const isDirectory = flags === removeDirectoryFlag;
-			return mapped(removed(session.folder, node, name, isDirectory), () => outcome(Reply.unlinkat, {}));
+			return after(removed(session.folder, node, name, isDirectory), () => outcome(Reply.unlinkat, {}));
 		}),
 	),
 
@@ -145,9 +153,9 @@ export const nameOperations: readonly Operation[] = [
 		const {folder, fids} = session;
 		const done = using(session, number, (fid) => {
 			fids.clunk(number);
-			return mapped(placeOf(folder, fid), ({parent, name}) => removed(folder, parent, name, fid.isDirectory));
+			return after(placeOf(folder, fid), ({parent, name}) => removed(folder, parent, name, fid.isDirectory));
 		});
-		return mapped(done, () => outcome(Reply.remove, {}));
+		return after(done, () => outcome(Reply.remove, {}));
 	}),
 
 	operation(Request.xattrwalk, unsupported),

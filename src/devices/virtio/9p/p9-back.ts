@@ -58,7 +58,7 @@ export class Virtio9pBack<S> implements VirtioBack {
 		}
 		requests.mostBytes = mostBytes;
 		// The driver has reset the device.
-		if (mostBytes === 0 && requests.fids.size > 0) this.#services.track(requests.fids.clear(), 'files to be closed');
+		if (mostBytes === 0 && requests.fids.size > 0) requests.fids.clear();
 		if (kept === undefined) return;
 		const {folder, fids} = kept;
 		const restored = () => {

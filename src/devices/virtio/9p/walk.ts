@@ -1,7 +1,7 @@
-import {type Answer, isRefused, rootNode} from '#devices/folder';
+import {type Answer, after, isRefused, rootNode} from '#devices/folder';
 import {Errno} from '#support/ffi';
 import {concatBytes} from '#support/wire';
-import {mapped, settled} from './answers.ts';
+import {settled} from './answers.ts';
 import {qidOf, typeOf} from './attributes.ts';
 import {type Fid, type FidFile, noFid} from './fid-table.ts';
 import {type FieldsOf, Qid, Reply, Request} from './messages.ts';
@@ -33,7 +33,7 @@ export const fidOperations: readonly Operation[] = [
 
 	operation(Request.walk, (session, fields) => using(session, fields.fid, (from) => walk(session, from, fields))),
 
-	operation(Request.clunk, ({fids}, {fid}) => mapped(fids.clunk(fid), () => outcome(Reply.clunk, {}))),
+	operation(Request.clunk, ({fids}, {fid}) => after(fids.clunk(fid), () => outcome(Reply.clunk, {}))),
 ];
 
 function walk(session: Session, from: Fid, {fid, newFid, names}: FieldsOf<typeof Request.walk>): Answer<Outcome> {

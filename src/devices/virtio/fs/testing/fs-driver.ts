@@ -54,7 +54,7 @@ export class FsDriver {
 		options: Partial<FolderOptions> = {},
 		transport: 'pci' | 'mmio' = 'pci',
 	): Promise<FsDriver> {
-		const folder = {path, options: {...folderDefaults, ...options}};
+		const folder = {folder: path, options: {...folderDefaults, ...options}};
 		const models = {pci: virtioFsPciType, mmio: virtioFsMmioType};
 		const made = new FsDriver(await VirtioMachine.opened(models[transport], transport, {tag: 'host', folder}));
 		made.driver.begin([], 2);
@@ -70,7 +70,7 @@ export class FsDriver {
 
 	/** A machine on PCI that goes on from elsewhere. @param restore - gives it its state, before it starts */
 	static async restored(path: string, other: FsDriver, restore: (machine: VirtioMachine) => void): Promise<FsDriver> {
-		const config = {tag: 'host', folder: {path, options: folderDefaults}};
+		const config = {tag: 'host', folder: {folder: path, options: folderDefaults}};
 		const machine = new VirtioMachine(virtioFsPciType, 'pci', config, false);
 		await machine.open();
 		restore(machine);

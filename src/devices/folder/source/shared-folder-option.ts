@@ -1,7 +1,6 @@
+import {type FolderObject, objectCalls} from '#devices/folder/object';
 import {checkPath, invalidValue, type PathHost, type ValueType} from '#support/options';
 import type {ProgramHandle} from '#support/rpc';
-import type {FolderObject} from './folder-object.ts';
-import {objectCalls} from './object-calls.ts';
 
 /** What is shared: a directory of the host's by its path, or an object of the program's, of which a device has what it calls it by. */
 export type SharedFolder = string | FolderObject | ProgramHandle;
