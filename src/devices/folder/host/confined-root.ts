@@ -25,6 +25,11 @@ export class ConfinedRoot {
 		return this.open(path, OAt.PATH | OAt.NOFOLLOW);
 	}
 
+	/** The same for a name in a directory that is open. */
+	findIn(directory: number, name: Name): number {
+		return this.#open(directory, name, OAt.PATH | OAt.NOFOLLOW, 0);
+	}
+
 	/** Opens a path. Only what cannot be a device or a pipe is opened with other flags than {@link find}'s. */
 	open(path: string, flags: number): number {
 		return this.#open(this.fd, path === '' ? '.' : path, flags, 0);

@@ -78,7 +78,7 @@ interface HostNode {
 	/** Milliseconds when it was made, or 0: an inode may be another file's later. */
 	readonly born: number;
 	/** Files that the guest has open of it. */
-	readonly open: Set<number>;
+	readonly open: Set<HostHandle>;
 }
 
 /** An open file or directory. */
@@ -141,16 +141,12 @@ export class HostFolder extends Folder {
 	}
 
 	lookup(parent: NodeId, name: Name): Answer<Entry> {
-		const directory = this.#tree.get(parent);
-		if (directory === undefined) return -Errno.ESTALE;
-		const path = this.#tree.path(directory, name);
-		if (isRefused(path)) return path;
-		const found = this.#find(path);
-		if (isRefused(found)) {
-			if (found === -Errno.ENOENT) this.#tree.removed(directory, name);
+		return this.#inDirectory(parent, (directory, node) => {
+			const found = this.#findIn(directory, node, name);
+			if (!isRefused(found)) return closing(found, () => this.#enter(node, name, found));
+			if (found === -Errno.ENOENT) this.#tree.removed(node, name);
 			return found;
-		}
-		return closing(found, () => this.#enter(directory, name, found));
+		});
 	}
 
 	forget(node: NodeId, count: number): void {
@@ -163,7 +159,7 @@ export class HostFolder extends Folder {
 
 	setAttributes(id: NodeId, changes: AttributeChanges, handle?: HandleId): Answer<Attributes> {
 		if (this.#options.readOnly) return -Errno.EROFS;
-		return this.#with(id, handle, (found) => {
+		return this.#toChange(id, handle, (found) => {
 			const refused = this.#change(found, changes);
 			if (refused < 0) return refused;
 			const after = statusOf(found.fd);
@@ -483,10 +479,13 @@ export class HostFolder extends Folder {
 
 	/** Opens a place in the folder, without using what is there. */
 	#find(path: string): Found | Refused {
-		const fd = this.#root.find(path);
-		if (fd < 0) return fd === -Errno.ELOOP ? -Errno.ENOTDIR : fd;
-		const status = statusOf(fd);
-		return isRefused(status) ? closed(fd, status) : {...status, fd, isBorrowed: false};
+		return owned(this.#root.find(path));
+	}
+
+	/** The same by a name in a directory that is open. */
+	#findIn(directory: Found, node: FolderNode<HostNode>, name: Name): Found | Refused {
+		const path = this.#tree.path(node, name);
+		return isRefused(path) ? path : owned(this.#root.findIn(directory.fd, name));
 	}
 
 	/** Finds a node where it is in the folder now. */
@@ -513,8 +512,21 @@ export class HostFolder extends Folder {
 		const found = given?.node === node ? borrowed(given.fd) : this.#locate(node);
 		if (!isRefused(found)) return closing(found, () => use(found));
 		const [open] = node.data.open;
-		const other = open === undefined ? found : borrowed(open);
+		const other = open === undefined ? found : borrowed(open.fd);
 		return isRefused(other) ? other : use(other);
+	}
+
+	/** Has a node to change it: where it is, by a file that is open to be written, or where no name on the host means it any more. */
+	#toChange<T>(id: NodeId, handle: HandleId | undefined, use: (found: Found) => T | Refused): T | Refused {
+		const node = this.#tree.get(id);
+		if (node === undefined) return -Errno.ESTALE;
+		const given = handle === undefined ? undefined : this.#handles.get(handle);
+		const found = given?.node === node && isToWrite(given) ? borrowed(given.fd) : this.#locate(node);
+		if (!isRefused(found)) return closing(found, () => use(found));
+		const open = [...node.data.open].find(isToWrite) ?? [...node.data.open][0];
+		const other = open === undefined ? found : borrowed(open.fd);
+		if (isRefused(other)) return other;
+		return isToWrite(open as HostHandle) || other.attributes.links === 0 ? use(other) : -Errno.ESTALE;
 	}
 
 	#inDirectory<T>(id: NodeId, use: (found: Found, node: FolderNode<HostNode>) => T | Refused): T | Refused {
@@ -533,9 +545,9 @@ export class HostFolder extends Folder {
 	): T | Refused {
 		if (!(this.#options.xattrs && passes(name))) return -Errno.EOPNOTSUPP;
 		if (isChange && this.#options.readOnly) return -Errno.EROFS;
-		return this.#with(id, undefined, ({fd, attributes}) =>
-			hasXattrs(attributes) ? use(fd, nameBytes(`${name}\0`)) : isChange ? -Errno.EPERM : -Errno.ENODATA,
-		);
+		const onFile = ({fd, attributes}: Found) =>
+			hasXattrs(attributes) ? use(fd, nameBytes(`${name}\0`)) : isChange ? -Errno.EPERM : -Errno.ENODATA;
+		return isChange ? this.#toChange(id, undefined, onFile) : this.#with(id, undefined, onFile);
 	}
 
 	#enter(parent: FolderNode<HostNode>, name: Name, found: HostStatus & {readonly fd: number}): Entry | Refused {
@@ -569,7 +581,7 @@ export class HostFolder extends Folder {
 			if (isRefused(path)) return path;
 			const result = make(directory.fd);
 			if (result < 0) return result;
-			const found = this.#find(path);
+			const found = this.#findIn(directory, node, name);
 			if (isRefused(found)) return found;
 			return closing(found, () => {
 				const isOfGroup = (directory.attributes.mode & groupBit) !== 0;
@@ -632,8 +644,9 @@ export class HostFolder extends Folder {
 		const reader = isDirectory ? new DirectoryReader(fd) : undefined;
 		const kept = flags & (OpenFlag.ACCESS | passedFlags);
 		// There is room: whoever calls has looked.
-		const id = this.#handles.add({node, fd, flags: kept, reader}) as HandleId;
-		node.data.open.add(fd);
+		const handle: HostHandle = {node, fd, flags: kept, reader};
+		const id = this.#handles.add(handle) as HandleId;
+		node.data.open.add(handle);
 		this.#tree.hold(node);
 		return id;
 	}
@@ -644,8 +657,9 @@ export class HostFolder extends Folder {
 		return 0;
 	}
 
-	#dropHandle({node, fd}: HostHandle): void {
-		node.data.open.delete(fd);
+	#dropHandle(handle: HostHandle): void {
+		const {node, fd} = handle;
+		node.data.open.delete(handle);
 		close(fd);
 		this.#tree.letGo(node);
 	}
@@ -694,6 +708,9 @@ export class HostFolder extends Folder {
 	}
 }
 
+const isToWrite = ({flags, reader}: HostHandle): boolean =>
+	reader === undefined && (flags & OpenFlag.ACCESS) !== OpenFlag.READ;
+
 const typeOf = ({mode}: Attributes): number => mode & FileType.MASK;
 
 const nodeOf = ({device, attributes}: HostStatus): HostNode => ({
@@ -721,6 +738,12 @@ const passes = (name: string): boolean => name.startsWith(userPrefix) && !name.s
 function timeWords(time: AttributeChanges['accessed']): [bigint, bigint] {
 	if (time === undefined) return [0n, UTIME_OMIT];
 	return time === 'now' ? [0n, UTIME_NOW] : [BigInt(time.seconds), BigInt(time.nanoseconds)];
+}
+
+function owned(fd: number): Found | Refused {
+	if (fd < 0) return fd;
+	const status = statusOf(fd);
+	return isRefused(status) ? closed(fd, status) : {...status, fd, isBorrowed: false};
 }
 
 function borrowed(fd: number): Found | Refused {
