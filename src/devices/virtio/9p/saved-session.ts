@@ -1,4 +1,4 @@
-import type {SavedFolder, SavedHandle, SavedNode} from '#devices/folder';
+import {keepFolder, keptFolder, type SavedFolder} from '#devices/folder';
 import {mostFids, type SavedFid} from './fid-table.ts';
 
 /** A client's session in a snapshot. */
@@ -7,79 +7,60 @@ export interface SavedSession {
 	readonly fids: readonly SavedFid[];
 }
 
-/** Room for it in a device's memory, of which a snapshot has what is not zero. */
-export const savedBytes: number = 2 ** 24;
+/** Room for what the folder has, and for fids behind it; a snapshot has what is not zero. */
+const [folderBytes, fidsBytes] = [2 ** 24, 2 ** 22];
+export const savedBytes: number = folderBytes + fidsBytes;
 const lengthBytes = 4;
 
-/**
- * Writes a session as lists of numbers and names.
- * @returns false where there is not the room; then nothing of it is kept
- */
-export function keepSession(memory: SharedArrayBuffer, {folder: {nodes, handles, next}, fids}: SavedSession): boolean {
-	const text = JSON.stringify({
-		next,
-		nodes: nodes.map(({id, parent, name, lookups}) => [id, parent, name, lookups]),
-		handles: handles.map(({id, node, flags, isDirectory}) => [id, node, flags, Number(isDirectory)]),
-		fids: fids.map(({number, user, node, type, parent, name, handle}) => [
-			number,
-			user,
-			node,
-			type,
-			parent,
-			name,
-			handle,
-		]),
-	});
+const partsOf = (memory: SharedArrayBuffer) => ({
+	forFolder: new Uint8Array(memory, 0, folderBytes),
+	forFids: new Uint8Array(memory, folderBytes, fidsBytes),
+});
+
+/** Writes a session. @returns false where there is not the room; then nothing of it is kept */
+export function keepSession(memory: SharedArrayBuffer, {folder, fids}: SavedSession): boolean {
+	const {forFolder, forFids} = partsOf(memory);
+	const text = JSON.stringify(
+		fids.map(({number, user, node, type, parent, name, handle}) => [number, user, node, type, parent, name, handle]),
+	);
 	const bytes = Buffer.from(text);
-	const fits = lengthBytes + bytes.length <= savedBytes;
-	const view = new DataView(memory);
-	const before = Math.min(view.getUint32(0, true), savedBytes - lengthBytes);
-	const target = new Uint8Array(memory, lengthBytes);
+	const fits = lengthBytes + bytes.length <= fidsBytes && keepFolder(forFolder, folder);
 	// What is not used is zero, and takes no room in a snapshot.
-	target.fill(0, fits ? bytes.length : 0, Math.max(before, fits ? bytes.length : 0));
-	if (fits) target.set(bytes);
-	view.setUint32(0, fits ? bytes.length : 0, true);
-	return fits;
+	const before = lengthOf(forFids);
+	forFids.fill(0, 0, lengthBytes + before);
+	if (!fits) return false;
+	forFids.set(bytes, lengthBytes);
+	new DataView(forFids.buffer, forFids.byteOffset).setUint32(0, bytes.length, true);
+	return true;
 }
 
 /** Reads one, which may be anybody's. @returns undefined for what is none */
 export function keptSession(memory: SharedArrayBuffer): SavedSession | undefined {
-	const length = new DataView(memory).getUint32(0, true);
-	if (length === 0 || length > savedBytes - lengthBytes) return undefined;
-	let parsed: unknown;
+	const {forFolder, forFids} = partsOf(memory);
+	const folder = keptFolder(forFolder);
+	const text = Buffer.from(forFids.subarray(lengthBytes, lengthBytes + lengthOf(forFids))).toString();
+	let rows: unknown;
 	try {
-		parsed = JSON.parse(Buffer.from(memory, lengthBytes, length).toString());
+		rows = JSON.parse(text);
 	} catch {
 		return undefined;
 	}
-	const {next, nodes, handles, fids} = Object(parsed) as Readonly<Record<string, unknown>>;
-	const rows = {nodes: rowsOf(nodes, 'nnsn'), handles: rowsOf(handles, 'nnnn'), fids: rowsOf(fids, 'nnnnnsn')};
-	if (!isNumber(next) || !rows.nodes || !rows.handles || !rows.fids || rows.fids.length > mostFids) return undefined;
-	return {
-		folder: {
-			next,
-			nodes: rows.nodes.map(([id, parent, name, lookups]) => ({id, parent, name, lookups}) as SavedNode),
-			handles: rows.handles.map(
-				([id, node, flags, directory]) => ({id, node, flags, isDirectory: directory !== 0}) as SavedHandle,
-			),
-		},
-		fids: rows.fids.map(
-			([number, user, node, type, parent, name, handle]) =>
-				({number, user, node, type, parent, name, handle}) as SavedFid,
-		),
-	};
+	if (folder === undefined || !Array.isArray(rows) || rows.length > mostFids || !rows.every(isRow)) return undefined;
+	const fids = rows.map(
+		([number, user, node, type, parent, name, handle]) =>
+			({number, user, node, type, parent, name, handle}) as SavedFid,
+	);
+	return new Set(fids.map(({number}) => number)).size === fids.length ? {folder, fids} : undefined;
 }
 
-const isNumber = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-/** A name in a directory, or nothing. */
+const lengthOf = (bytes: Uint8Array): number =>
+	Math.min(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true), bytes.length - lengthBytes);
+
+const isNumber = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+/** A name in a directory, or nothing: the root has none. */
 const isName = (value: unknown): boolean =>
 	typeof value === 'string' && value.length <= 255 && !/^\.\.?$|[/\0\u{100}-\u{10ffff}]/u.test(value);
 
-/** Lists of numbers (n) and names (s). */
-function rowsOf(value: unknown, shape: string): readonly (readonly (number | string)[])[] | undefined {
-	const fits = (row: unknown) =>
-		Array.isArray(row) &&
-		row.length === shape.length &&
-		row.every((cell, index) => (shape[index] === 'n' ? isNumber(cell) : isName(cell)));
-	return Array.isArray(value) && value.every(fits) ? value : undefined;
-}
+/** A fid as a list: its name is the sixth. */
+const isRow = (row: unknown): row is readonly unknown[] =>
+	Array.isArray(row) && row.length === 7 && row.every((cell, index) => (index === 5 ? isName(cell) : isNumber(cell)));

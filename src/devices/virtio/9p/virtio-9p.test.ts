@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {folderDefaults, rootNode} from '#devices/folder';
 import {openHostFolder} from '#devices/folder/host';
+import {seeded} from '#devices/virtio/testing';
 import {viewOf} from '#support/wire';
 import {noFid} from './fid-table.ts';
 import {headerBytes} from './message.ts';
@@ -273,3 +274,57 @@ test("a driver's reset closes what it had open", async (t) => {
 	await client.open(1, 0, 'hello');
 	t.is(`${await client.content(1)}`, 'hello, guest');
 });
+
+test('a guest goes on from a snapshot with its fids and open files, and what is not there any more is stale', async (t) => {
+	const {client, path} = await clientFor(t);
+	await client.open(1, 2, 'hello');
+	await client.walk(rootFid, 2, 'a', 'b');
+	await client.open(3, 0, 'a');
+	await client.walk(rootFid, 4, 'a', 'b', 'file');
+	await client.machine.stop();
+	const saved = client.machine.machine.save();
+	const memory = new Uint8Array(0x10_0000);
+	client.machine.memory.copyOut(0, memory);
+	const kept = new Uint8Array(hostMemoryOf(client)).slice();
+	const positions = new Map([...client.driver.positions].map(([queue, at]) => [queue, {...at}]));
+	await client.dispose();
+	rmSync(join(path, 'a/b/file'));
+	const restored = async (change: (bytes: Uint8Array) => void) => {
+		const other = await P9Client.start(openHostFolder(path, folderDefaults), 'pci', (machine) => {
+			machine.memory.copyIn(0, memory);
+			const bytes = new Uint8Array(machine.machine.layout.devices.at(-1)?.hostMemory as SharedArrayBuffer);
+			bytes.set(kept);
+			change(bytes);
+			machine.machine.restore(saved);
+		});
+		t.teardown(() => other.dispose());
+		other.driver.resume({positions});
+		other.skip(client.sent);
+		return other;
+	};
+	const other = await restored(() => {});
+	t.is(`${await other.content(1)}`, 'hello, guest');
+	await other.does(Request.write, Reply.write, {fid: 1, offset: 0, count: 5}, {data: 'HELLO'});
+	t.is(readFileSync(join(path, 'hello'), 'latin1'), 'HELLO, guest');
+	t.deepEqual((await other.names(3)).sort(), ['.', '..', 'b']);
+	t.is(await other.refusal(Request.getattr, {fid: 4, mask: 0n}), 'ESTALE');
+	await other.does(Request.mkdir, Reply.mkdir, {fid: 2, name: 'made' as never, mode: 0o755, group: 0});
+	for (const fid of [1, 2, 3, 4]) await other.does(Request.clunk, Reply.clunk, {fid});
+	t.is(other.state('fids'), 1);
+	t.deepEqual(other.machine.failures, []);
+	// A snapshot may be anybody's.
+	const below = seeded(9);
+	for (let round = 0; round < 40; round++) {
+		const damaged = await restored((bytes) => {
+			for (let byte = 0; byte < 5; byte++)
+				bytes[(below(2) === 0 ? 0 : 2 ** 24) + below(200)] = below(256);
+		});
+		const {error, type} = await damaged.ask(Request.getattr, {fid: 1, mask: 0n});
+		t.true(error !== undefined || type === Reply.getattr.type);
+		await damaged.ask(Request.clunk, {fid: 1});
+		t.deepEqual(damaged.machine.failures, []);
+	}
+});
+
+const hostMemoryOf = ({machine}: P9Client): SharedArrayBuffer =>
+	machine.machine.layout.devices.at(-1)?.hostMemory as SharedArrayBuffer;

@@ -63,6 +63,16 @@ export class P9Client {
 		return new P9Client(machine);
 	}
 
+	/** Requests that have been sent. */
+	get sent(): number {
+		return this.#next;
+	}
+
+	/** Goes on where the client of another machine was. */
+	skip(sent: number): void {
+		this.#next = sent;
+	}
+
 	/** Negotiates, and has {@link rootFid} stand for the folder. */
 	async begin(user = 0): Promise<void> {
 		this.driver.begin([0]);
