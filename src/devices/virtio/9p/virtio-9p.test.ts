@@ -316,8 +316,7 @@ test('a guest goes on from a snapshot with its fids and open files, and what is 
 	const below = seeded(9);
 	for (let round = 0; round < 40; round++) {
 		const damaged = await restored((bytes) => {
-			for (let byte = 0; byte < 5; byte++)
-				bytes[(below(2) === 0 ? 0 : 2 ** 24) + below(200)] = below(256);
+			for (let byte = 0; byte < 5; byte++) bytes[(below(2) === 0 ? 0 : 2 ** 24) + below(200)] = below(256);
 		});
 		const {error, type} = await damaged.ask(Request.getattr, {fid: 1, mask: 0n});
 		t.true(error !== undefined || type === Reply.getattr.type);

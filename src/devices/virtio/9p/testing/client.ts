@@ -42,6 +42,8 @@ export class P9Client {
 	readonly machine: VirtioMachine;
 	readonly driver: TestDriver;
 	readonly #got = new Map<number, Got>();
+	/** Slots whose requests have no reply. */
+	readonly #busy = new Set<number>();
 	#next = 0;
 
 	constructor(machine: VirtioMachine) {
@@ -68,14 +70,22 @@ export class P9Client {
 		return this.#next;
 	}
 
+	/** The slot of the next request still waits for the reply of its last one. */
+	get isBusy(): boolean {
+		this.got(0);
+		return this.#busy.has(this.#next % slots);
+	}
+
 	/** Goes on where the client of another machine was. */
 	skip(sent: number): void {
 		this.#next = sent;
 	}
 
 	/** Negotiates, and has {@link rootFid} stand for the folder. */
-	async begin(user = 0): Promise<void> {
-		this.driver.begin([0]);
+	async begin(user = 0, features: readonly number[] = []): Promise<void> {
+		this.driver.begin([0, ...features]);
+		this.#got.clear();
+		this.#busy.clear();
 		await this.ask(Request.version, {mostBytes: 0x7000, version: '9P2000.L'}, {tag: noTag});
 		await this.attach(rootFid, user);
 	}
@@ -122,6 +132,8 @@ export class P9Client {
 
 	sendBytes(bytes: Uint8Array, {room = slotBytes, split = slotBytes}: Unusual = {}): number {
 		const slot = this.#next++ % slots;
+		this.#got.delete(slot);
+		this.#busy.add(slot);
 		const at = requestsAt + slotBytes * slot;
 		this.machine.memory.copyIn(at, bytes);
 		const buffers = [];
@@ -139,6 +151,7 @@ export class P9Client {
 			const bytes = Buffer.alloc(length);
 			this.machine.memory.copyOut(repliesAt + (slotBytes * head) / 4, bytes);
 			this.#got.set(head / 4, gotOf(bytes));
+			this.#busy.delete(head / 4);
 		}
 		return this.#got.get(slot);
 	}
