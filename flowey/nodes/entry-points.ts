@@ -22,6 +22,7 @@ export const WORKERS: readonly EntryPoint[] = [
 export const LIBRARIES: readonly EntryPoint[] = [
 	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts')},
 	{name: 'devices', source: join(PATHS.repo, 'src/devices/index.ts')},
+	{name: 'testing', source: join(PATHS.repo, 'src/main/test-machine/index.ts')},
 ];
 
 /** All programs in `dist/`. */

@@ -101,8 +101,9 @@ export default latch;
 `;
 
 const program = `
-import {createVm, isVmmError, serialPorts, type Vm, type VmConfig, vmConfig} from 'openvmm';
+import {createVm, isVmmError, serialPorts, VM, type Vm, type VmConfig, type VmExecResult, vmConfig} from 'openvmm';
 import type {GuestMemory} from 'openvmm/devices';
+import {type TestVmOptions, withVm} from 'openvmm/testing';
 
 const config: VmConfig = vmConfig({
 	processors: {count: 4},
@@ -118,6 +119,19 @@ export async function run(): Promise<string> {
 	return end.kind === 'crash' ? end.reason : end.kind;
 }
 
+export async function used(): Promise<VmExecResult> {
+	const vm = await VM.create({image: 'debian:12', network: {allow: ['*.debian.org:443']}});
+	const [fork] = await vm.fork(1);
+	const bytes: Uint8Array = (await fork!.exec(['true'], {output: 'bytes'})).stdout;
+	await vm.files.write('/tmp/it', bytes);
+	const command = await vm.spawn('cat');
+	command.stdin.end('text');
+	for await (const piece of command.stdout) bytes.set(piece);
+	const {port} = await vm.forward(0, 80);
+	await vm.stop();
+	return vm.exec(\`echo \${port}\`, {check: true});
+}
+export const tested = (options: TestVmOptions) => withVm(options, (vm) => vm.console.find(/login:/));
 export const registers = (vm: Vm) => vm.readRegisters(0);
 export const codeOf = (error: unknown) => isVmmError(error) ? error.code : undefined;
 `;
@@ -147,7 +161,8 @@ test("the guide's examples compile", async (t) => {
 	const {project, installed} = t.context;
 	mkdirSync(join(project, 'node_modules/@types'));
 	symlinkSync(join(PATHS.repo, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'));
-	const names = ['checksum.ts', 'dma-engine.ts', 'variables.ts'];
+	const names = readdirSync(join(installed, 'guide/examples'));
+	t.true(names.length >= 6);
 	const sources = names.map((name) => [name, readFileSync(join(installed, 'guide/examples', name), 'utf8')]);
 	const options = {...resolutions.nodenext, types: ['node'], skipLibCheck: true};
 	t.is(await compile(project, 'examples', Object.fromEntries(sources), options), '');
@@ -157,7 +172,7 @@ test('what package.json names is in the package', (t) => {
 	const {installed} = t.context;
 	const {exports, bin} = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
 	const named = JSON.stringify({exports, bin}).match(/(?<=:")[^"]+\.[a-z.]+(?=")/g) ?? [];
-	t.true(named.length >= 6);
+	t.true(named.length >= 8);
 	t.deepEqual(
 		named.filter((path) => !existsSync(join(installed, path))),
 		[],

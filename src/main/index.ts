@@ -6,6 +6,45 @@ export type {DeviceCommand} from '#devices/device';
 export type {DeviceHandle, KindHandle, ModuleHandle} from '#devices/device-type';
 export type {GuestMemory, WriteLog} from '#devices/guest-memory';
 export type {SerialBackendConfig} from '#devices/serial-backends';
+export type {
+	ExitStatus,
+	GuestAddress,
+	GuestFacts,
+	GuestFileEvent,
+	GuestFileKind,
+	GuestFileStatus,
+	GuestFolderEntry,
+	TerminalSize,
+	WriteOptions,
+} from '#main/agent';
+export {
+	type ConsoleListener,
+	type CreateVmOptions,
+	type FindOptions,
+	type ForkOptions,
+	type ForwardOptions,
+	type GuestConsole,
+	type HostChoices,
+	type NetworkChoice,
+	type NetworkOptions,
+	type PortForward,
+	type RestoreVmOptions,
+	type ResumeOptions,
+	type SharedFolder,
+	type SharedFolders,
+	type StopOptions,
+	VM,
+	type VmCommand,
+	type VmCommandOptions,
+	type VmExecOptions,
+	type VmExecResult,
+	type VmFiles,
+	type VmInput,
+	type VmOutput,
+	type VmProcess,
+	type VmSpawnOptions,
+	type VmStep,
+} from '#main/api';
 export {
 	type BootConfig,
 	type ClockPolicy,
@@ -28,7 +67,9 @@ export {
 } from '#main/config';
 export {type ControlOptions, type ControlServer, serveControl} from '#main/control';
 export {type GdbServer, serveGdb} from '#main/debugger';
+export type {KernelRequest} from '#main/guest-kernel';
 export type {DebianImageBuild, DebianImageFiles, DebianMirror, ImageOperation, ImageStep} from '#main/images';
+export type {ImageConfig, ImageRequest} from '#main/oci';
 export {type ProfileInFile, profileFor, startProfile} from '#main/profile';
 export {type OpenSnapshot, openSnapshot, restoredConfig, verifySnapshot} from '#main/snapshot';
 export {

@@ -26,6 +26,7 @@ import {rootComplexType} from '#devices/pci/root-complex';
 import {virtioBalloonMmioType, virtioBalloonPciType} from '#devices/virtio/balloon';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
 import {virtioConsoleMmioType, virtioConsolePciType} from '#devices/virtio/console';
+import {virtioFsMmioType, virtioFsPciType} from '#devices/virtio/fs';
 import {virtioNetMmioType, virtioNetPciType} from '#devices/virtio/net';
 import {virtioPmemType} from '#devices/virtio/pmem';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
@@ -76,6 +77,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioBalloonMmioType,
 	virtioNetPciType,
 	virtioNetMmioType,
+	virtioFsPciType,
+	virtioFsMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

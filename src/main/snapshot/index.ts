@@ -5,7 +5,7 @@ export {bootToSave, type MachineShape, machineShape, type ShapedParts} from './m
 export type {Manifest, ReadManifest} from './manifest.ts';
 export {type OpenSnapshot, openSnapshot, type SnapshotUnits} from './open-snapshot.ts';
 export {restoredConfig} from './restored-config.ts';
-export {type MachineToSave, saveSnapshot} from './save-snapshot.ts';
+export {type MachineToSave, type SnapshotSource, saveSnapshot, snapshotInMemory} from './save-snapshot.ts';
 export {checkHypervisor, type OfferedHypervisor, type SavedHypervisor} from './saved-hypervisor.ts';
 export {stateLimits} from './state-limits.ts';
 export {verifySnapshot} from './verify-snapshot.ts';

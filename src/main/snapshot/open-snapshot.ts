@@ -3,7 +3,7 @@ import {join} from 'node:path';
 import {chunkBytes, createJobPool, type JsonLimits, type ReadJsonResult, readJson} from '#main/jobs';
 import {errnoOf} from '#support/ffi';
 import {snapshotError} from './errors.ts';
-import {snapshotFiles} from './files.ts';
+import {type SnapshotFile, snapshotFiles} from './files.ts';
 import {type Manifest, parseManifest, type ReadManifest} from './manifest.ts';
 
 /** Every unit's state, as data. Whoever takes it checks it. */
@@ -11,6 +11,7 @@ export type SnapshotUnits = Readonly<Record<string, unknown>>;
 
 /** A snapshot that is open: any number of machines can be made from it. */
 export interface OpenSnapshot {
+	/** Its folder, or a name for messages of one that is in memory. */
 	readonly directory: string;
 	readonly manifest: ReadManifest;
 	/**
@@ -41,19 +42,29 @@ const maxChecksumBytes = 2 ** 26;
  * @throws VmmError SNAPSHOT_UNREADABLE, SNAPSHOT_DAMAGED, SNAPSHOT_VERSION, SNAPSHOT_ARCHITECTURE
  */
 export function openSnapshot(directory: string): OpenSnapshot {
+	return openFiles(directory, (name) => openFile(directory, snapshotFiles[name]));
+}
+
+/**
+ * Opens a snapshot by its files.
+ * @param directory - its name in messages
+ * @param take - gives the descriptor of a file, to be closed with the snapshot
+ * @throws VmmError as {@link openSnapshot}
+ */
+export function openFiles(directory: string, take: (name: SnapshotFile) => number): OpenSnapshot {
 	const fds: number[] = [];
 	const close = () => {
 		for (const fd of fds.splice(0)) closeSync(fd);
 	};
-	const open = (file: string) => {
-		const fd = openFile(directory, file);
+	const open = (name: SnapshotFile) => {
+		const fd = take(name);
 		fds.push(fd);
 		return {fd, size: fstatSync(fd).size};
 	};
 	try {
-		const memory = open(snapshotFiles.memory);
-		const description = open(snapshotFiles.manifest);
-		const disks = open(snapshotFiles.disks);
+		const memory = open('memory');
+		const description = open('manifest');
+		const disks = open('disks');
 		const most = {
 			...manifestLimits,
 			bytes: manifestLimits.bytes + checksumBytes(memory.size) + checksumBytes(disks.size),
@@ -65,7 +76,7 @@ export function openSnapshot(directory: string): OpenSnapshot {
 			const cause = `has ${memory.size} bytes, and the machine ${manifest.asked.memoryBytes}`;
 			throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.memory, cause});
 		}
-		const state = open(snapshotFiles.state);
+		const state = open('state');
 		for (const [file, {size}, wanted] of [
 			[snapshotFiles.state, state, manifest.state.bytes],
 			[snapshotFiles.disks, disks, manifest.disks.bytes],

@@ -1,4 +1,4 @@
-import {open, writeFile} from 'node:fs/promises';
+import {open} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import type {WriteLog} from '#devices/guest-memory';
@@ -12,10 +12,12 @@ import type {CpuChoice} from '#vcpu-worker/cpuid';
 import type {SavedBoot} from './asked-machine.ts';
 import type {DiskPages} from './disk-memory.ts';
 import {snapshotError} from './errors.ts';
-import {snapshotFiles} from './files.ts';
+import {type CreateFile, type SnapshotFile, snapshotFiles} from './files.ts';
 import {makeFolder} from './folder.ts';
 import {architecture, formatManifest, type Manifest, type SavedShape, sha256} from './manifest.ts';
 import {checksumsText, MemoryCopy} from './memory-copy.ts';
+import {MemoryFiles} from './memory-files.ts';
+import {type OpenSnapshot, openFiles} from './open-snapshot.ts';
 import type {SavedHypervisor} from './saved-hypervisor.ts';
 
 /** A machine at rest, as a snapshot takes it. */
@@ -51,15 +53,35 @@ export async function saveSnapshot(
 	source: SnapshotSource,
 	asked: LongOperation = {},
 ): Promise<void> {
-	const {signal} = asked;
-	try {
+	await writing(directory, asked, async () => {
 		const folder = makeFolder(directory);
 		try {
-			await writeFiles(folder.path, source, asked);
-			await folder.commit(signal);
+			await writeFiles((name) => open(join(folder.path, snapshotFiles[name]), 'wx', 0o600), source, asked);
+			await folder.commit(asked.signal);
 		} finally {
 			folder.close();
 		}
+	});
+}
+
+/**
+ * Makes a snapshot that is in memory alone, and gone when it and all machines of it are.
+ * @throws VmmError SNAPSHOT_WRITE_FAILED; the signal's reason
+ */
+export function snapshotInMemory(source: SnapshotSource, asked: LongOperation = {}): Promise<OpenSnapshot> {
+	const place = 'in memory';
+	return writing(place, asked, async () => {
+		using files = new MemoryFiles();
+		await writeFiles(files.create, source, asked);
+		asked.signal?.throwIfAborted();
+		return openFiles(place, files.take);
+	});
+}
+
+/** Names the system's error by the snapshot that was to be. */
+async function writing<T>(directory: string, {signal}: LongOperation, write: () => Promise<T>): Promise<T> {
+	try {
+		return await write();
 	} catch (cause) {
 		if (signal?.aborted && cause === signal.reason) throw cause;
 		const errno = errnoOf(cause);
@@ -68,10 +90,10 @@ export async function saveSnapshot(
 	}
 }
 
-async function writeFiles(path: string, source: SnapshotSource, asked: LongOperation): Promise<void> {
+async function writeFiles(create: CreateFile, source: SnapshotSource, asked: LongOperation): Promise<void> {
 	using hold = holdRam(source.ram);
 	if (hold === undefined) throw asked.signal?.reason ?? new TypeError('There is no memory to save');
-	await using file = await open(join(path, snapshotFiles.memory), 'wx', 0o600);
+	await using file = await create('memory');
 	const pool = await createJobPool(availableParallelism());
 	let finishing: Promise<void> | undefined;
 	try {
@@ -82,8 +104,8 @@ async function writeFiles(path: string, source: SnapshotSource, asked: LongOpera
 		await source.atRest(async (machine) => {
 			finishing = copy
 				.finish()
-				.then(() => writeDisks(path, machine.disks, pool, asked))
-				.then((disks) => writeDescription(path, machine, copy, disks));
+				.then(() => writeDisks(create, machine.disks, pool, asked))
+				.then((disks) => writeDescription(create, machine, copy, disks));
 			// A file that hangs keeps its threads, and not the machine from its end.
 			await untilAborted(finishing, asked.signal);
 		});
@@ -96,12 +118,12 @@ async function writeFiles(path: string, source: SnapshotSource, asked: LongOpera
 const closedAtEnd = (log: WriteLog) => ({log, [Symbol.dispose]: () => log.close()});
 
 async function writeDisks(
-	path: string,
+	create: CreateFile,
 	{parts, pages}: DiskPages,
 	pool: JobPool,
 	{signal}: LongOperation,
 ): Promise<Manifest['disks']> {
-	await using file = await open(join(path, snapshotFiles.disks), 'wx', 0o600);
+	await using file = await create('disks');
 	const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
 	if (bytes === 0) return {bytes, checksums: '', parts};
 	await file.truncate(bytes);
@@ -111,13 +133,13 @@ async function writeDisks(
 }
 
 async function writeDescription(
-	path: string,
+	create: CreateFile,
 	{units, shape, hypervisor, boot, cpu}: MachineToSave,
 	copy: MemoryCopy,
 	disks: Manifest['disks'],
 ): Promise<void> {
 	const state = JSON.stringify({units}, null, '\t');
-	await writeFile(join(path, snapshotFiles.state), state);
+	await writeText(create, 'state', state);
 	const manifest = formatManifest({
 		createdAt: new Date().toISOString(),
 		openvmmVersion: packageVersion(),
@@ -130,5 +152,10 @@ async function writeDescription(
 		memory: {bytes: copy.bytes, checksums: copy.checksums},
 		disks,
 	});
-	await writeFile(join(path, snapshotFiles.manifest), manifest);
+	await writeText(create, 'manifest', manifest);
+}
+
+async function writeText(create: CreateFile, name: SnapshotFile, text: string): Promise<void> {
+	await using file = await create(name);
+	await file.writeFile(text);
 }

@@ -18,7 +18,6 @@ import {
 	type OpenSnapshot,
 	type SavedHypervisor,
 	type SnapshotUnits,
-	saveSnapshot,
 } from '#main/snapshot';
 import {type DevicePlace, WorkerStock} from '#main/workers';
 import type {LongOperation} from '#support/abort';
@@ -53,7 +52,7 @@ import {
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
 import {vmLimits} from './vm-limits.ts';
-import type {GuestToSave} from './vm-parts.ts';
+import type {GuestToSave, WriteSnapshot} from './vm-parts.ts';
 import {type OwnDevices, wireMachine} from './wire-machine.ts';
 import {checkFeatures, openVcpus, wireVcpus} from './wire-vcpus.ts';
 
@@ -323,7 +322,7 @@ function timeUnit(machine: AttachedMachine, baseTimeMs: number, snapshot: OpenSn
 const describedBy = ({devices}: AttachedMachine): DescribedDevice[] =>
 	devices.map(({placed: instance, model}) => ({instance, model}));
 
-/** Writes snapshots of the machine. */
+/** Has snapshots of the machine made. */
 function saver(
 	config: VmConfig,
 	{
@@ -352,7 +351,7 @@ function saver(
 		const shape = asJson(plan.shapeOf(describedBy(machine)));
 		return {boot, cpu, hypervisor: {...hypervisor, needs}, shape, units, disks: disks.of(machine.devices)};
 	};
-	return (directory: string, {isRunning, atRest}: GuestToSave, asked: LongOperation) => {
+	return <T>(writeSnapshot: WriteSnapshot<T>, {isRunning, atRest}: GuestToSave, asked: LongOperation) => {
 		const writeAtRest = (write: (machine: MachineToSave) => Promise<void>) =>
 			atRest(async (units) => {
 				await write(describe(units));
@@ -360,7 +359,7 @@ function saver(
 				if (loss !== undefined) throw loss;
 				disks.checkWhole();
 			});
-		const saved = saveSnapshot(directory, {ram, isRunning, writeLog, atRest: writeAtRest}, asked);
+		const saved = writeSnapshot({ram, isRunning, writeLog, atRest: writeAtRest}, asked);
 		// A machine that has lost memory ends, when whoever saves has heard of it.
 		return saved.finally(() => setImmediate(() => ram.watch.tell()));
 	};

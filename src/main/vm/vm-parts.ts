@@ -2,6 +2,7 @@ import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestActions} from '#main/config';
 import type {GuestRam} from '#main/memory';
+import type {SnapshotSource} from '#main/snapshot';
 import type {LongOperation} from '#support/abort';
 import type {InspectNode} from '#support/inspect';
 import type {SavedUnits, StateUnits} from '#support/state-units';
@@ -32,6 +33,9 @@ export interface GuestToSave {
 	readonly atRest: (write: (units: SavedUnits) => Promise<void>) => Promise<void>;
 }
 
+/** Makes a snapshot of a machine, in a folder or in memory. */
+export type WriteSnapshot<T> = (source: SnapshotSource, asked: LongOperation) => Promise<T>;
+
 /** Parts of a machine; see `createVm`. */
 export interface VmParts {
 	readonly machine: AttachedMachine;
@@ -53,8 +57,8 @@ export interface VmParts {
 	readonly debugSupport: () => DebugSupport;
 	readonly devices: DeviceThreads;
 	readonly hotPlug: HotPlug;
-	/** Writes a snapshot. */
-	readonly save: (directory: string, guest: GuestToSave, asked: LongOperation) => Promise<void>;
+	/** Has a snapshot made by `write`. */
+	readonly save: <T>(write: WriteSnapshot<T>, guest: GuestToSave, asked: LongOperation) => Promise<T>;
 	readonly actions: GuestActions;
 	/** Reads what a reset starts. @throws VmmError when there is nothing, or something is wrong with it */
 	readonly bootImage: () => Promise<unknown>;

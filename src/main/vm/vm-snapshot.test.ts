@@ -1,4 +1,4 @@
-import {mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync} from 'node:fs';
+import {lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -88,6 +88,54 @@ test('a saved guest goes on where it was, with its processors, memory, devices a
 	}
 	gate.open();
 	t.deepEqual(await vm.ended, {kind: 'exit', status: 0x21}, 'so does the one that was saved');
+});
+
+/** Counts the files of snapshots in memory that this process has open. */
+const filesInMemory = (): number =>
+	readdirSync('/proc/self/fd').filter((fd) => {
+		// The descriptor of the folder that is read has gone.
+		const path = `/proc/self/fd/${fd}`;
+		return lstatSync(path, {throwIfNoEntry: false}) !== undefined && readlinkSync(path).includes('openvmm-snapshot');
+	}).length;
+
+test.serial(
+	'a snapshot in memory starts machines as one in a folder does, and goes when they and it are gone',
+	async (t) => {
+		const gate = new Gate();
+		const {vm, hypervisor} = await fakeMachine(t, work(gate), {config, start: true});
+		await gate.reached;
+		hypervisor.vcpus[0]?.deliver(firstVector + 9);
+		await vm.pause();
+		const snapshot = await vm.snapshotInMemory();
+		t.teardown(() => snapshot.close());
+		await verifySnapshot(snapshot);
+		await vm.start();
+		const machines = await Promise.all(
+			[0, 1].map(() => fakeMachine(t, work(openGate()), {config, snapshot, clock: 'continue'})),
+		);
+		snapshot.close();
+		for (const fork of machines) {
+			await fork.vm.start();
+			t.deepEqual(await fork.vm.ended, {kind: 'exit', status: 0x21});
+		}
+		gate.open();
+		t.deepEqual(await vm.ended, {kind: 'exit', status: 0x21}, 'so does the one that was forked');
+		t.is(filesInMemory(), 0);
+	},
+);
+
+test.serial('a snapshot in memory that is given up, or of a machine that has ended, leaves nothing', async (t) => {
+	const gate = new Gate();
+	const {vm} = await fakeMachine(t, work(gate), {config, start: true});
+	await gate.reached;
+	const asked = new AbortController();
+	await t.throwsAsync(vm.snapshotInMemory({signal: asked.signal, progress: () => asked.abort()}), {
+		code: 'OPERATION_ABORTED',
+	});
+	t.is(filesInMemory(), 0);
+	t.is(vm.state, 'running');
+	await vm.stop();
+	await t.throwsAsync(vm.snapshotInMemory(), {code: 'VM_STOPPED'});
 });
 
 test('time-stamp counters go on from the snapshot, however long the new host has been up, and together', async (t) => {

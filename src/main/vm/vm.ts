@@ -5,6 +5,7 @@ import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import {attentionPressed} from '#devices/pci/port';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
+import {type OpenSnapshot, saveSnapshot, snapshotInMemory} from '#main/snapshot';
 import {type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {SavedUnits} from '#support/state-units';
@@ -17,7 +18,7 @@ import type {StopListener} from './guest-stop.ts';
 import {findKernelNotes} from './kernel-notes.ts';
 import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
-import type {RunsOn, VmParts} from './vm-parts.ts';
+import type {RunsOn, VmParts, WriteSnapshot} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
 
 /** Choices for the removal of a device. */
@@ -164,11 +165,25 @@ export class Vm {
 	 * @throws VmmError SNAPSHOT_…, VM_STOPPED, OPERATION_ABORTED; the machine goes on all the same, and so does an older snapshot
 	 */
 	saveSnapshot(directory: string, asked: LongOperation = {}): Promise<void> {
+		return this.#snapshot((source, limited) => saveSnapshot(directory, source, limited), asked);
+	}
+
+	/**
+	 * Makes a snapshot in memory, which needs no disk: machines of it are made as of one that was opened, and share its pages until they
+	 * write to them. It takes as much memory as the guest has used; close it when the last of them is made, and it goes with them.
+	 * @param asked - see {@link saveSnapshot}
+	 * @throws VmmError SNAPSHOT_WRITE_FAILED, VM_STOPPED, OPERATION_ABORTED; the machine goes on all the same
+	 */
+	snapshotInMemory(asked: LongOperation = {}): Promise<OpenSnapshot> {
+		return this.#snapshot(snapshotInMemory, asked);
+	}
+
+	#snapshot<T>(write: WriteSnapshot<T>, asked: LongOperation): Promise<T> {
 		const {save, units} = this.#parts;
 		const isRunning = () => this.#life.state === 'running';
 		return this.#life.whileLive({operation: 'save-snapshot', wanted: 'state', signal: asked.signal}, (signal, rest) => {
-			const atRest = (write: (saved: SavedUnits) => Promise<void>) => rest(async () => write(await units.save()));
-			return save(directory, {isRunning, atRest}, {...asked, signal});
+			const atRest = (put: (saved: SavedUnits) => Promise<void>) => rest(async () => put(await units.save()));
+			return save(write, {isRunning, atRest}, {...asked, signal});
 		});
 	}
 

@@ -10,6 +10,10 @@ export const embeddedGuest = new URL(
 	import.meta.url,
 );
 
+/** The guest agent's program, by the guest's architecture: beside the bundle, and in a checkout where it is committed. */
+export const guestAgent = (architecture: 'x86_64' | 'aarch64'): URL =>
+	new URL(`${bundled ? '.' : '../../../flowey/guest-agent/built'}/guest-agent-${architecture}`, import.meta.url);
+
 /** Entry points of the worker threads. */
 export const workerUrls = {
 	vcpu: entry('vcpu-worker', '../../vcpu-worker/entry.ts'),

@@ -3,14 +3,13 @@ import {constants} from 'node:os';
 import type {ViewOf} from '#support/wire';
 import {BusErrorTable, busErrorHandler, busErrorTableOffset, WatchedMemory} from './bus-error-handler.ts';
 import {errnoName} from './errno.ts';
+import {O, pipe} from './fd.ts';
 import {koffi} from './koffi.ts';
 import {libc} from './libc.ts';
 import {mapMachineCode} from './machine-code.ts';
 
 const cSigaction = libc('int sigaction(int signal, const void *action, void *old)');
-const cPipe = libc('int pipe2(int *ends, int flags)');
 
-const O_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
 const SA_SIGINFO = 4;
 const SA_ONSTACK = 0x0800_0000;
 /** struct sigaction of glibc on x86-64: handler, mask of 128 bytes, flags, restorer. */
@@ -43,11 +42,11 @@ export class BusErrors {
 		const address = checked('mmap', mapMachineCode(busErrorHandler(), busErrorTableOffset, length));
 		// SAFETY: the view has the mapping's length, and nobody ever takes that away.
 		this.#memory = koffi().view(BigInt(address), length);
-		const ends = new Int32Array(2);
-		checked('pipe2', cPipe(ends, O_CLOEXEC_NONBLOCK));
-		this.wakeFd = ends[0] as number;
+		const ends = pipe(O.NONBLOCK);
+		if (typeof ends === 'number') throw new Error(`pipe2: ${errnoName(ends)}`);
+		this.wakeFd = ends[0];
 		this.#table = BusErrorTable.on(this.#memory, busErrorTableOffset);
-		this.#table.pipe = ends[1] as number;
+		this.#table.pipe = ends[1];
 		this.#table.previous = this.#handle(address);
 	}
 

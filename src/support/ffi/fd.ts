@@ -22,6 +22,7 @@ const F_DUPFD_CLOEXEC = 1030;
 const cOpen = libc('int open(const char *path, int flags, uint32_t mode)');
 const cRead = libc('intptr_t read(int fd, void *buffer, size_t count)');
 const cWrite = libc('intptr_t write(int fd, const void *buffer, size_t count)');
+const cPipe = libc('int pipe2(int *ends, int flags)');
 const cClose = libc('int close(int fd)');
 const cFcntl = libc('int fcntl(int fd, int command, intptr_t argument)');
 const cFlock = libc('int flock(int fd, int operation)');
@@ -34,6 +35,13 @@ export const read = (fd: number, target: Uint8Array): number => cRead(fd, target
 
 /** write(2) of `source`. Returns the byte count or the negated errno. */
 export const write = (fd: number, source: Uint8Array): number => cWrite(fd, source, source.length);
+
+/** pipe2(2), close-on-exec and non-blocking where `flags` says so. Gives both ends, that to read first, or the negated errno. */
+export function pipe(flags = 0): readonly [read: number, write: number] | number {
+	const ends = new Int32Array(2);
+	const result = cPipe(ends, flags | O.CLOEXEC);
+	return result < 0 ? result : [ends[0] as number, ends[1] as number];
+}
 
 /** A further descriptor of the same open file, close-on-exec (fcntl(2), F_DUPFD_CLOEXEC). Or the negated errno. */
 export const duplicate = (fd: number): number => cFcntl(fd, F_DUPFD_CLOEXEC, 0);

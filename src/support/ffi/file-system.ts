@@ -12,7 +12,7 @@ const AT_FDCWD = -100;
 const RENAME_EXCHANGE = 2;
 
 /** lseek(2): where data or a hole begins at or after `offset`, or the negated errno; -ENXIO behind the last data. */
-export const seek = (fd: number, offset: number, whence: number): number => cLseek(fd, offset, whence);
+export const seek = (fd: number, offset: number | bigint, whence: number): number => cLseek(fd, offset, whence);
 
 /** Swaps two files or folders of one file system in one step (renameat2(2), RENAME_EXCHANGE). 0 or the negated errno. */
 export const exchangePaths = (one: string, other: string): number =>

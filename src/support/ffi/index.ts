@@ -1,9 +1,31 @@
+export {
+	AtFlag,
+	type CPath,
+	chmodOpen,
+	chownOpen,
+	linkOpen,
+	mkdirAt,
+	mknodAt,
+	OAt,
+	openAt,
+	openPath,
+	Resolve,
+	readOpenLink,
+	renameAt,
+	reopen,
+	setTimesOpen,
+	symlinkAt,
+	truncateOpen,
+	UTIME_NOW,
+	UTIME_OMIT,
+	unlinkAt,
+} from './at-calls.ts';
 export {BusErrors, type WatchedEntry} from './bus-errors.ts';
 export {monotonicNs, readMonotonicNs} from './clock.ts';
 export {Errno, errnoName, errnoOf, transient} from './errno.ts';
 export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, readableInPool, signalEventfd} from './event.ts';
 export {eventLoopFd} from './event-loop.ts';
-export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
+export {close, duplicate, lockFile, O, open, pipe, read, setNonBlocking, write} from './fd.ts';
 export {
 	Fallocate,
 	fallocateInPool,
@@ -33,6 +55,25 @@ export {
 	truncate,
 	unmap,
 } from './memory-map.ts';
+export {
+	allocate,
+	copyRange,
+	Flock,
+	getXattr,
+	listXattrs,
+	lockRange,
+	lockWhole,
+	OpenFileLock,
+	readEntries,
+	readVectors,
+	removeXattr,
+	setXattr,
+	spaceOf,
+	statOpen,
+	syncAround,
+	syncFile,
+	writeVectors,
+} from './open-file.ts';
 export {copyInPool, fillInPool} from './pool-copy.ts';
 export {fillRandom} from './random.ts';
 export {

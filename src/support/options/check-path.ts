@@ -5,9 +5,9 @@ import type {PathHost, PathKind} from './path-host.ts';
 
 /**
  * Purpose of a configured path. `input`: a file that is read. `output`: a file that is written. `stream`: bytes are written to
- * it, so a device or a pipe will do. `listen`: a socket.
+ * it, so a device or a pipe will do. `listen`: a socket. `folder`: a directory that is there.
  */
-export type PathUse = 'input' | 'output' | 'stream' | 'listen';
+export type PathUse = 'input' | 'output' | 'stream' | 'listen' | 'folder';
 
 const streamKinds: readonly PathKind[] = ['file', 'character device', 'pipe'];
 
@@ -17,6 +17,12 @@ export function checkPath(host: PathHost, use: PathUse, path: string, option: st
 	const {kind, errno} = host.path(path);
 	if (errno !== undefined) return optionError('CONFIG_PATH_UNREACHABLE', {option, path, errno});
 	if (kind === 'missing') return checkMissing(host, use, path, option);
+	if (use === 'folder') {
+		if (kind !== 'directory') return optionError('CONFIG_PATH_NOT_FOLDER', {option, path, found: kind});
+		return host.may(path, 'read')
+			? undefined
+			: optionError('CONFIG_PATH_DENIED', {option, path, access: 'read', denied: path});
+	}
 	if (use === 'listen') {
 		return kind === 'socket' ? undefined : optionError('CONFIG_PATH_NOT_SOCKET', {option, path, found: kind});
 	}
@@ -28,7 +34,7 @@ export function checkPath(host: PathHost, use: PathUse, path: string, option: st
 }
 
 function checkMissing(host: PathHost, use: PathUse, path: string, option: string): VmmError | undefined {
-	if (use === 'input') {
+	if (use === 'input' || use === 'folder') {
 		const parent = existingAncestor(host, path);
 		return optionError('CONFIG_PATH_MISSING', {option, path, parent, found: host.path(parent).kind});
 	}

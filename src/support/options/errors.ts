@@ -59,6 +59,10 @@ export const optionMessages = {
 		message: `${c.option} "${c.path}" exists and is a ${c.found}, not a socket`,
 		remedy: 'Name a path that is free, or remove what is there',
 	}),
+	CONFIG_PATH_NOT_FOLDER: (c: NamedPath & {found: string}) => ({
+		message: `${c.option} "${c.path}" is a ${c.found}, not a directory`,
+		remedy: 'Name a directory',
+	}),
 	CONFIG_PATH_PARENT: (c: NamedPath & {parent: string; found: string}) => ({
 		message:
 			c.found === 'missing'

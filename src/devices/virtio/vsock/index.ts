@@ -1,2 +1,2 @@
 export {virtioVsockMmioType, virtioVsockPciType} from './device-types.ts';
-export {portPath, type VirtioVsockConfig, virtioVsockKind} from './handle.ts';
+export {portPath, type VirtioVsockConfig, virtioVsockId, virtioVsockKind} from './handle.ts';

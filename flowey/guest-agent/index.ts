@@ -1,0 +1,1 @@
+export {type AgentTarget, agentTargets, builtAgent, compileAgent, findCompiler} from './compile.ts';

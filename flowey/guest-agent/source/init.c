@@ -1,0 +1,132 @@
+/* The first program of a guest: it makes one of the machine, and goes on as the agent, or beside the guest's own init. */
+#include "agent.h"
+
+bool is_init;
+
+/* What the kernel's command line says. Names that Linux or initial file systems have, where there are such. */
+static struct {
+	char agent[256], root[256], type[64], flags[256], overlay[128], init[256], host[64], ip[256];
+	bool is_read_only;
+} options;
+
+static const struct {
+	const char *prefix;
+	char *value;
+	size_t room;
+} words[] = {
+	{"openvmm.agent=", options.agent, sizeof options.agent},
+	{"openvmm.overlay=", options.overlay, sizeof options.overlay},
+	{"openvmm.hostname=", options.host, sizeof options.host},
+	{"root=", options.root, sizeof options.root},
+	{"rootfstype=", options.type, sizeof options.type},
+	{"rootflags=", options.flags, sizeof options.flags},
+	{"init=", options.init, sizeof options.init},
+	{"ip=", options.ip, sizeof options.ip},
+};
+
+static void read_options(void) {
+	static char line[4096];
+	char word[512];
+	if (!read_small_file("/proc/cmdline", line, sizeof line)) return;
+	for (const char *rest = line; rest != NULL;) {
+		rest = text_field(rest, ' ', word, sizeof word);
+		if (text_is(word, "ro")) options.is_read_only = true;
+		if (text_is(word, "rw")) options.is_read_only = false;
+		/* What is behind it is of the guest's init. */
+		if (text_is(word, "--")) break;
+		for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+			const char *value = text_after(word, words[i].prefix);
+			if (value != NULL) text_field(value, 0, words[i].value, words[i].room);
+		}
+	}
+}
+
+static void mount_at(const char *type, const char *target, long flags, const char *data) {
+	call(NR_mkdirat, AT_FDCWD, target, 0755);
+	call(NR_mount, type, target, type, flags, data);
+}
+
+static bool ends_with(const char *text, const char *end) {
+	size_t length = text_length(text), size = text_length(end);
+	return length >= size && text_is(text + length - size, end);
+}
+
+/* modules.dep of an initial file system names each module behind what it needs, as src/main/images writes it: all are loaded, in its order. */
+static void load_modules(void) {
+	static char list[65536];
+	char line[2048], folder[128] = "/lib/modules/", path[640];
+	struct system_names names = {0};
+	call(NR_uname, &names);
+	text_add(folder, sizeof folder, names.release);
+	text_add(folder, sizeof folder, "/");
+	*path = 0;
+	text_add(path, sizeof path, folder);
+	text_add(path, sizeof path, "modules.dep");
+	if (!read_small_file(path, list, sizeof list)) return;
+	for (const char *rest = list; rest != NULL;) {
+		char name[512];
+		rest = text_field(rest, '\n', line, sizeof line);
+		text_field(line, ':', name, sizeof name);
+		if (*name == 0) continue;
+		*path = 0;
+		text_add(path, sizeof path, folder);
+		text_add(path, sizeof path, name);
+		long fd = call(NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+		long error = fd < 0 ? fd : call(NR_finit_module, fd, "", ends_with(path, ".ko") ? 0 : MODULE_INIT_COMPRESSED_FILE);
+		if (fd >= 0) call(NR_close, fd);
+		/* A driver for what this machine does not have says so; it need not be heard. */
+		if (error < 0 && error != -EEXIST && error != -ENODEV) say("cannot load ", path, error);
+	}
+}
+
+static void name_host(void) {
+	char name[64];
+	if (*options.host == 0 && read_small_file("/etc/hostname", name, sizeof name)) text_field(name, '\n', options.host, sizeof options.host);
+	if (*options.host != 0) call(NR_sethostname, options.host, text_length(options.host));
+}
+
+/* The guest's init has to be process 1, so it is the agent that becomes another one. */
+static void start_guest_init(char **environment) {
+	char *const arguments[] = {options.init, NULL};
+	long pid = call(NR_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0) {
+		is_init = false;
+		call(NR_setsid);
+		return;
+	}
+	long error = call(NR_execve, options.init, arguments, environment);
+	say("cannot run the guest's init ", options.init, error);
+	/* The agent is there all the same, for whoever looks why. */
+	for (;;) {
+		call(NR_wait4, -1, 0, 0, 0);
+		struct time_spec moment = {1, 0};
+		call(NR_ppoll, 0, 0, &moment, 0, 8);
+	}
+}
+
+const char *init_machine(void) {
+	static char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=linux", NULL};
+	is_init = true;
+	mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	mount_at("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	mount_at("devtmpfs", "/dev", MS_NOSUID, "mode=755");
+	mount_at("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755");
+	read_options();
+	load_modules();
+	network_loopback();
+	bool is_mounted = *options.root == 0 ||
+			  root_mount(options.root, options.type, options.flags, options.is_read_only, options.overlay);
+	if (is_mounted && *options.init != 0) start_guest_init(environment);
+	if (is_init) {
+		mount_at("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=620,gid=5,ptmxmode=666");
+		mount_at("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
+		mount_at("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
+		call(NR_symlinkat, "/proc/self/fd", AT_FDCWD, "/dev/fd");
+		call(NR_symlinkat, "/proc/self/fd/0", AT_FDCWD, "/dev/stdin");
+		call(NR_symlinkat, "/proc/self/fd/1", AT_FDCWD, "/dev/stdout");
+		call(NR_symlinkat, "/proc/self/fd/2", AT_FDCWD, "/dev/stderr");
+		name_host();
+		if (*options.ip != 0 && !text_is(options.ip, "off") && !text_is(options.ip, "none")) network_configure(options.ip);
+	}
+	return *options.agent == 0 ? "vsock:4919" : options.agent;
+}

@@ -1,0 +1,18 @@
+/** Makes a machine ready once, and tries something else in each of its forks. `node fork.ts [KERNEL INITRD]` */
+import {VM} from 'openvmm';
+
+const [kernel, initrd] = process.argv.slice(2);
+const guest = kernel !== undefined && initrd !== undefined ? {kernel, initrd} : {image: 'debian:12'};
+
+await using ready = await VM.create({...guest, name: 'ready'});
+await ready.exec('mkdir -p /tmp/work; echo base >/tmp/work/state', {check: true});
+
+const tries = await ready.fork(3);
+await using _ended = new AsyncDisposableStack();
+for (const each of tries) _ended.use(each);
+
+await Promise.all(tries.map((each, index) => each.exec(`echo try ${index} >>/tmp/work/state`, {check: true})));
+for (const each of [ready, ...tries]) {
+	const state = await each.files.readText('/tmp/work/state');
+	console.log(`${each.name}: ${state.trim().replace('\n', ', ')}`);
+}

@@ -1,0 +1,2 @@
+export {HostFolder} from './host-folder.ts';
+export {openHostFolder} from './open-host-folder.ts';

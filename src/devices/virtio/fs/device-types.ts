@@ -1,0 +1,43 @@
+import {deviceType} from '#devices/device-type';
+import {folderOptionTable, folderSource, type HostFolderSource} from '#devices/folder';
+import {openHostFolder} from '#devices/folder/host';
+import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
+import type {OptionTable} from '#support/options';
+import {virtioFsFlags} from './flags.ts';
+import {type VirtioFsConfig, virtioFsKind} from './handle.ts';
+import {virtioFsOver} from './virtio-fs.ts';
+
+const devices = virtioFsOver<HostFolderSource>(
+	({path, options}) => openHostFolder(path, options),
+	({options: {cache}}) => cache,
+);
+
+const options = {
+	tag: {type: 'text', example: 'host', help: 'by which the guest mounts it: 1 to 36 bytes'},
+	...folderOptionTable,
+} as const satisfies OptionTable;
+
+const summary = 'A folder of the host in the guest (virtio-fs)';
+
+/** Shared folders as machines have them on PCI Express. */
+export const virtioFsPciType = deviceType({
+	...devices.pci,
+	kind: virtioFsKind,
+	summary,
+	options,
+	flags: virtioFsFlags,
+	configure: ({tag, ...folder}): VirtioFsConfig<HostFolderSource> => ({tag, folder: folderSource(folder)}),
+});
+
+/** The same on MMIO. */
+export const virtioFsMmioType = deviceType({
+	...devices.mmio,
+	kind: `${virtioFsKind}-mmio`,
+	summary: `${summary}, on MMIO`,
+	options: {...options, ...mmioOptions},
+	configure: ({tag, base, irq, ...folder}): OnMmio<VirtioFsConfig<HostFolderSource>> => ({
+		tag,
+		folder: folderSource(folder),
+		...mmioPlace({base, ...(irq !== undefined && {irq})}),
+	}),
+});

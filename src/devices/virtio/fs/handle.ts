@@ -1,0 +1,12 @@
+/** Names the device on PCI in machine descriptions; on MMIO `-mmio` follows. */
+export const virtioFsKind = 'virtio-fs';
+
+/** Type of the device (virtio 1.2, 5). */
+export const virtioFsId = 26;
+
+/** A folder that the guest mounts by its tag. @typeParam S - where the folder is from */
+export interface VirtioFsConfig<S> {
+	/** 1 to 36 bytes. */
+	readonly tag: string;
+	readonly folder: S;
+}

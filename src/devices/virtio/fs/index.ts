@@ -1,0 +1,3 @@
+export {virtioFsMmioType, virtioFsPciType} from './device-types.ts';
+export {type VirtioFsConfig, virtioFsId, virtioFsKind} from './handle.ts';
+export {virtioFsOver} from './virtio-fs.ts';

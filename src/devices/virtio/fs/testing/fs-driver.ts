@@ -1,0 +1,228 @@
+import {setImmediate} from 'node:timers/promises';
+import {type FolderOptions, folderDefaults} from '#devices/folder';
+import {TestDriver, VirtioMachine} from '#devices/virtio/testing';
+import {virtioFsMmioType, virtioFsPciType} from '../device-types.ts';
+import {
+	AttrOut,
+	CreateIn,
+	EntryOut,
+	fuseVersion,
+	InHeader,
+	InitIn,
+	InitOut,
+	Opcode,
+	OpenIn,
+	OpenOut,
+	OutHeader,
+	ReadIn,
+	WriteIn,
+	WriteOut,
+} from '../layout.ts';
+
+const [urgentQueue, requestQueue] = [0, 1];
+const [requestAt, answerAt, mostBytes] = [0x4_0000, 0xa_0000, 0x4_0000];
+/** More looks than the slowest host needs. */
+const mostLooks = 10_000;
+
+/** What a client has been answered. */
+export interface Answered {
+	/** 0 or a negated errno. */
+	readonly error: number;
+	readonly payload: Buffer;
+}
+
+/** Fields of a request's header; the others are as a well-behaved client has them. */
+export type GivenHeader = Partial<Parameters<typeof InHeader.encode>[0]>;
+
+/** A name as FUSE has it. */
+export const named = (name: string | Uint8Array): Buffer => Buffer.concat([Buffer.from(name), Uint8Array.of(0)]);
+
+/** A guest's driver of a shared folder, whose every request a test writes and whose answers it reads. */
+export class FsDriver {
+	readonly machine: VirtioMachine;
+	readonly driver: TestDriver;
+	#unique = 0n;
+
+	constructor(machine: VirtioMachine) {
+		this.machine = machine;
+		this.driver = new TestDriver(machine, 8);
+	}
+
+	/** A machine whose guest has not begun with the folder. */
+	static async start(
+		path: string,
+		options: Partial<FolderOptions> = {},
+		transport: 'pci' | 'mmio' = 'pci',
+	): Promise<FsDriver> {
+		const folder = {path, options: {...folderDefaults, ...options}};
+		const models = {pci: virtioFsPciType, mmio: virtioFsMmioType};
+		const made = new FsDriver(await VirtioMachine.opened(models[transport], transport, {tag: 'host', folder}));
+		made.driver.begin([], 2);
+		return made;
+	}
+
+	/** One that has the folder mounted. */
+	static async mounted(path: string, options: Partial<FolderOptions> = {}): Promise<FsDriver> {
+		const made = await FsDriver.start(path, options);
+		await made.init();
+		return made;
+	}
+
+	/** A machine on PCI that goes on from elsewhere. @param restore - gives it its state, before it starts */
+	static async restored(path: string, other: FsDriver, restore: (machine: VirtioMachine) => void): Promise<FsDriver> {
+		const config = {tag: 'host', folder: {path, options: folderDefaults}};
+		const machine = new VirtioMachine(virtioFsPciType, 'pci', config, false);
+		await machine.open();
+		restore(machine);
+		machine.start();
+		const made = new FsDriver(machine);
+		made.driver.resume(other.driver);
+		return made;
+	}
+
+	async init(): Promise<ReturnType<typeof InitOut.read>> {
+		const words = InitIn.encode({...fuseVersion, max_readahead: 65_536, flags: 2 ** 32 - 1});
+		const {error, payload} = await this.ask(Opcode.INIT, 0, words);
+		if (error !== 0) throw new Error(`INIT: ${error}`);
+		return InitOut.read(payload);
+	}
+
+	/** Makes a request, and waits for its answer. */
+	async ask(
+		opcode: number,
+		nodeid: number,
+		words: Uint8Array = new Uint8Array(),
+		{room = 65_536, ...header}: GivenHeader & {readonly room?: number} = {},
+	): Promise<Answered> {
+		this.put(opcode, nodeid, words, {room, ...header});
+		return this.answer();
+	}
+
+	/** Makes a request. */
+	put(
+		opcode: number,
+		nodeid: number,
+		words: Uint8Array,
+		{room = 65_536, ...header}: GivenHeader & {readonly room?: number} = {},
+	): void {
+		const {memory} = this.machine;
+		const length = InHeader.size + words.length;
+		const head = InHeader.encode({len: length, opcode, unique: ++this.#unique, nodeid, ...header});
+		const bytes = Buffer.concat([head, words]);
+		if (bytes.length > mostBytes || room > mostBytes) throw new RangeError('there is no memory for it');
+		memory.copyIn(requestAt, bytes, 0, bytes.length);
+		this.driver.offer(
+			[{at: requestAt, length: bytes.length}, ...(room > 0 ? [{at: answerAt, length: room, writable: true}] : [])],
+			{queue: requestQueue},
+		);
+		this.machine.registers.notify(requestQueue);
+	}
+
+	/** Waits for the answer to the last request. */
+	async answer(): Promise<Answered> {
+		for (let look = 0; look < mostLooks; look++) {
+			for (const [worker] of this.machine.workers.entries()) this.machine.turn(worker);
+			const [used] = this.driver.used(requestQueue);
+			if (used !== undefined) return this.#read(used[1]);
+			await setImmediate();
+		}
+		throw new Error('nobody answers');
+	}
+
+	/** Says something in the urgent queue. */
+	async say(opcode: number, nodeid: number, words: Uint8Array): Promise<void> {
+		const head = InHeader.encode({len: InHeader.size + words.length, opcode, nodeid});
+		const bytes = Buffer.concat([head, words]);
+		this.machine.memory.copyIn(requestAt, bytes, 0, bytes.length);
+		this.driver.offer([{at: requestAt, length: bytes.length}], {queue: urgentQueue});
+		await this.driver.notify(urgentQueue);
+		this.driver.used(urgentQueue);
+	}
+
+	/** Looks a name up. Returns its node, or a negated errno. */
+	async lookup(parent: number, name: string | Uint8Array): Promise<number> {
+		const {error, payload} = await this.ask(Opcode.LOOKUP, parent, named(name));
+		return error === 0 ? Number(EntryOut.read(payload).nodeid) : error;
+	}
+
+	/** Looks a path up. */
+	async find(path: string): Promise<number> {
+		let node = 1;
+		for (const name of path.split('/')) if (node > 0) node = await this.lookup(node, name);
+		return node;
+	}
+
+	async attributes(node: number) {
+		const {error, payload} = await this.ask(Opcode.GETATTR, node, new Uint8Array(16));
+		return error === 0 ? AttrOut.read(payload).attr : error;
+	}
+
+	/** Opens a file. Returns its handle, or a negated errno. */
+	async open(node: number, flags = 2, opcode: number = Opcode.OPEN): Promise<number> {
+		const {error, payload} = await this.ask(opcode, node, OpenIn.encode({flags}));
+		return error === 0 ? Number(OpenOut.read(payload).fh) : error;
+	}
+
+	/** Makes a file. Returns its node and handle, or a negated errno. */
+	async create(parent: number, name: string, flags = 0o102, mode = 0o644, header: GivenHeader = {}) {
+		const words = Buffer.concat([CreateIn.encode({flags, mode}), named(name)]);
+		const {error, payload} = await this.ask(Opcode.CREATE, parent, words, header);
+		if (error !== 0) return error;
+		return {
+			node: Number(EntryOut.read(payload).nodeid),
+			handle: Number(OpenOut.read(payload, EntryOut.size).fh),
+		};
+	}
+
+	async read(handle: number, offset: number, size: number, node = 0): Promise<Buffer | number> {
+		const room = OutHeader.size + size;
+		const {error, payload} = await this.ask(Opcode.READ, node, ReadIn.encode({fh: handle, offset, size}), {room});
+		return error === 0 ? payload : error;
+	}
+
+	async write(handle: number, offset: number, data: Uint8Array): Promise<number> {
+		const words = Buffer.concat([WriteIn.encode({fh: handle, offset, size: data.length}), data]);
+		const {error, payload} = await this.ask(Opcode.WRITE, 0, words);
+		return error === 0 ? WriteOut.read(payload).size : error;
+	}
+
+	/** Names of a directory, `.` and `..` among them. */
+	async list(node: number, opcode: number = Opcode.READDIR, size = 4096): Promise<string[] | number> {
+		const handle = await this.open(node, 0, Opcode.OPENDIR);
+		if (handle < 0) return handle;
+		const names: string[] = [];
+		const head = opcode === Opcode.READDIRPLUS ? EntryOut.size : 0;
+		for (let offset = 0n; ; ) {
+			const words = ReadIn.encode({fh: handle, offset, size});
+			const {error, payload} = await this.ask(opcode, node, words);
+			if (error !== 0) return error;
+			if (payload.length === 0) break;
+			for (let at = head; at < payload.length; ) {
+				const length = payload.readUInt32LE(at + 16);
+				offset = payload.readBigUInt64LE(at + 8);
+				names.push(payload.toString('latin1', at + 24, at + 24 + length));
+				at += Math.ceil((head + 24 + length) / 8) * 8;
+			}
+		}
+		await this.ask(Opcode.RELEASEDIR, node, releaseOf(handle));
+		return names;
+	}
+
+	#read(written: number): Answered {
+		if (written < OutHeader.size) return {error: Number.NaN, payload: Buffer.alloc(0)};
+		const bytes = Buffer.alloc(written);
+		this.machine.memory.copyOut(answerAt, bytes, 0, written);
+		const {len, error, unique} = OutHeader.read(bytes);
+		if (len !== written || unique !== this.#unique) throw new Error(`an answer of ${len} bytes to ${unique}`);
+		return {error, payload: bytes.subarray(OutHeader.size)};
+	}
+}
+
+/** Words of RELEASE and RELEASEDIR. */
+export function releaseOf(handle: number, flags = 0, owner = 0n): Buffer {
+	const words = Buffer.alloc(24);
+	words.writeBigUInt64LE(BigInt(handle), 0);
+	words.writeUInt32LE(flags, 12);
+	words.writeBigUInt64LE(owner, 16);
+	return words;
+}

@@ -1,0 +1,60 @@
+import type {CachePolicy} from '#devices/folder';
+import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
+import {errorTable} from '#support/errors';
+import {fsQueues, type OpenFolder, RequestsBack, sharedBytes, UrgentBack, VirtioFsState} from './fs-back.ts';
+import {type VirtioFsConfig, virtioFsId, virtioFsKind} from './handle.ts';
+import {mostTagBytes, VirtioFsSpace} from './layout.ts';
+
+const fsError = errorTable({
+	VIRTIO_FS_TAG: ({tag}: {tag: string}) => ({
+		message: `A folder cannot have the tag "${tag}"`,
+		remedy: `Give it 1 to ${mostTagBytes} bytes, by which the guest mounts it`,
+	}),
+});
+
+/** A folder by FUSE (virtio 1.2, 5.11), whatever it is opened from. */
+const virtioFs = <S>(
+	open: OpenFolder<S>,
+	cacheOf: (source: S) => CachePolicy,
+): VirtioDevice<VirtioFsConfig<S>, typeof VirtioFsState.fields> => ({
+	kind: virtioFsKind,
+	id: virtioFsId,
+	pciClass: 0x01_8000,
+	state: VirtioFsState,
+	features: {},
+	// What waits for a lock is left in its ring at a pause, and packed ones keep nothing that is left.
+	platform: () => ({RING_PACKED: false}),
+	mostQueues: fsQueues.length,
+	queues: ({tag}) => {
+		if (!isTag(tag)) throw fsError('VIRTIO_FS_TAG', {tag});
+		return fsQueues;
+	},
+	// One for each queue: see the backs.
+	workers: () => fsQueues.length,
+	hostMemory: () => sharedBytes,
+	// Without it the files that a client knew have gone.
+	savedMemory: () => [{name: 'folder', offset: 0, length: sharedBytes, mayBeNew: true}],
+	config: {bytes: VirtioFsSpace.size, values: ({tag}) => spaceOf(tag)},
+	words: ({mounted, lost}) => ({
+		mounted: `${mounted === 0 ? 'no' : 'yes'}${lost === 0 ? '' : `, ${lost} snapshots had not the room for its files`}`,
+	}),
+	back: ({folder}, state, services) =>
+		services.worker.index === 0
+			? new UrgentBack(services)
+			: new RequestsBack({source: folder, open, cache: cacheOf(folder)}, state, services),
+});
+
+/** A tag that a driver can be told. */
+export const isTag = (tag: string): boolean => {
+	const {length} = Buffer.from(tag);
+	return length > 0 && length <= mostTagBytes && !tag.includes('\0');
+};
+
+const spaceOf = (tag: string): Uint8Array =>
+	VirtioFsSpace.encode({tag: new TextEncoder().encode(tag).subarray(0, mostTagBytes), num_request_queues: 1});
+
+/** The device over folders that are opened so. */
+export const virtioFsOver = <S>(open: OpenFolder<S>, cacheOf: (source: S) => CachePolicy) => ({
+	pci: virtioPci(virtioFs(open, cacheOf)),
+	mmio: virtioMmio(virtioFs(open, cacheOf)),
+});

@@ -1,0 +1,74 @@
+import {randomBytes} from 'node:crypto';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {agentPort, GuestAgent} from '#main/agent';
+import type {Vm} from '#main/vm';
+import {isVmmError} from '#support/errors';
+import {apiError} from './errors.ts';
+
+/** Waits between attempts: a guest that boots takes seconds, one that goes on from a snapshot milliseconds. */
+const [firstWaitMs, longestWaitMs] = [5, 100];
+/** Errors of a guest that is not yet, or no longer, there to answer; of a machine that ends, its socket goes first. */
+const passing = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
+const seedBytes = 256;
+
+/** A connection to the guest's agent, which is made anew when it is lost: when the guest starts again, say. It ends with the machine. */
+export class AgentLink {
+	readonly #machine: Vm;
+	readonly #name: string;
+	readonly #over = new AbortController();
+	#current: Promise<GuestAgent>;
+
+	/** @param name - of the machine */
+	constructor(machine: Vm, name: string) {
+		this.#machine = machine;
+		this.#name = name;
+		void machine.ended.then(() => this.#over.abort(apiError('VM_STOPPED_AGENT', {name})));
+		this.#current = this.#connect();
+	}
+
+	/** The agent, as soon as there is a connection. @throws VmmError VM_STOPPED_AGENT, AGENT_PROTOCOL_* */
+	get(): Promise<GuestAgent> {
+		return this.#current;
+	}
+
+	/** Tells the guest the time, and has its random numbers be its own, after it has gone on from where another one was. */
+	async renew(): Promise<void> {
+		const agent = await this.get();
+		await Promise.all([agent.setClock(Date.now()), agent.reseed(randomBytes(seedBytes))]);
+	}
+
+	async #attempts(): Promise<GuestAgent> {
+		const {signal} = this.#over;
+		for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
+			signal.throwIfAborted();
+			try {
+				const stream = await this.#machine.vsock.connect(agentPort, {signal});
+				// What other machines of the same snapshot run goes on in each of them.
+				return await GuestAgent.connect(stream, {signal});
+			} catch (error) {
+				signal.throwIfAborted();
+				if (!isVmmError(error) || !passing.includes(error.code)) throw error;
+			}
+			await sleep(waitMs, undefined, {signal}).catch(() => {});
+		}
+	}
+
+	#connect(): Promise<GuestAgent> {
+		const connecting = this.#attempts();
+		connecting.then(
+			async (agent) => {
+				await agent.closed;
+				if (!this.#over.signal.aborted) this.#current = this.#connect();
+			},
+			// Whoever wants it is told.
+			() => {},
+		);
+		return connecting;
+	}
+
+	/** Ends the connection. */
+	close(): void {
+		this.#over.abort(apiError('VM_STOPPED_AGENT', {name: this.#name}));
+		this.#current.then((agent) => agent.close()).catch(() => {});
+	}
+}

@@ -1,0 +1,101 @@
+import type {VmConfig} from '#main/config';
+import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
+import {untilAborted} from '#support/abort';
+import {AgentLink} from './agent-link.ts';
+import {apiError} from './errors.ts';
+import type {GuestConsole} from './guest-console.ts';
+import type {HostChoices} from './options.ts';
+
+/** How long a guest may take until it answers, unless that is said: the slowest host boots a distribution in it. */
+const usualStartMs = 300_000;
+
+/** A machine that runs. */
+export interface RunningMachine {
+	readonly machine: Vm;
+	readonly console: GuestConsole;
+	/** Undefined where it has no agent. */
+	readonly link: AgentLink | undefined;
+}
+
+/** A machine to be started. */
+export interface MachineToStart {
+	readonly name: string;
+	readonly guestConsole: GuestConsole;
+	readonly config: VmConfig;
+	readonly create: CreateOptions & HostOptions;
+	/** Its guest has our agent. */
+	readonly hasAgent: boolean;
+	/** It goes on from where another one was. */
+	readonly isRestored: boolean;
+}
+
+/**
+ * Makes a machine, starts it, and waits until its guest answers.
+ * @throws VmmError VM_START_TIMEOUT, VM_START_ENDED; whatever createVm throws; the signal's reason. Nothing of it is left then but its folder
+ */
+export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
+	const {signal, log, progress, startTimeout = usualStartMs} = choices;
+	const {name, guestConsole, config, create, hasAgent, isRestored} = wanted;
+	progress?.('machine', 0, 0);
+	const machine = await createVm(config, {...create, ...(signal && {signal})});
+	let link: AgentLink | undefined;
+	try {
+		if (log !== undefined) guestConsole.listen(log);
+		guestConsole.attach(machine);
+		progress?.('boot', 0, 0);
+		await machine.start();
+		signal?.throwIfAborted();
+		if (hasAgent) {
+			link = new AgentLink(machine, name);
+			await answered(link.get(), {machine, guestConsole, name, startTimeout, signal});
+			if (isRestored) await untilAborted(link.renew(), signal);
+		}
+		return {machine, console: guestConsole, link};
+	} catch (error) {
+		link?.close();
+		await machine.stop();
+		throw error;
+	}
+}
+
+interface Awaited {
+	readonly machine: Vm;
+	readonly guestConsole: GuestConsole;
+	readonly name: string;
+	readonly startTimeout: number;
+	readonly signal: AbortSignal | undefined;
+}
+
+/** Waits for the guest's answer, no longer than the machine is there, and than it may take. */
+async function answered<T>(
+	answer: Promise<T>,
+	{machine, guestConsole, name, startTimeout, signal}: Awaited,
+): Promise<T> {
+	const late = Promise.withResolvers<never>();
+	const timer = setTimeout(
+		() => {
+			const waited = {name, seconds: startTimeout / 1000, waitedFor: 'the guest agent', console: guestConsole.text};
+			late.reject(apiError('VM_START_TIMEOUT', waited));
+		},
+		Math.min(startTimeout, 2 ** 31 - 1),
+	);
+	const ended = machine.ended.then((end): never => {
+		throw endedEarly(name, end, guestConsole.text);
+	});
+	try {
+		return await untilAborted(Promise.race([answer.catch(endedFirst(ended)), late.promise, ended]), signal);
+	} finally {
+		clearTimeout(timer);
+		late.promise.catch(() => {});
+		ended.catch(() => {});
+	}
+}
+
+/** A guest that ends has its connection end too, and says more by how it ended. */
+const endedFirst = (ended: Promise<never>) => (error: unknown) => {
+	const code = (error as {readonly code?: unknown}).code;
+	if (code !== 'VM_STOPPED_AGENT') throw error;
+	return ended;
+};
+
+const endedEarly = (name: string, end: VmEnd, text: string) => apiError('VM_START_ENDED', {name, end, console: text});

@@ -1,0 +1,105 @@
+import type {CommandOptions, ExitStatus, GuestAgent, GuestProcess, TerminalSize} from '#main/agent';
+import type {OperationSignal} from '#support/abort';
+import {apiError} from './errors.ts';
+
+/** A line for `/bin/sh -c`, or a program and its words, which nothing changes on their way. */
+export type VmCommand = string | readonly [file: string, ...words: string[]];
+
+/** How a command is started in a guest. */
+export interface VmCommandOptions {
+	/** Working directory; the user's home, or `/`, if not given. */
+	readonly cwd?: string;
+	/** Variables beside, or in place of, those that commands have anyhow. */
+	readonly env?: Readonly<Record<string, string>>;
+	/** `name`, `name:group`, `uid` or `uid:gid`; root if not given. */
+	readonly user?: string;
+	/** Ends it by SIGKILL, with all of its process group. */
+	readonly signal?: OperationSignal;
+	/** Milliseconds after which it is ended in the same way. */
+	readonly timeout?: number;
+}
+
+/** How a command is run to its end. */
+export interface VmExecOptions extends VmCommandOptions {
+	/** All of its standard input. */
+	readonly input?: Uint8Array | string;
+	/** Has a status other than 0 and a signal throw VM_EXEC_FAILED. */
+	readonly check?: boolean;
+	/** Bytes of each of both streams that it may write; 16 MiB if not given. */
+	readonly mostOutput?: number;
+	/** `bytes` gives its output as it is, and not as text in UTF-8. */
+	readonly output?: 'text' | 'bytes';
+}
+
+/** A command that has ended, and what it wrote. */
+export interface VmExecResult<Output = string> extends ExitStatus {
+	readonly stdout: Output;
+	readonly stderr: Output;
+}
+
+/** What a command writes: a `Readable` of Node's. */
+export interface VmOutput extends AsyncIterable<Uint8Array> {
+	on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
+	on(event: 'end' | 'close', listener: () => void): unknown;
+	on(event: 'error', listener: (error: Error) => void): unknown;
+	destroy(): unknown;
+}
+
+/** What a command reads: a `Writable` of Node's. */
+export interface VmInput {
+	/** False asks to wait for the event `drain`. */
+	write(bytes: Uint8Array | string): boolean;
+	end(bytes?: Uint8Array | string): unknown;
+	once(event: 'drain' | 'finish' | 'close', listener: () => void): unknown;
+	on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** How a command is started whose streams are the program's. */
+export interface VmSpawnOptions extends VmCommandOptions {
+	/** Gives it a terminal, whose output, errors among it, is `stdout`. */
+	readonly tty?: TerminalSize;
+	/** False gives it an empty standard input. */
+	readonly stdin?: boolean;
+}
+
+/** A command that runs in a guest, the leader of a session and of a process group. */
+export interface VmProcess extends AsyncDisposable {
+	/** In the guest. */
+	readonly pid: number;
+	readonly stdin: VmInput;
+	readonly stdout: VmOutput;
+	readonly stderr: VmOutput;
+	/** Its end, whether its output has been read or not. */
+	readonly exited: Promise<ExitStatus>;
+	/** Sends a signal to its process group: `SIGTERM` if not given. */
+	kill(signal?: string | number): void;
+	/** Tells its terminal a size. */
+	resize(size: TerminalSize): void;
+}
+
+const words = (command: VmCommand): readonly string[] =>
+	typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
+
+/** Runs a command to its end. @throws VmmError VM_EXEC_FAILED where that is asked for, AGENT_* */
+export async function runCommand(
+	agent: GuestAgent,
+	name: string,
+	command: VmCommand,
+	{check = false, output = 'text', ...options}: VmExecOptions,
+): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
+	const all = words(command);
+	const {exitCode, signal, stdout, stderr} = await agent.exec(all, options);
+	if (check && exitCode !== 0) {
+		const said = stderr.toString('utf8');
+		throw apiError('VM_EXEC_FAILED', {name, command: all, exitCode, signal, stderr: said});
+	}
+	const status = {exitCode, signal};
+	if (output === 'bytes') return {...status, stdout, stderr};
+	return {...status, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8')};
+}
+
+/** Starts a command. @throws VmmError AGENT_* */
+export async function startCommand(agent: GuestAgent, command: VmCommand, options: VmSpawnOptions): Promise<VmProcess> {
+	const started: GuestProcess = await agent.spawn(words(command), options satisfies CommandOptions);
+	return started as VmProcess;
+}

@@ -1,0 +1,146 @@
+import {randomBytes} from 'node:crypto';
+import {appendFile, copyFile, stat} from 'node:fs/promises';
+import {serialPorts} from '#devices/chipset/serial-16550';
+import type {DeviceHandle, KindHandle} from '#devices/device-type';
+import {virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
+import {virtioVsockId, virtioVsockKind} from '#devices/virtio/vsock';
+import type {BootConfig, VmOptions} from '#main/config';
+import type {KernelRequest} from '#main/guest-kernel';
+import type {ImageConfig, OpenedImage} from '#main/oci';
+import {parseSize} from '#support/options';
+import {apiError} from './errors.ts';
+import type {GuestConsole} from './guest-console.ts';
+import type {MachineFolder} from './machine-folder.ts';
+import {nicFor} from './network.ts';
+import type {CreateVmOptions, HostChoices, VmStep} from './options.ts';
+import {ownDevice} from './own-device.ts';
+import {folderDevices} from './shared-folders.ts';
+
+/** Address of every guest's sockets: each has a socket of the host's own. */
+const guestAddress = 3;
+
+/** What a machine is made of, beside its boot. */
+export interface HostParts {
+	readonly devices: readonly DeviceHandle[];
+	/** What the image says of the commands in it. */
+	readonly image: ImageConfig | undefined;
+}
+
+/** The machine's name. @throws VmmError VM_OPTION_INVALID */
+export function nameOf({name}: Pick<HostChoices, 'name'>): string {
+	if (name === undefined) return `vm-${randomBytes(3).toString('hex')}`;
+	if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) return name;
+	const expected = 'lower-case letters, digits and dashes, 63 at most';
+	throw apiError('VM_OPTION_INVALID', {option: 'name', value: JSON.stringify(name), expected});
+}
+
+/** What a machine has of its host. */
+export interface HostPlace {
+	readonly name: string;
+	readonly folder: MachineFolder;
+	readonly image: OpenedImage | undefined;
+	readonly guestConsole: GuestConsole;
+}
+
+/** Makes ready what a machine has of its host: its root, its sockets, its network. @throws VmmError */
+export async function hostParts(
+	choices: HostChoices,
+	{name, folder, image, guestConsole}: HostPlace,
+): Promise<HostParts> {
+	const {network = true, writable = false, folders = {}, devices = []} = choices;
+	const nic = nicFor(network, name);
+	const disk = image && rootDisk(image, writable);
+	return {
+		devices: [
+			...serialPorts({com1: {kind: 'console', outputFd: guestConsole.outputFd}}),
+			ownDevice(virtioVsockKind, virtioVsockId, 'vsock', {path: folder.sockets, cid: guestAddress}),
+			...(disk === undefined ? [] : [disk]),
+			...(nic === undefined ? [] : [nic]),
+			...folderDevices(folders),
+			...devices,
+		],
+		image: image !== undefined && 'config' in image ? image.config : undefined,
+	};
+}
+
+/** Opens what the root is made of, if it is anything. @throws VmmError */
+export async function openRoot({image, signal, progress}: HostChoices): Promise<OpenedImage | undefined> {
+	if (image === undefined) return undefined;
+	const {openImage} = await import('#main/oci');
+	const request = typeof image === 'string' ? {image} : image;
+	return openImage(request, {signal, progress: (_, done, total) => progress?.('image', done, total)});
+}
+
+function rootDisk(image: OpenedImage, writable: boolean): KindHandle {
+	if (image.kind === 'folder') {
+		const expected = 'an image that is copied to a disk: {image, folder: "copy"}';
+		throw apiError('VM_OPTION_INVALID', {option: 'image', value: `the folder ${image.path}`, expected});
+	}
+	// A root that was made of an image is everybody's, and only a disk is the user's own.
+	const isOwn = writable && image.kind === 'disk';
+	if (writable && !isOwn) {
+		const expected = 'a disk of your own as image; what a registry or a folder gives is shared, and stays as it is';
+		throw apiError('VM_OPTION_INVALID', {option: 'writable', value: 'true', expected});
+	}
+	const format = 'format' in image && image.format !== 'raw' ? {format: image.format} : {};
+	const file = {kind: 'file', path: image.path, ...format};
+	const disk = isOwn ? file : {kind: 'memdiff', disk: file};
+	return ownDevice(virtioBlkKind, virtioBlkId, 'root', {disk});
+}
+
+/** Bytes of memory that are asked for. @throws VmmError */
+export const memoryBytes = (memory: number | string): number =>
+	typeof memory === 'number' ? memory : parseSize(memory, 'memory');
+
+/** Resets in a row, each soon after the one before: a kernel that finds no root panics and starts again for good. */
+const mostResets = 1;
+
+/** What the machine's shape is, without its devices and boot. @throws VmmError */
+export function shapeOf({memory, processors, machine = {}}: CreateVmOptions): VmOptions {
+	return {
+		guestResetLimit: mostResets,
+		...machine,
+		...(memory !== undefined && {memory: {...machine.memory, sizeBytes: memoryBytes(memory)}}),
+		...(processors !== undefined && {processors: {...machine.processors, count: processors}}),
+	};
+}
+
+/** A guest that is to boot with our agent. */
+export interface AgentBoot {
+	readonly folder: MachineFolder;
+	/** Static program that the kernel starts. */
+	readonly agent: Uint8Array;
+	/** Words of the kernel's command line by which the agent knows what to do. */
+	readonly words: readonly string[];
+}
+
+/** Puts together a kernel and an initial file system with the agent. @throws VmmError */
+export async function agentBoot(
+	{kernel, initrd, commandLine = [], signal, progress}: CreateVmOptions,
+	{folder, agent, words}: AgentBoot,
+): Promise<BootConfig> {
+	const {buildInitrd, provideKernel} = await import('#main/guest-kernel');
+	const request: KernelRequest = typeof kernel === 'string' ? {kernel} : (kernel ?? {});
+	const told = (_: string, done: number, total: number) => progress?.('kernel' satisfies VmStep, done, total);
+	const found = await provideKernel(request, {signal, progress: told});
+	const cache = request.cache === undefined ? {} : {cache: request.cache};
+	const built = await buildInitrd({kernel: found, init: agent, ...cache});
+	return {
+		kind: 'linux',
+		kernel: found.path,
+		initrd: initrd === undefined ? built : await joined(initrd, built, folder.file('initrd')),
+		commandLine: ['quiet', ...words, ...commandLine],
+	};
+}
+
+/** Archives follow each other at multiples of this (kernel: Documentation/driver-api/early-userspace/buffer-format.rst). */
+const alignment = 4;
+
+/** Linux unpacks one archive after the other, and has the later of two files of a name. */
+async function joined(first: string, second: string, path: string): Promise<string> {
+	await copyFile(first, path);
+	const {size} = await stat(path);
+	const {readFile} = await import('node:fs/promises');
+	await appendFile(path, Buffer.concat([new Uint8Array(-size & (alignment - 1)), await readFile(second)]));
+	return path;
+}

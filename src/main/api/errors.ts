@@ -1,0 +1,68 @@
+import type {VmEnd} from '#main/vm';
+import {errorTable} from '#support/errors';
+
+/** Errors of machines that programs use. */
+export const apiError = errorTable({
+	VM_START_TIMEOUT: (c: {name: string; seconds: number; waitedFor: string; console: string}) => ({
+		message: `The machine ${c.name} was not ready within ${c.seconds} seconds: it waited for ${c.waitedFor}. ${saidAtLast(c.console)}`,
+		remedy: 'Look at what it has said; a host that is slow or busy needs a longer startTimeout',
+	}),
+	VM_START_ENDED: (c: {name: string; end: VmEnd; console: string}) => ({
+		message: `The guest of ${c.name} ended before it was ready (${endText(c.end)}). ${saidAtLast(c.console)}`,
+		remedy: 'Look at what it has said: a kernel that finds no root, or a root that is no Linux, ends like this',
+	}),
+	VM_EXEC_FAILED: (c: {
+		name: string;
+		command: readonly string[];
+		exitCode: number | undefined;
+		signal: string | undefined;
+		stderr: string;
+	}) => ({
+		message: `${c.command.join(' ').slice(0, 200)} ended with ${c.signal ?? `status ${c.exitCode}`} in ${c.name}${c.stderr === '' ? '' : `: ${lastOf(c.stderr)}`}`,
+		remedy: 'Look at its output, which the error has as context; without `check` a status is no error',
+	}),
+	VM_AGENT_MISSING: (c: {name: string; wanted: string}) => ({
+		message: `${c.name} was made without the guest agent, and ${c.wanted} needs it`,
+		remedy: 'Leave out `agent: false` and `boot`',
+	}),
+	VM_STOPPED_AGENT: (c: {name: string}) => ({
+		message: `${c.name} is over, and there is no agent in its guest any more`,
+	}),
+	VM_FORWARD_FAILED: (c: {name: string; address: string; errno: string}) => ({
+		message: `Connections to ${c.address} cannot be taken for ${c.name}: ${c.errno}`,
+		remedy: 'Use port 0 for any that is free, or end whoever has this one',
+	}),
+	VM_CONSOLE_FAILED: (c: {name: string; errno: string}) => ({
+		message: `The console of ${c.name} cannot be had: ${c.errno}`,
+		remedy: 'Let this process have more descriptors (ulimit -n)',
+	}),
+	VM_CONSOLE_TIMEOUT: (c: {name: string; pattern: string; ms: number; console: string}) => ({
+		message: `The console of ${c.name} did not show ${c.pattern} within ${c.ms} ms. ${saidAtLast(c.console)}`,
+		remedy: 'Look at what it has said instead, or wait for longer',
+	}),
+	VM_CONSOLE_ENDED: (c: {name: string; pattern: string; console: string}) => ({
+		message: `${c.name} ended before its console showed ${c.pattern}. ${saidAtLast(c.console)}`,
+		remedy: 'Look at what it has said instead',
+	}),
+	VM_OPTION_INVALID: (c: {option: string; value: string; expected: string}) => ({
+		message: `The option ${c.option} is ${c.value}`,
+		remedy: `Use ${c.expected}`,
+	}),
+});
+
+const mostShown = 2000;
+
+/** The end of a text, without characters that have a terminal do something: a guest wrote it. */
+export const lastOf = (text: string): string =>
+	[...text.trimEnd().slice(-mostShown)].map((letter) => (isShown(letter) ? letter : '?')).join('');
+
+function isShown(letter: string): boolean {
+	const code = letter.codePointAt(0) as number;
+	return letter === '\n' || letter === '\t' || (code >= 0x20 && code < 0x7f) || code >= 0xa0;
+}
+
+const saidAtLast = (text: string): string =>
+	text.trim() === '' ? 'Its console has shown nothing' : `Its console at last:\n${lastOf(text.replaceAll('\r', ''))}`;
+
+const endText = (end: VmEnd): string =>
+	end.kind === 'error' ? end.error.message : end.kind === 'crash' ? `crash: ${end.reason}` : end.kind;

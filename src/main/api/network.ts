@@ -1,0 +1,48 @@
+import {randomBytes} from 'node:crypto';
+import type {KindHandle} from '#devices/device-type';
+import type {NetworkSource} from '#devices/network/source';
+import {virtioNetId, virtioNetKind} from '#devices/virtio/net';
+import {ownDevice} from './own-device.ts';
+
+/** A network by the host's sockets, and what the guest may reach. */
+export interface NetworkOptions {
+	/**
+	 * What the guest may reach: a name, `*.NAME`, an address or ADDRESS/BITS, with `:PORT` or `:PORT-PORT` behind, or `*` for all that is public. With
+	 * rules all else is closed; without any, all is open but the host itself, link-local and metadata addresses.
+	 */
+	readonly allow?: readonly string[];
+	/** What only a rule opens: `host`, `private` networks too, or `all`. */
+	readonly closed?: 'host' | 'private' | 'all';
+	/** The guest's network, 10.0.0.0/24 if not given. */
+	readonly cidr?: string;
+	/** Resolvers that are asked in place of the host's. */
+	readonly nameservers?: readonly string[];
+	/** The NIC's address; one of its own if not given. */
+	readonly mac?: string;
+	/** A file that frames are written to as they pass, in pcapng. */
+	readonly capture?: string;
+}
+
+/** What carries a guest's frames: a network of its own by the host's sockets, any other way there is, or nothing. */
+export type NetworkChoice = boolean | NetworkOptions | {readonly endpoint: NetworkSource; readonly mac?: string};
+
+/** The NIC that is asked for, if any. @param name - of the machine, which the network knows it by where it is one of a host */
+export function nicFor(choice: NetworkChoice, name: string): KindHandle | undefined {
+	if (choice === false) return undefined;
+	const asked = choice === true ? {} : choice;
+	const {mac = privateMac()} = asked;
+	if ('endpoint' in asked) return nic(asked.endpoint, mac);
+	const {mac: _, capture, ...network} = asked;
+	const host = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name) ? {name} : {};
+	return nic({kind: 'consomme', ...host, ...network}, mac, capture);
+}
+
+const nic = (endpoint: NetworkSource, mac: string, capture?: string): KindHandle =>
+	ownDevice(virtioNetKind, virtioNetId, 'net', {endpoint, mac, ...(capture !== undefined && {capture})});
+
+/** An address that is nobody's but this machine's: locally administered, of one guest (IEEE 802, 8.2.2). */
+function privateMac(): string {
+	const bytes = randomBytes(6);
+	bytes[0] = ((bytes[0] as number) & 0xfc) | 0x02;
+	return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}

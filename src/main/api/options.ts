@@ -1,0 +1,93 @@
+import type {DeviceHandle} from '#devices/device-type';
+import type {BootConfig, ClockPolicy, VmOptions} from '#main/config';
+import type {KernelRequest} from '#main/guest-kernel';
+import type {ImageRequest} from '#main/oci';
+import type {HostOptions} from '#main/vm';
+import type {OperationSignal} from '#support/abort';
+import type {ConsoleListener} from './guest-console.ts';
+import type {NetworkChoice} from './network.ts';
+import type {SharedFolders} from './shared-folders.ts';
+
+/** Parts of the work of making a machine ready, in their order. */
+export type VmStep = 'image' | 'kernel' | 'machine' | 'boot' | 'files' | 'ready';
+
+/** Resources that a machine runs on, in tests of ours. */
+export interface RunOn {
+	readonly host?: HostOptions;
+}
+
+/** Resources that forks run on, by their numbers. */
+export interface ForksRunOn {
+	readonly hostOf?: (index: number) => HostOptions;
+}
+
+/** What a program says of a machine, whether it begins or goes on from a snapshot. */
+export interface HostChoices {
+	/** Name in messages, of the guest's host, and in its network; `vm-` and six letters if not given. Lower-case letters, digits and dashes. */
+	readonly name?: string;
+	/** Told of what the guest writes to its console, as it comes. */
+	readonly log?: ConsoleListener;
+	/** Gives up making it. Nothing is left behind. */
+	readonly signal?: OperationSignal;
+	/** Milliseconds until the guest has to answer, 300 000 if not given: then making it fails with VM_START_TIMEOUT. */
+	readonly startTimeout?: number;
+	/** Told of each part of the work, and how far it is, in bytes where it has any. */
+	readonly progress?: (step: VmStep, done: number, total: number) => void;
+	/** The network: one by the host's sockets if not given, `false` for none. */
+	readonly network?: NetworkChoice;
+	/** What the guest's root is made of; see {@link CreateVmOptions.image}. */
+	readonly image?: string | ImageRequest;
+	/** Lets the guest change the disk that `image` names. Otherwise what it writes stays in RAM of the host. */
+	readonly writable?: boolean;
+	/** Folders of the host in the guest, by the absolute path where they are mounted there (virtio-fs). */
+	readonly folders?: SharedFolders;
+	/** Further devices. */
+	readonly devices?: readonly DeviceHandle[];
+	/** What else a machine's configuration has. */
+	readonly machine?: Omit<VmOptions, 'boot' | 'devices' | 'paused'>;
+	/** @internal What it runs on. */
+	readonly host?: RunOn['host'];
+}
+
+/** A machine to be made. All has defaults that run. */
+export interface CreateVmOptions extends HostChoices {
+	/**
+	 * A disk, a folder, an archive, or a reference on a registry: `debian:12`, `./disk.qcow2`, `folder:/srv/root`. It stays as it is unless `writable`
+	 * says otherwise. Without it the guest has what is in its initial file system.
+	 */
+	readonly image?: string | ImageRequest;
+	/** Where in the guest its root is: `/dev/vda` if not given, all of the disk. */
+	readonly root?: string;
+	/** File of a Linux kernel, or how one is to be had; Debian's if not given, which is fetched once. */
+	readonly kernel?: string | KernelRequest;
+	/** A file with an initial file system of one's own, to which the guest agent's is added. */
+	readonly initrd?: string;
+	/** Words for the kernel, behind those that a machine of this kind has. */
+	readonly commandLine?: readonly string[];
+	/** Bytes, or text such as `512M` or `2G`; 1 GiB if not given. It is taken from the host as it is used. */
+	readonly memory?: number | string;
+	/** Number of processors; 1 if not given. */
+	readonly processors?: number;
+	/** Files that the guest gets before it is ready: contents by absolute path. */
+	readonly files?: Readonly<Record<string, Uint8Array | string>>;
+	/** `false`: a guest without our agent, which is ready as soon as it runs, and has a console alone. */
+	readonly agent?: boolean;
+	/** What is booted, in place of a kernel with our initial file system. There is no agent then. */
+	readonly boot?: BootConfig;
+}
+
+/** A machine that goes on from a snapshot. What was its host's is given again: its image, above all. */
+export interface RestoreVmOptions extends HostChoices {
+	/** Policy of the guest's clocks; `catch-up` if not given. */
+	readonly clock?: ClockPolicy;
+	/** `false` where the guest that was saved has no agent. */
+	readonly agent?: boolean;
+}
+
+/** Machines that go on from where another one is. */
+export interface ForkOptions extends Pick<HostChoices, 'signal' | 'startTimeout' | 'network' | 'log'> {
+	/** The name of each, by its number from 0: the forked one's with `-1`, `-2` … behind, if not given. */
+	readonly name?: (index: number) => string;
+	/** @internal What each runs on. */
+	readonly hostOf?: ForksRunOn['hostOf'];
+}

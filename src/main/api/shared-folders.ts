@@ -1,0 +1,48 @@
+import type {KindHandle} from '#devices/device-type';
+import {virtioFsId, virtioFsKind} from '#devices/virtio/fs';
+import type {GuestAgent} from '#main/agent';
+import {apiError} from './errors.ts';
+import {ownDevice, placesPerType} from './own-device.ts';
+
+/** A folder of the host that a guest has. */
+export interface SharedFolder {
+	readonly path: string;
+	/** The guest may not write to it. */
+	readonly readOnly?: boolean;
+	/** Whose its files are: `host` (if not given): whose they are there; an id of a user and of a group: theirs; `mapped`: as the guest says, kept in extended attributes. */
+	readonly owner?: 'host' | 'mapped' | {readonly uid: number; readonly gid: number};
+	/** For how long the guest does not look again: not at all, a second (if not given), or for good. */
+	readonly cache?: 'never' | 'auto' | 'always';
+}
+
+/** Folders of the host by the absolute path where the guest has them. */
+export type SharedFolders = Readonly<Record<string, string | SharedFolder>>;
+
+/** The tag of a folder, which is its device's name too. */
+const tagOf = (index: number) => `folder${index}`;
+
+/** A device for each folder. @throws VmmError VM_OPTION_INVALID */
+export function folderDevices(folders: SharedFolders): KindHandle[] {
+	const all = Object.entries(folders);
+	if (all.length > placesPerType) {
+		const expected = `${placesPerType} folders at most`;
+		throw apiError('VM_OPTION_INVALID', {option: 'folders', value: `${all.length} folders`, expected});
+	}
+	return all.map(([target, folder], index) => {
+		if (!target.startsWith('/')) {
+			const expected = 'an absolute path of the guest for each folder';
+			throw apiError('VM_OPTION_INVALID', {option: 'folders', value: JSON.stringify(target), expected});
+		}
+		const options = typeof folder === 'string' ? {path: folder} : folder;
+		const tag = tagOf(index);
+		return ownDevice(virtioFsKind, virtioFsId, tag, {...options, tag}, index);
+	});
+}
+
+/** Mounts all of them in a guest that has not had them yet. @throws VmmError AGENT_FAILED */
+export async function mountFolders(agent: GuestAgent, folders: SharedFolders): Promise<void> {
+	for (const [index, [target, folder]] of Object.entries(folders).entries()) {
+		const readOnly = typeof folder !== 'string' && folder.readOnly === true;
+		await agent.mount({source: tagOf(index), target, type: 'virtiofs', readOnly, makeTarget: true});
+	}
+}

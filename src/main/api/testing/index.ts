@@ -1,0 +1,1 @@
+export {fakeHost, flatGuest, says} from './fake-host.ts';

@@ -1,0 +1,197 @@
+import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import type {HostOptions} from '#main/vm';
+import {Gate, type Guest, type GuestScript, readPort, writePort} from '#vcpu-worker/hypervisor/testing';
+import {type CreateVmOptions, type ForkOptions, VM} from './index.ts';
+import type {ForksRunOn, RunOn} from './options.ts';
+import {fakeHost, flatGuest, says} from './testing/index.ts';
+
+const latch = 0x500;
+const exitPort = 0xf4;
+const devices = [
+	{kind: 'latch', options: {port: latch}},
+	{kind: 'debug-exit', options: {port: exitPort}},
+];
+const small = {memory: '16M', network: false, devices} as const;
+
+/** The same choices for a machine that runs on `host`. */
+const on = <T>(host: HostOptions, options: T): T & RunOn => ({...options, host});
+
+/** Folders of machines that there are: each has one. */
+const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('openvmm-vm-'));
+
+async function make(t: ExecutionContext, script: GuestScript, options: CreateVmOptions = {}): Promise<VM> {
+	const vm = await VM.create(on(fakeHost(t, script), {...small, boot: flatGuest(t), ...options}));
+	t.teardown(() => vm[Symbol.asyncDispose]());
+	return vm;
+}
+
+/** Does nothing more, and costs nothing. */
+function* forever(): Guest {
+	yield new Gate().pass;
+}
+
+test.serial('a machine without the agent has a console, an end and a name, and leaves nothing', async (t) => {
+	const before = folders();
+	const told: string[] = [];
+	const script = function* (): Guest {
+		yield* says('hello, ');
+		yield* says('world\nlogin: ');
+		yield writePort(exitPort, 1, 0x10);
+	};
+	const vm = await make(t, script, {name: 'web-1', log: (text) => void told.push(text)});
+	t.is(vm.name, 'web-1');
+	const [, who] = await vm.console.find(/hello, (\w+)/);
+	t.is(who, 'world');
+	await vm.console.find('login: ');
+	t.deepEqual(await vm.ended, {kind: 'exit', status: 0x21});
+	const late = await t.throwsAsync(vm.console.find(/hello/), {code: 'VM_CONSOLE_ENDED'});
+	t.regex(late?.message ?? '', /web-1 ended before its console showed \/hello\/.*login:/s);
+	await t.throwsAsync(vm.exec('true'), {code: 'VM_AGENT_MISSING', message: /exec/});
+	await t.throwsAsync(vm.files.read('/etc/passwd'), {code: 'VM_AGENT_MISSING'});
+	t.is(told.join(''), 'hello, world\nlogin: ');
+	await vm[Symbol.asyncDispose]();
+	t.deepEqual(folders(), before);
+});
+
+test.serial('a console that does not show what is waited for says what it shows instead', async (t) => {
+	const vm = await make(t, function* (): Guest {
+		yield* says('panic: \u001b[31mno root\n');
+		yield* forever();
+	});
+	await vm.console.find('panic');
+	const error = await t.throwsAsync(vm.console.find(/login:/g, {timeout: 1}), {code: 'VM_CONSOLE_TIMEOUT'});
+	t.regex(error?.message ?? '', /did not show \/login:\/g within 1 ms.*panic: \?\[31mno root/s);
+	const asked = new AbortController();
+	const waiting = vm.console.find(/login:/, {signal: asked.signal});
+	asked.abort(new Error('enough'));
+	await t.throwsAsync(waiting, {message: 'enough'});
+});
+
+test.serial('forks go on from where a machine is, each by itself, and end by themselves', async (t) => {
+	const before = folders();
+	const gate = new Gate();
+	const script: GuestScript = function* (): Guest {
+		yield writePort(latch, 4, 7);
+		yield gate.pass;
+		const value = (yield readPort(latch, 4)) as number;
+		yield* says(`went on with ${value}\n`);
+		yield writePort(exitPort, 1, 0x10);
+	};
+	const vm = await make(t, script, {name: 'first'});
+	await gate.reached;
+	const open = new Gate();
+	open.open();
+	const again: GuestScript = function* (): Guest {
+		yield writePort(latch, 4, 7);
+		yield open.pass;
+		const value = (yield readPort(latch, 4)) as number;
+		yield* says(`went on with ${value}\n`);
+		yield writePort(exitPort, 1, 0x10);
+	};
+	const options: ForkOptions & ForksRunOn = {hostOf: () => fakeHost(t, again)};
+	const forks = await vm.fork(2, options);
+	t.deepEqual(
+		forks.map(({name}) => name),
+		['first-1', 'first-2'],
+	);
+	for (const fork of forks) {
+		await fork.console.find('went on with 7');
+		t.deepEqual(await fork.ended, {kind: 'exit', status: 0x21});
+		await fork[Symbol.asyncDispose]();
+	}
+	t.is(vm.machine.state, 'running');
+	gate.open();
+	await vm.console.find('went on with 7');
+	await vm.ended;
+	await vm[Symbol.asyncDispose]();
+	t.deepEqual(folders(), before);
+});
+
+test.serial('a snapshot goes on in a machine that is given its host’s side again', async (t) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-api-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	const gate = new Gate();
+	const script = (at: Gate): GuestScript =>
+		function* (): Guest {
+			yield writePort(latch, 4, 3);
+			yield at.pass;
+			yield* says(`latch=${(yield readPort(latch, 4)) as number}\n`);
+			yield* forever();
+		};
+	const vm = await make(t, script(gate));
+	await gate.reached;
+	await vm.snapshot(join(folder, 'saved'));
+	await vm.stop();
+	const open = new Gate();
+	open.open();
+	const choices = {network: false, devices, agent: false} as const;
+	await using restored = await VM.restore(join(folder, 'saved'), on(fakeHost(t, script(open)), choices));
+	await restored.console.find('latch=3');
+	t.is((await restored.inspect('vm/state')) as string, 'running');
+	await restored.pause();
+	t.is((await restored.inspect('vm/state')) as string, 'paused');
+	await restored.resume();
+	t.is(restored.machine.state, 'running');
+});
+
+test.serial('a machine that cannot be, or is given up at any step, leaves nothing', async (t) => {
+	const before = folders();
+	const boot = flatGuest(t);
+	await t.throwsAsync(VM.create({...small, boot, name: 'No Name'}), {code: 'VM_OPTION_INVALID', message: /name/});
+	await t.throwsAsync(VM.create({...small, boot, memory: 'much'}), {code: 'CONFIG_VALUE_INVALID'});
+	await t.throwsAsync(VM.create({...small, boot, signal: AbortSignal.abort()}), {code: 'OPERATION_ABORTED'});
+	for (const step of ['machine', 'boot', 'ready'] as const) {
+		const asked = new AbortController();
+		const progress = (at: string) => {
+			if (at === step) asked.abort(new Error(`at ${step}`));
+		};
+		const making = VM.create(on(fakeHost(t, forever), {...small, boot, signal: asked.signal, progress}));
+		if (step === 'ready') await (await making)[Symbol.asyncDispose]();
+		else await t.throwsAsync(making, {code: 'OPERATION_ABORTED', message: new RegExp(`at ${step}`)});
+		t.deepEqual(folders(), before, step);
+	}
+});
+
+test.serial(
+	'a guest without an agent that was to have one is told of with its console, and one that ends too',
+	async (t) => {
+		const before = folders();
+		const snapshotOf = async (script: GuestScript, gate: Gate) => {
+			const folder = mkdtempSync(join(tmpdir(), 'openvmm-api-'));
+			t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+			const vm = await make(t, script);
+			await gate.reached;
+			await vm.snapshot(join(folder, 'saved'));
+			await vm.stop();
+			return join(folder, 'saved');
+		};
+		const scripts = (then: () => Guest) => (gate: Gate) =>
+			function* (): Guest {
+				yield gate.pass;
+				yield* says('no agent here\n');
+				yield* then();
+			};
+		const open = new Gate();
+		open.open();
+		const silent = scripts(forever);
+		const choices = {network: false, devices} as const;
+		const gate = new Gate();
+		const saved = await snapshotOf(silent(gate), gate);
+		const late = VM.restore(saved, on(fakeHost(t, silent(open)), {...choices, startTimeout: 500, name: 'late'}));
+		const error = await t.throwsAsync(late, {code: 'VM_START_TIMEOUT'});
+		t.regex(error?.message ?? '', /late was not ready within 0\.5 seconds: it waited for the guest agent/);
+		const ending = scripts(function* () {
+			yield writePort(exitPort, 1, 0x10);
+		});
+		const other = new Gate();
+		const ends = await snapshotOf(ending(other), other);
+		const ended = await t.throwsAsync(VM.restore(ends, on(fakeHost(t, ending(open)), choices)), {
+			code: 'VM_START_ENDED',
+		});
+		t.regex(ended?.message ?? '', /ended before it was ready \(exit\)/);
+		t.deepEqual(folders(), before);
+	},
+);

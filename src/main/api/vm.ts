@@ -1,0 +1,275 @@
+import {availableParallelism} from 'node:os';
+import type {GuestAddress, GuestFacts} from '#main/agent';
+import type {ClockPolicy} from '#main/config';
+import type {ImageConfig} from '#main/oci';
+import type {GuestListener, Vm, VmEnd} from '#main/vm';
+import {abortable, type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
+import {type InspectOptions, toJson} from '#support/inspect';
+import type {AgentLink} from './agent-link.ts';
+import {
+	runCommand,
+	startCommand,
+	type VmCommand,
+	type VmCommandOptions,
+	type VmExecOptions,
+	type VmExecResult,
+	type VmProcess,
+	type VmSpawnOptions,
+} from './command.ts';
+import {apiError} from './errors.ts';
+import {guestFiles, type VmFiles} from './files.ts';
+import type {GuestConsole} from './guest-console.ts';
+import {type MadeVm, makeVm, restoreVm} from './make-vm.ts';
+import type {CreateVmOptions, ForkOptions, RestoreVmOptions} from './options.ts';
+import {type ForwardOptions, forwardPort, type PortForward} from './port-forward.ts';
+
+/** Milliseconds that a guest has to end in good order. */
+const usualStopMs = 10_000;
+
+/** How a machine is ended. */
+export interface StopOptions {
+	/** Milliseconds that the guest has to end by itself; 10 000 if not given. 0 ends it at once, as a power cut does. */
+	readonly timeout?: number;
+}
+
+/** Choices for a machine's going on. */
+export interface ResumeOptions {
+	/** Policy of the guest's counters about the time that it stood still: `continue` if not given. Its date is right in any case. */
+	readonly clock?: ClockPolicy;
+}
+
+/**
+ * A machine for a program: what is in its guest is run, read, written and reached, and it is ended with the scope that has it.
+ * @example
+ * await using vm = await VM.create({image: 'debian:12'});
+ * console.log((await vm.exec('uname -r')).stdout);
+ */
+export class VM implements AsyncDisposable {
+	readonly #made: MadeVm;
+	readonly #forwards = new Set<PortForward>();
+	readonly #over: Promise<void>;
+	#forks = 0;
+
+	/** What the guest has on its disk and in memory. It fails with VM_AGENT_MISSING without the guest agent. */
+	readonly files: VmFiles;
+
+	private constructor(made: MadeVm) {
+		this.#made = made;
+		this.files = guestFiles(() => this.#link('its files').get());
+		this.#over = made.running.machine.ended.then(() => this.#leave());
+	}
+
+	/**
+	 * Makes a machine, starts it, and resolves when its guest answers.
+	 * @throws VmmError VM_OPTION_INVALID, VM_START_TIMEOUT, VM_START_ENDED, OPERATION_ABORTED; of images, kernels, devices and the host. Nothing is left behind
+	 */
+	static create(options: CreateVmOptions = {}): Promise<VM> {
+		return abortable('create', options.signal, async () => new VM(await makeVm(options)));
+	}
+
+	/**
+	 * Makes a machine that goes on from a snapshot of {@link VM.snapshot}, with the host's side of it as `options` say: its image above all.
+	 * The guest is told the time and gets random numbers of its own; its connections have ended.
+	 * @throws VmmError SNAPSHOT_*, and what {@link VM.create} throws
+	 */
+	static restore(path: string, options: RestoreVmOptions = {}): Promise<VM> {
+		return abortable('restore', options.signal, async () => {
+			const {openSnapshot} = await import('#main/snapshot');
+			const snapshot = openSnapshot(path);
+			try {
+				return new VM(await restoreVm(snapshot, options));
+			} finally {
+				snapshot.close();
+			}
+		});
+	}
+
+	get name(): string {
+		return this.#made.name;
+	}
+
+	/** The machine below: its devices, memory, processors, debugger, and connections by virtio sockets. */
+	get machine(): Vm {
+		return this.#made.running.machine;
+	}
+
+	/** COM1, which kernels write to. */
+	get console(): GuestConsole {
+		return this.#made.running.console;
+	}
+
+	/** What the image says of the commands in it, where it says anything. */
+	get image(): ImageConfig | undefined {
+		return this.#made.image;
+	}
+
+	/** Resolves when the machine has ended, and tells how. */
+	get ended(): Promise<VmEnd> {
+		return this.machine.ended;
+	}
+
+	/** What the guest says of itself. @throws VmmError VM_AGENT_MISSING */
+	async guest(): Promise<GuestFacts> {
+		return (await this.#link('what it says of itself').get()).guest;
+	}
+
+	/**
+	 * Runs a command to its end, whatever its status.
+	 * @throws VmmError VM_EXEC_FAILED with `check`; AGENT_FAILED for a program that is not there, AGENT_TIMEOUT, AGENT_OUTPUT_TOO_LONG, VM_AGENT_MISSING
+	 */
+	exec(command: VmCommand, options: VmExecOptions & {readonly output: 'bytes'}): Promise<VmExecResult<Uint8Array>>;
+	exec(command: VmCommand, options?: VmExecOptions): Promise<VmExecResult>;
+	async exec(
+		command: VmCommand,
+		options: VmExecOptions = {},
+	): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
+		const agent = await this.#agent('exec', options.signal);
+		return runCommand(agent, this.name, command, this.#asImage(options));
+	}
+
+	/** Starts a command whose streams are the program's. @throws VmmError AGENT_FAILED, VM_AGENT_MISSING */
+	async spawn(command: VmCommand, options: VmSpawnOptions = {}): Promise<VmProcess> {
+		return startCommand(await this.#agent('spawn', options.signal), command, this.#asImage(options));
+	}
+
+	/**
+	 * Has a port of the host lead to one of the guest, which needs no network.
+	 * @param hostPort - 0 for any that is free
+	 * @param to - a TCP port, as the guest sees it, or a Unix socket
+	 * @throws VmmError VM_FORWARD_FAILED, VM_AGENT_MISSING
+	 */
+	async forward(hostPort: number, to: number | GuestAddress, options: ForwardOptions = {}): Promise<PortForward> {
+		const link = this.#link('forward');
+		const address = typeof to === 'number' ? {port: to} : to;
+		const made = await forwardPort(() => link.get(), {name: this.name, hostPort, to: address, ...options});
+		this.#forwards.add(made);
+		return made;
+	}
+
+	/** Takes connections that the guest makes to a port of its host's (AF_VSOCK, address 2). @throws VmmError VM_VSOCK_LISTEN_FAILED */
+	listen(port: number): Promise<GuestListener> {
+		return this.machine.vsock.listen(port);
+	}
+
+	/** Saves all of the machine to a folder, for {@link VM.restore}; it goes on meanwhile. @throws VmmError SNAPSHOT_*, OPERATION_ABORTED */
+	snapshot(path: string, asked: LongOperation = {}): Promise<void> {
+		return this.machine.saveSnapshot(path, asked);
+	}
+
+	/**
+	 * Makes machines that go on from where this one is, each by itself, and this one too. Nothing goes over a disk: memory is copied once for all of
+	 * them, while the guest runs, and they share its pages until they write to them. Each has a network and sockets of its own, another generation
+	 * id, the time and random numbers of its own; commands that run go on in each; connections have ended in each.
+	 * @throws VmmError OPERATION_ABORTED, VM_STOPPED; what {@link VM.restore} throws. None of them is left then
+	 */
+	fork(count: number, options: ForkOptions = {}): Promise<VM[]> {
+		const {signal, hostOf, name: nameOf, ...given} = options;
+		const first = this.#forks;
+		this.#forks += count;
+		const name = nameOf ?? ((index: number) => `${this.name}-${first + index + 1}`);
+		return abortable('fork', signal, async () => {
+			const snapshot = await this.machine.snapshotInMemory({signal});
+			try {
+				const make = async (index: number) => {
+					const host = hostOf && {host: hostOf(index)};
+					const own = {...this.#made.choices, ...given, ...host, name: name(index), ...(signal && {signal})};
+					return new VM(await restoreVm(snapshot, own, this.#made.boot));
+				};
+				return await allOrNone(count, make);
+			} finally {
+				snapshot.close();
+			}
+		});
+	}
+
+	/** Takes the guest off every processor. @throws VmmError */
+	pause(): Promise<void> {
+		return this.machine.pause();
+	}
+
+	/** Lets it go on, and tells it the time. @throws VmmError */
+	async resume(options: ResumeOptions = {}): Promise<void> {
+		await this.machine.resume(options);
+		const link = this.#made.running.link;
+		if (link !== undefined) await (await link.get()).setClock(Date.now());
+	}
+
+	/** A part of what there is to see of the machine, as JSON has it. @param path - such as `vm/vcpus`; all without one */
+	async inspect(path = '', options: InspectOptions = {}): Promise<unknown> {
+		return toJson(await this.machine.inspect(path, options));
+	}
+
+	/** Asks the guest to end in good order, and ends the machine when it has, or when its time is over. Never rejects. */
+	async stop({timeout = usualStopMs}: StopOptions = {}): Promise<void> {
+		const {link, machine} = this.#made.running;
+		if (link !== undefined && timeout > 0 && machine.state === 'running') {
+			const timer = new AbortController();
+			const late = setTimeout(() => timer.abort(), timeout);
+			const shutDown = async () => (await link.get()).shutdown('poweroff');
+			// It is ended in any case.
+			await untilAborted(Promise.race([shutDown().then(() => machine.ended), machine.ended]), timer.signal).catch(
+				() => {},
+			);
+			clearTimeout(late);
+		}
+		await this[Symbol.asyncDispose]();
+	}
+
+	/** Ends the machine at once, and gives back all that it had of its host. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#made.running.link?.close();
+		await this.machine.stop();
+		await this.#over;
+	}
+
+	async #leave(): Promise<void> {
+		this.#made.running.link?.close();
+		await Promise.all([...this.#forwards].map((each) => each.close()));
+		await this.#made.folder[Symbol.asyncDispose]();
+	}
+
+	#link(wanted: string): AgentLink {
+		const {link} = this.#made.running;
+		if (link === undefined) throw apiError('VM_AGENT_MISSING', {name: this.name, wanted});
+		return link;
+	}
+
+	#agent(wanted: string, signal: OperationSignal | undefined) {
+		return abortable(wanted, signal, () => untilAborted(this.#link(wanted).get(), signal));
+	}
+
+	/** Options of a command with what the image says, as containers have it. */
+	#asImage<T extends VmCommandOptions>(options: T): T {
+		const {image} = this.#made;
+		if (image === undefined) return options;
+		const given = image.env.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)]);
+		return {
+			...(image.workingDir !== '/' && {cwd: image.workingDir}),
+			...(image.user !== '' && {user: image.user}),
+			...options,
+			env: {...Object.fromEntries(given), ...options.env},
+		};
+	}
+}
+
+/** Machines of which the first failure ends all. */
+async function allOrNone(count: number, make: (index: number) => Promise<VM>): Promise<VM[]> {
+	const made = new Map<number, VM>();
+	let next = 0;
+	const work = async () => {
+		try {
+			while (next < count) {
+				const index = next++;
+				made.set(index, await make(index));
+			}
+		} catch (error) {
+			next = count;
+			throw error;
+		}
+	};
+	const results = await Promise.allSettled(Array.from({length: Math.min(count, availableParallelism())}, work));
+	const failed = results.find((result) => result.status === 'rejected');
+	if (failed === undefined) return [...made].sort(([a], [b]) => a - b).map(([, vm]) => vm);
+	await Promise.all([...made.values()].map((vm) => vm[Symbol.asyncDispose]()));
+	throw failed.reason;
+}

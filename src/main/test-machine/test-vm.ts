@@ -1,0 +1,74 @@
+import {type CreateVmOptions, VM} from '#main/api';
+import {type OperationSignal, untilAborted} from '#support/abort';
+import {errorTable} from '#support/errors';
+import {type DumpChoices, writeDump} from './dump.ts';
+import {atEndOf, type TestLifetime} from './lifetime.ts';
+
+/** A machine for a test, and what is kept of it when the test fails. */
+export interface TestVmOptions extends CreateVmOptions, DumpChoices {
+	/** Milliseconds that the test may take with its machine: 60 000 if not given. */
+	readonly limit?: number;
+}
+
+const usualLimitMs = 60_000;
+
+const testError = errorTable({
+	VM_TEST_LIMIT: (c: {name: string; ms: number}) => ({
+		message: `The test of ${c.name} took longer than ${c.ms} ms`,
+		remedy: 'Look at what its machine was at, or give it a longer limit',
+	}),
+});
+
+/**
+ * Runs a test's body with a machine, which ends with it. When the body fails or takes too long, what the machine was at is written to a folder, which
+ * the error's message names.
+ * @example
+ * test('the kernel greets', () => withVm({boot: {kind: 'linux', kernel: 'kernel.elf', commandLine: []}}, async (vm) => {
+ *   await vm.console.find(/hello, world/, {timeout: 5000});
+ * }));
+ * @throws whatever the body throws; VmmError VM_TEST_LIMIT
+ */
+export async function withVm<T>(
+	{limit = usualLimitMs, dumps, core, ...options}: TestVmOptions,
+	body: (vm: VM, signal: OperationSignal) => Promise<T>,
+): Promise<T> {
+	await using vm = await VM.create(options);
+	const over = new AbortController();
+	const timer = setTimeout(() => over.abort(testError('VM_TEST_LIMIT', {name: vm.name, ms: limit})), limit);
+	try {
+		return await untilAborted(body(vm, over.signal), over.signal);
+	} catch (error) {
+		const folder = await writeDump(vm, error, {...(dumps !== undefined && {dumps}), ...(core && {core})});
+		throw named(error, folder);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+/**
+ * Makes a machine for a test of AVA's, Node.js's or Vitest's, which ends with the test. When the test has failed, what the machine was at is written
+ * to a folder, which the test's messages name.
+ * @param test - the first parameter of the test's function
+ * @throws VmmError as {@link VM.create}
+ */
+export async function testVm(test: TestLifetime, {limit: _, dumps, core, ...options}: TestVmOptions = {}): Promise<VM> {
+	const vm = await VM.create(options);
+	atEndOf(test, async ({hasFailed, error, tell}) => {
+		try {
+			if (hasFailed)
+				tell(keptAt(await writeDump(vm, error, {...(dumps !== undefined && {dumps}), ...(core && {core})})));
+		} finally {
+			await vm[Symbol.asyncDispose]();
+		}
+	});
+	return vm;
+}
+
+const keptAt = (folder: string): string => `What the machine was at is in ${folder}`;
+
+/** The error as it was, since test runners look at what they have thrown, with the folder in its message. */
+function named(error: unknown, folder: string): unknown {
+	if (!(error instanceof Error)) return new Error(`${error}\n${keptAt(folder)}`, {cause: error});
+	error.message += `\n${keptAt(folder)}`;
+	return error;
+}

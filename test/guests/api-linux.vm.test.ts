@@ -1,0 +1,172 @@
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {get, type IncomingMessage} from 'node:http';
+import {createConnection} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {text} from 'node:stream/consumers';
+import type {ExecutionContext} from 'ava';
+import {type CreateVmOptions, VM} from '#main/api';
+import {backEndHere, linuxTest, patience, type X86BackEnd} from '#test/petri';
+import {stockFiles} from '#test/stock-kernels';
+
+const hypervisor = backEndHere as X86BackEnd;
+
+/** A machine with Debian's kernel and the tests' initial file system, which has a busybox. */
+function options(t: ExecutionContext, given: CreateVmOptions = {}): CreateVmOptions {
+	t.timeout(600_000);
+	const cache = mkdtempSync(join(tmpdir(), 'openvmm-cache-'));
+	t.teardown(() => rmSync(cache, {recursive: true, force: true}));
+	const {kernel, initrd} = stockFiles('cloud');
+	return {
+		kernel: {kernel, cache},
+		initrd,
+		memory: '512M',
+		machine: {hypervisor},
+		commandLine: ['cryptomgr.notests', ...patience],
+		...given,
+	};
+}
+
+const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('openvmm-vm-'));
+const ended = (vm: VM) => vm[Symbol.asyncDispose]();
+
+linuxTest('a program runs commands, has files and ports, forks its machine, and each goes on by itself', async (t) => {
+	const before = folders();
+	const told: string[] = [];
+	const shared = mkdtempSync(join(tmpdir(), 'openvmm-shared-'));
+	t.teardown(() => rmSync(shared, {recursive: true, force: true}));
+	writeFileSync(join(shared, 'from-host'), 'of the host');
+	const vm = await VM.create(
+		options(t, {
+			name: 'web',
+			files: {'/srv/greeting': 'hello\n', '/srv/bytes': Uint8Array.of(0, 255)},
+			folders: {'/mnt/shared': shared, '/mnt/read': {path: shared, readOnly: true}},
+			log: (said) => void told.push(said),
+			startTimeout: 500_000,
+		}),
+	);
+	t.teardown(() => ended(vm));
+	t.deepEqual(await vm.exec('cat /srv/greeting; hostname; echo no >&2; exit 3'), {
+		exitCode: 3,
+		signal: undefined,
+		stdout: 'hello\nweb\n',
+		stderr: 'no\n',
+	});
+	const failed = await t.throwsAsync(vm.exec(['/bin/busybox', 'ls', '/none'], {check: true}), {code: 'VM_EXEC_FAILED'});
+	t.regex(failed?.message ?? '', /busybox ls \/none ended with status 1 in web: .*No such file/);
+	await t.throwsAsync(vm.exec(['/no/program']), {code: 'AGENT_FAILED'});
+	const {stdout} = await vm.exec('od -An -tx1 /srv/bytes; cat', {input: 'given', env: {A: 'b'}, output: 'bytes'});
+	t.is(`${Buffer.from(stdout)}`, ' 00 ff\ngiven');
+	t.is((await vm.exec('kill -KILL $$')).signal, 'SIGKILL');
+	const asked = new AbortController();
+	const hanging = vm.exec('echo begun >/dev/console; sleep 100000', {signal: asked.signal});
+	await vm.console.find('begun', {timeout: Number.POSITIVE_INFINITY});
+	asked.abort(new Error('enough'));
+	await t.throwsAsync(hanging, {message: /enough/});
+	t.regex(told.join(''), /begun/);
+
+	await vm.exec('cp /mnt/read/from-host /mnt/shared/from-guest', {check: true});
+	t.is(readFileSync(join(shared, 'from-guest'), 'utf8'), 'of the host');
+	t.not((await vm.exec('touch /mnt/read/it')).exitCode, 0);
+
+	// A command that goes on in every fork, each counting for itself.
+	await using counting = await vm.spawn('n=0; while read line; do n=$((n + 1)); echo $n $line; done');
+	counting.stdin.write('a\n');
+	for await (const bytes of counting.stdout) {
+		t.is(`${Buffer.from(bytes)}`, '1 a\n');
+		break;
+	}
+
+	const forward = await vm.forward(0, 8080);
+	await vm.exec('mkdir /www; echo page >/www/index.html; httpd -p 127.0.0.1:8080 -h /www', {check: true});
+	t.is(await page(forward.port), 'page\n');
+
+	const forks = await vm.fork(2);
+	for (const fork of forks) t.teardown(() => ended(fork));
+	t.deepEqual(
+		forks.map(({name}) => name),
+		['web-1', 'web-2'],
+	);
+	const [one, two] = forks as [VM, VM];
+	await one.files.write('/srv/greeting', 'one\n');
+	await two.exec('echo two >/srv/greeting', {check: true});
+	const all = [vm, one, two];
+	t.deepEqual(await Promise.all(all.map((each) => each.files.readText('/srv/greeting'))), [
+		'hello\n',
+		'one\n',
+		'two\n',
+	]);
+	const ids = await Promise.all(all.map(async (each) => (await each.exec('cat /proc/sys/kernel/random/uuid')).stdout));
+	t.is(new Set(ids).size, 3, 'each has random numbers of its own');
+	const boots = await Promise.all(all.map(async (each) => (await each.guest()).bootId));
+	t.is(new Set(boots).size, 1, 'and none has booted');
+	// The server that ran when they were made runs in each.
+	await two.exec('echo changed >/www/index.html', {check: true});
+	const ports = await Promise.all(all.map((each) => each.forward(0, 8080)));
+	t.deepEqual(await Promise.all(ports.map(({port}) => page(port))), ['page\n', 'page\n', 'changed\n']);
+
+	await one.stop();
+	t.deepEqual(await one.ended, {kind: 'power-off'});
+	await t.throwsAsync(one.exec('true'), {code: 'VM_STOPPED_AGENT'});
+	await ended(two);
+	t.deepEqual(await two.ended, {kind: 'stopped'});
+	t.is((await vm.exec('cat /srv/greeting')).stdout, 'hello\n');
+	await ended(vm);
+	await t.throwsAsync(connected(forward.port), {code: 'ECONNREFUSED'});
+	t.deepEqual(folders(), before);
+});
+
+linuxTest('a snapshot goes on in another machine, which has the time, and is used like the first', async (t) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-api-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	const saved = join(folder, 'saved');
+	const vm = await VM.create(options(t, {network: false, startTimeout: 500_000}));
+	t.teardown(() => ended(vm));
+	await vm.exec('echo kept >/tmp/kept; sleep 100000 & echo $! >/tmp/pid', {check: true});
+	await vm.snapshot(saved);
+	await vm.pause();
+	await vm.resume();
+	t.is((await vm.exec('cat /tmp/kept')).stdout, 'kept\n');
+	await ended(vm);
+	const {machine} = options(t);
+	const choices = {network: false, startTimeout: 500_000, ...(machine && {machine})} as const;
+	const restored = await VM.restore(saved, choices);
+	t.teardown(() => ended(restored));
+	t.is((await restored.exec('cat /tmp/kept; kill -0 $(cat /tmp/pid) && echo runs')).stdout, 'kept\nruns\n');
+	const began = Date.now();
+	const guestMs = Number((await restored.exec('date +%s')).stdout) * 1000;
+	t.true(guestMs >= began - 1000 && guestMs <= Date.now() + 1000, 'the date is right');
+	await restored.stop();
+	t.true(existsSync(join(saved, 'manifest.json')), 'the snapshot is there for others');
+});
+
+linuxTest('a machine that is given up while it boots, or does not answer in time, leaves nothing', async (t) => {
+	const before = folders();
+	const asked = new AbortController();
+	const progress = (step: string) => void (step === 'boot' && setImmediate(() => asked.abort(new Error('enough'))));
+	await t.throwsAsync(VM.create(options(t, {signal: asked.signal, progress})), {
+		code: 'OPERATION_ABORTED',
+		message: /enough/,
+	});
+	const late = await t.throwsAsync(VM.create(options(t, {startTimeout: 1, name: 'slow'})), {code: 'VM_START_TIMEOUT'});
+	t.regex(late?.message ?? '', /slow was not ready within 0\.001 seconds/);
+	const ends = await t.throwsAsync(VM.create(options(t, {commandLine: ['rdinit=/none', 'root=/dev/none']})), {
+		code: 'VM_START_ENDED',
+	});
+	t.regex(ends?.message ?? '', /ended before it was ready \(.*\)\. Its console at last:\n.*/s);
+	t.deepEqual(folders(), before);
+});
+
+async function page(port: number): Promise<string> {
+	const response = await new Promise<IncomingMessage>((resolve, reject) => {
+		get({host: '127.0.0.1', port, agent: false}, resolve).on('error', reject);
+	});
+	return text(response);
+}
+
+function connected(port: number): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const socket = createConnection({host: '127.0.0.1', port});
+		socket.once('connect', () => resolve(void socket.destroy())).once('error', reject);
+	});
+}

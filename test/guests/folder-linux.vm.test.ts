@@ -1,0 +1,119 @@
+import {createHash, randomBytes} from 'node:crypto';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import type {ExecutionContext} from 'ava';
+import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
+import {flagged, hearButton, linuxTest, openTestSnapshot, pressed, runInLinux, snapshotPlace, until} from '#test/petri';
+
+const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+/** Folder of a test, gone with it. */
+function folderOf(t: ExecutionContext): string {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-shared-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	return folder;
+}
+
+/** A machine that has a folder. */
+const machineOn = (bus: 'pci' | 'mmio', folder: string, options = ''): VmOptions =>
+	bus === 'mmio'
+		? {processors: {count: 2}, devices: flagged({'virtio-fs': [`host,${folder}${options}`]})}
+		: {
+				processors: {count: 2},
+				pcie: {rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')], rootPorts: [parsePcieRootPort('rc0:rp0')]},
+				devices: flagged({'virtio-fs': [`pcie_port=rp0:host,${folder}${options}`]}),
+			};
+
+const mount = [
+	'dmesg -c >/dev/null',
+	'modprobe -a virtio_pci virtio_mmio virtiofs',
+	until('grep -q virtio.fs /proc/filesystems'),
+	`mkdir -p /shared; ${until('mount -t virtiofs host /shared')}`,
+];
+const messages = "dmesg | grep -v OPENVMM_RUN | grep -E 'fuse|virtio|WARNING: CPU|BUG:|Call Trace'";
+const complaints = /WARNING: CPU|BUG:|Call Trace|virtio_fs.*(fail|error)/i;
+const found = (output: string, name: string) => new RegExp(`^${name}=(.*?)\r?$`, 'm').exec(output)?.[1] ?? '';
+
+for (const bus of ['pci', 'mmio'] as const)
+	linuxTest(`Linux mounts a folder of the host, and both work in it, over ${bus}`, async (t, make) => {
+		const folder = folderOf(t);
+		const content = randomBytes(5 * 2 ** 20 + 123);
+		writeFileSync(join(folder, 'big'), content);
+		mkdirSync(join(folder, 'many'));
+		for (let file = 0; file < 200; file++) writeFileSync(join(folder, 'many', `file-${file}`), `${file}`);
+		const guest = await runInLinux(make, machineOn(bus, folder, ',xattrs,locks'), [
+			...mount,
+			hearButton,
+			'cd /shared; echo big=$(sha256sum <big | cut -c 1-64) many=$(ls many | wc -l) sum=$(cat many/* | md5sum | cut -c 1-32)',
+			'dd if=/dev/urandom of=own bs=64k count=48 2>/dev/null; echo own=$(sha256sum <own | cut -c 1-64)',
+			'mkdir -p a/b/c; echo text >a/b/c/file; ln a/b/c/file a/hard; ln -s b/c/file a/soft; mv a/b a/moved; rm -r many',
+			'echo read=$(cat a/hard) dangling=$(cat a/soft 2>/dev/null) links=$(stat -c %h a/hard) type=$(stat -f -c %T .)',
+			'chmod 640 a/hard; echo mode=$(stat -c %a a/moved/c/file); truncate -s 100 a/hard; echo size=$(stat -c %s a/moved/c/file)',
+			'mkfifo pipe; (echo through >pipe &) ; echo fifo=$(cat pipe); mknod null c 1 3 2>/dev/null || echo device=no',
+			'(flock 9; echo one >>order; sleep 1; echo two >>order) 9>lock & sleep 0.3; (flock 9; echo three >>order) 9>lock; wait',
+			'echo order=$(cat order | tr "\\n" " ")',
+			'cat big >/dev/null; echo changed=$(cat change); echo wants=host',
+			until(pressed(1)),
+			until('grep -q after change'),
+			'echo changed=$(cat change) new=$(cat new) bigger=$(sha256sum <big | cut -c 1-64)',
+			'cd /; umount /shared && mount -t virtiofs host /shared && echo again=$(sha256sum </shared/own | cut -c 1-64)',
+			messages,
+			'echo all=done',
+		]);
+		writeFileSync(join(folder, 'change'), 'before');
+		await guest.waitFor(/^wants=host\r?$/m);
+		const bigger = randomBytes(3 * 2 ** 20);
+		writeFileSync(join(folder, 'change'), 'after it');
+		writeFileSync(join(folder, 'new'), 'came');
+		writeFileSync(join(folder, 'big'), bigger);
+		await guest.vm.powerButton();
+		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+		const {output} = guest;
+		t.regex(output, new RegExp(`^big=${digestOf(content)} many=200 sum=[0-9a-f]{32}\r?$`, 'm'), output);
+		t.is(found(output, 'own'), digestOf(readFileSync(join(folder, 'own'))), output);
+		t.regex(output, /^read=text dangling= links=2 type=fuseblk|^read=text dangling= links=2 type=\S+/m, output);
+		t.regex(output, /^mode=640\r?$/m);
+		t.regex(output, /^size=100\r?$/m);
+		t.regex(output, /^fifo=through\r?$/m);
+		t.regex(output, /^device=no\r?$/m);
+		t.regex(output, /^order=one two three\s*$/m);
+		t.regex(output, /^changed=before\r?$/m);
+		t.regex(output, new RegExp(`^changed=after it new=came bigger=${digestOf(bigger)}\r?$`, 'm'));
+		t.is(found(output, 'again'), found(output, 'own'));
+		t.regex(output, /^all=done/m);
+		t.notRegex(output, complaints);
+		t.is(statSync(join(folder, 'a', 'hard')).mode, 0o100640);
+	});
+
+linuxTest('Linux goes on with its folder and its open files from a snapshot', async (t, make) => {
+	const folder = folderOf(t);
+	const content = randomBytes(2 ** 20);
+	writeFileSync(join(folder, 'file'), content);
+	const directory = snapshotPlace(t);
+	const machine = machineOn('mmio', folder);
+	const guest = await runInLinux(make, machine, [
+		...mount,
+		hearButton,
+		'cd /shared; mkdir -p deep/er; exec 5<file 6>>deep/er/log; head -c 1000 <&5 >/tmp/first; echo begun >&6',
+		'echo wants=snapshot',
+		until(pressed(1)),
+		'cat <&5 >/tmp/rest; echo file=$(cat /tmp/first /tmp/rest | sha256sum | cut -c 1-64)',
+		'echo ended >&6; echo log=$(cat deep/er/log | tr "\\n" " "); mkdir deep/new && echo made=yes',
+		messages,
+	]);
+	await guest.waitFor(/^wants=snapshot\r?$/m);
+	await guest.vm.pause();
+	await guest.vm.saveSnapshot(directory);
+	await guest.vm.stop();
+	const snapshot = openTestSnapshot(t, directory);
+	const restored = await make({...machine, boot: {kind: 'none'}}, {snapshot});
+	await restored.vm.start();
+	await restored.vm.powerButton();
+	t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
+	t.regex(restored.output, new RegExp(`^file=${digestOf(content)}\r?$`, 'm'), restored.output);
+	t.regex(restored.output, /^log=begun ended\s*$/m, restored.output);
+	t.regex(restored.output, /^made=yes\r?$/m);
+	t.is(readFileSync(join(folder, 'deep', 'er', 'log'), 'utf8'), 'begun\nended\n');
+	t.notRegex(restored.output, complaints);
+});
