@@ -4,6 +4,7 @@ import type {AddressInfo} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {mutate, randomFrom} from '#main/loader/testing';
 import {HostAddresses, isLoopback} from './addresses.ts';
 import {parseChallenge} from './challenge.ts';
 import {dockerCredentials} from './credentials.ts';
@@ -325,6 +326,13 @@ test('challenges are read', (t) => {
 	t.is(parseChallenge(''), undefined);
 	t.is(parseChallenge('"'), undefined);
 	t.deepEqual(parseChallenge(`Bearer ${'a="'.repeat(50_000)}`)?.scheme, 'bearer');
+});
+
+test('a mutated challenge is one, or is none', (t) => {
+	const random = randomFrom(4);
+	const header = Buffer.from('Bearer realm="https://a.example/token",service="b",scope="repository:a/b:pull"');
+	for (let round = 0; round < 400; round++)
+		t.notThrows(() => parseChallenge(Buffer.from(mutate(Uint8Array.from(header), random)).toString('latin1')));
 });
 
 test('credentials are those of docker login', async (t) => {
