@@ -14,7 +14,7 @@ await using vm = await VM.create({
 const sorted = await vm.exec('sort /tmp/numbers | tr "\\n" " "', {check: true});
 console.log(`sorted: ${sorted.stdout}`);
 
-const failed = await vm.exec(['/bin/ls', '/nowhere']);
+const failed = await vm.exec(['/bin/sh', '-c', 'test -e "$1"', 'sh', '/no where']);
 console.log(`status: ${failed.exitCode}`);
 
 // A command whose streams are the program's.

@@ -4,7 +4,7 @@ import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
-import type {ExecutionContext} from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {type CreateVmOptions, VM} from '#main/api';
 import {backEndHere, linuxTest, patience, type X86BackEnd} from '#test/petri';
 import {stockFiles} from '#test/stock-kernels';
@@ -27,6 +27,12 @@ function options(t: ExecutionContext, given: CreateVmOptions = {}): CreateVmOpti
 	};
 }
 
+/** Machines have their folders below one of this file's own, so that those of others do not count. */
+const place = mkdtempSync(join(tmpdir(), 'openvmm-api-test-'));
+process.env['TMPDIR'] = place;
+test.after.always(() => rmSync(place, {recursive: true, force: true}));
+
+/** Folders of machines that there are: each has one. */
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('openvmm-vm-'));
 const ended = (vm: VM) => vm[Symbol.asyncDispose]();
 

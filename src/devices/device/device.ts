@@ -2,6 +2,7 @@ import type {GuestMemory} from '#devices/guest-memory';
 import type {InterruptLine, MessageInterrupts} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import type {Reactor} from '#support/reactor';
+import type {ProgramCaller, ProgramHandle} from '#support/rpc';
 import type {StateVersions} from '#support/saved-state';
 import type {Fields, FieldsView, Wire} from '#support/wire';
 import type {AccessContext, ProcessorFront} from './processor-access.ts';
@@ -428,6 +429,8 @@ export interface BackWork {
 	 * @throws RangeError for any other queue
 	 */
 	serve(queue: number): void;
+	/** Calls of functions that the machine's program has in the configuration: see `ValueType.detach`. They end with the device. */
+	readonly program: ProgramCaller;
 }
 
 /** Services of a back beside its front's. */
@@ -458,4 +461,6 @@ export interface DeviceInstance {
 	readonly options?: Readonly<Record<string, unknown>>;
 	/** Place of a PCI function; other devices have none. */
 	readonly place?: PciPlace;
+	/** What the machine's program keeps for it. */
+	readonly programObjects?: readonly ProgramHandle[];
 }

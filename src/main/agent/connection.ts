@@ -11,7 +11,7 @@ import {flags, frames, limits, magic, operations} from './protocol.ts';
 export interface AgentTransport extends AsyncIterable<Uint8Array> {
 	write(bytes: Uint8Array): boolean;
 	destroy(): unknown;
-	once(event: 'drain' | 'close', listener: () => void): unknown;
+	once(event: 'drain', listener: () => void): unknown;
 	on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
@@ -25,7 +25,7 @@ export class Connection {
 	readonly #facts = Promise.withResolvers<GuestFacts>();
 	readonly #closed = Promise.withResolvers<Error | undefined>();
 	/** Settled when the transport takes more. */
-	#drained: Promise<void> | undefined;
+	#drained: PromiseWithResolvers<void> | undefined;
 	#ended: Error | undefined;
 
 	private constructor(transport: AgentTransport) {
@@ -139,16 +139,16 @@ export class Connection {
 		frame.writeUInt8(flag, 7);
 		frame.set(bytes, limits.HEADER_SIZE);
 		if (this.#transport.write(frame) || this.#drained !== undefined) return;
-		this.#drained = new Promise<void>((resolve) => {
-			this.#transport.once('drain', resolve);
-			this.#transport.once('close', resolve);
-		}).then(() => {
+		const drained = Promise.withResolvers<void>();
+		this.#drained = drained;
+		this.#transport.once('drain', () => {
 			this.#drained = undefined;
+			drained.resolve();
 		});
 	}
 
 	async #ready(): Promise<void> {
-		while (this.#drained !== undefined && this.#ended === undefined) await this.#drained;
+		while (this.#drained !== undefined && this.#ended === undefined) await this.#drained.promise;
 	}
 
 	/** @param reason - why, unless this side closes it */
@@ -160,6 +160,7 @@ export class Connection {
 		this.#closed.resolve(reason);
 		for (const channel of this.#channels.values()) channel.lose(this.#ended);
 		this.#channels.clear();
+		this.#drained?.resolve();
 		this.#transport.destroy();
 	}
 }

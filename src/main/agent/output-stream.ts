@@ -42,9 +42,14 @@ export class OutputStream extends Readable {
 		if (!this.destroyed) this.push(null);
 	}
 
-	override _read(): void {
+	// Whoever reads comes by here, and takes all that is kept at once where it can: _read comes before that.
+	override read(size?: number): unknown {
+		const bytes: unknown = super.read(size);
 		this.#account();
+		return bytes;
 	}
+
+	override _read(): void {}
 
 	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
 		done(error);

@@ -19,6 +19,11 @@ const small = {memory: '16M', network: false, devices} as const;
 /** The same choices for a machine that runs on `host`. */
 const on = <T>(host: HostOptions, options: T): T & RunOn => ({...options, host});
 
+/** Machines have their folders below one of this file's own, so that those of others do not count. */
+const place = mkdtempSync(join(tmpdir(), 'openvmm-api-test-'));
+process.env['TMPDIR'] = place;
+test.after.always(() => rmSync(place, {recursive: true, force: true}));
+
 /** Folders of machines that there are: each has one. */
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('openvmm-vm-'));
 

@@ -14,6 +14,8 @@ export interface DumpChoices {
 
 /** A part of the tree that does not answer keeps the rest no longer. */
 const treeMs = 5000;
+/** Levels of the tree. */
+const wholeTree = 16;
 
 /**
  * Writes what a machine has said, where it is, and what went wrong, into a new folder: `console.txt`, `inspect.txt`, `error.txt`, and `core`.
@@ -28,7 +30,7 @@ export async function writeDump(vm: VM, error: unknown, {dumps, core = false}: D
 		writeFile(join(folder, name), await Promise.resolve().then(content).catch(String));
 	await put('error.txt', () => `${textOf(error)}\nThe machine: ${vm.machine.state}\n`);
 	await put('console.txt', () => vm.console.text);
-	await put('inspect.txt', async () => toText(await vm.machine.inspect('', {timeoutMs: treeMs})));
+	await put('inspect.txt', async () => toText(await vm.machine.inspect('', {depth: wholeTree, timeoutMs: treeMs})));
 	if (core && vm.machine.state !== 'stopped')
 		await vm.machine.dumpCore(join(folder, 'core')).catch((cause) => put('core.txt', () => String(cause)));
 	return folder;

@@ -2,6 +2,7 @@ import {Worker} from 'node:worker_threads';
 import test from 'ava';
 import {packet, TestNic} from '#devices/network/testing';
 import {EpollReactor} from '#support/reactor';
+import {noProgram} from '#support/rpc';
 import {SwitchCounters, SwitchEndpoint} from './switch-endpoint.ts';
 import {switchBytes} from './switch-memory.ts';
 
@@ -55,7 +56,7 @@ test('ports on several threads: each frame is whole and in its order, or lost an
 			return true;
 		},
 	});
-	const endpoint = new SwitchEndpoint('lan', nic, {common, memory, offset: 0, reactor, track() {}});
+	const endpoint = new SwitchEndpoint('lan', nic, {common, memory, offset: 0, reactor, program: noProgram, track() {}});
 	endpoint.start();
 	endpoint.send(packet({from: Uint8Array.of(2, 0, 0, 0, 0, 1)}));
 	const until = async (condition: () => boolean) => {

@@ -1,14 +1,24 @@
 import type {Endpoint, EndpointHost, EndpointKind, Nic} from '#devices/network/endpoint';
+import type {ProgramHandle} from '#support/rpc';
 import {reactorClock} from './clock.ts';
 import {GuestCounters} from './counters.ts';
 import {type NetworkPlan, planOf} from './plan.ts';
-import {DecisionRing, keepDecision, keptDecisions, Policy, parseRule, type Rule} from './policy/index.ts';
+import {
+	askedFunction,
+	askProgram,
+	DecisionRing,
+	keepDecision,
+	keptDecisions,
+	Policy,
+	parseRule,
+	type Rule,
+} from './policy/index.ts';
 import {UserNetwork, type UserNetworkEndpoint} from './user-network.ts';
 import {isUserSource, parseUserSource, type UserSource, userForm, usualCidr} from './user-source.ts';
 
 /** Opens a network for one NIC, and the ports of the host that lead to its guest. @throws VmmError NETWORK_PORT_UNAVAILABLE */
-async function open(source: UserSource, nic: Nic, {reactor, memory, offset}: EndpointHost): Promise<Endpoint> {
-	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], nameservers, name} = source;
+async function open(source: UserSource, nic: Nic, {reactor, memory, offset, program}: EndpointHost): Promise<Endpoint> {
+	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], nameservers, name, connect} = source;
 	const clock = reactorClock(reactor);
 	const counters = GuestCounters.on(memory, offset);
 	const ring = DecisionRing.on(memory, offset + GuestCounters.byteLength);
@@ -17,6 +27,7 @@ async function open(source: UserSource, nic: Nic, {reactor, memory, offset}: End
 		closed: source.closed ?? (allow.length > 0 ? 'all' : 'host'),
 		allow: allow.map((text) => parseRule(text) as Rule),
 		clock,
+		connect: connect && askProgram(program, connect as ProgramHandle),
 		decided(decision) {
 			counters[totals[decision.kind]]++;
 			keepDecision(ring, decision);
@@ -51,6 +62,8 @@ export const userKind: EndpointKind<UserSource> = {
 	form: userForm,
 	parse: parseUserSource,
 	isRight: isUserSource,
+	detach: (source, keep) =>
+		typeof source.connect === 'function' ? {...source, connect: keep(askedFunction(source.connect))} : source,
 	sharedBytes: () => GuestCounters.byteLength + DecisionRing.byteLength,
 	open,
 	report({cidr = usualCidr}, memory, offset) {

@@ -1,8 +1,9 @@
 import {isIP} from 'node:net';
 import {invalidValue} from '#support/options';
+import type {ProgramHandle} from '#support/rpc';
 import {type GuestForward, type HostForward, parseGuestForward, parseHostForward} from './forward/index.ts';
 import {planOf} from './plan.ts';
-import {type Closed, isName, parseRule} from './policy/index.ts';
+import {type Closed, type ConnectFunction, isName, parseRule} from './policy/index.ts';
 
 /** A network of our own for one NIC, as plain data. */
 export interface UserSource {
@@ -19,6 +20,8 @@ export interface UserSource {
 	readonly name?: string;
 	/** Resolvers that are asked in place of the host's. */
 	readonly nameservers?: readonly string[];
+	/** Decides about what no rule opens. Devices have what stands for it. */
+	readonly connect?: ConnectFunction | ProgramHandle;
 }
 
 export const usualCidr = '10.0.0.0/24';
@@ -99,7 +102,7 @@ function isGuestForward(value: unknown): boolean {
 
 /** True for data, which may be anybody's, that is such a network. */
 export function isUserSource(fields: Unknown): boolean {
-	const {cidr, hostForwards, guestForwards, allow, closed, name, nameservers} = fields as {
+	const {cidr, hostForwards, guestForwards, allow, closed, name, nameservers, connect} = fields as {
 		[K in keyof UserSource]?: unknown;
 	};
 	return (
@@ -109,6 +112,7 @@ export function isUserSource(fields: Unknown): boolean {
 		isList(allow, (rule) => typeof rule === 'string' && parseRule(rule) !== undefined) &&
 		isList(nameservers, isServer) &&
 		(closed === undefined || isClosed(closed)) &&
-		(name === undefined || isLabel(name))
+		(name === undefined || isLabel(name)) &&
+		(connect === undefined || typeof connect === 'function')
 	);
 }

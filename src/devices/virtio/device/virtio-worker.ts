@@ -49,6 +49,7 @@ export class VirtioWorker implements DeviceBack {
 			drained: () => services.drained(),
 			serve: (queue) => services.serve(queue),
 			noticed: () => services.noticed(),
+			program: services.program,
 			worker: services.worker,
 			hostMemory: services.hostMemory,
 			commonMemory: services.commonMemory,

@@ -1,14 +1,24 @@
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
+import {givenLimits, limitKeyTable} from '#devices/limits';
+import {nicLimitTable} from '#devices/network/limit';
 import {endpointForms, endpointOption} from '#devices/network/source';
 import {flaggedPlace} from '#devices/virtio/device';
 import {fillRandom} from '#support/ffi';
-import {invalidValue, parseKeyValues, parseNumber, type RawOptions} from '#support/options';
+import {invalidValue, type KeyTable, parseKeyValues, parseNumber, type RawOptions} from '#support/options';
 import {leastMtu, macBytes, mostMtu, mostPairs, usualMtu, virtioNetId, virtioNetKind} from './handle.ts';
 
 const flag = 'virtio-net';
 const option = `--${flag}`;
 /** Addresses that nobody has said begin so, as those of Hyper-V. */
 const vendorBytes = [0x00, 0x15, 0x5d] as const;
+/** Words of the NIC's own. */
+const ownKeys: KeyTable = {
+	mac: 'value',
+	mtu: 'value',
+	capture: 'value',
+	packed: 'flag',
+	...limitKeyTable(nicLimitTable),
+};
 
 /** The flag that OpenVMM has for NICs: all of them count, and those without a port are on MMIO. */
 export const virtioNetFlags: DeviceFlags = {
@@ -17,7 +27,7 @@ export const virtioNetFlags: DeviceFlags = {
 			name: flag,
 			value: 'NIC',
 			repeat: true,
-			help: `a virtio NIC: queues=N: (pairs of queues: 1, up to ${mostPairs}) and pcie_port=PORT: (without one it is on MMIO), then what carries its frames: ${endpointForms}; then mac=ADDRESS (random without it), mtu=BYTES (${usualMtu}), capture=FILE (frames as they pass, in pcapng), packed=off (rings are split, whatever the driver knows), between commas; may be repeated`,
+			help: `a virtio NIC: queues=N: (pairs of queues: 1, up to ${mostPairs}) and pcie_port=PORT: (without one it is on MMIO), then what carries its frames: ${endpointForms}; then mac=ADDRESS (random without it), mtu=BYTES (${usualMtu}), capture=FILE (frames as they pass, in pcapng), packed=off (rings are split, whatever the driver knows), bps=BYTES and pps=N (limits a second; also bps_rx, bps_tx, pps_rx, pps_tx, and each with _burst for what goes at once), between commas; may be repeated`,
 		},
 	],
 	devices(given) {
@@ -44,13 +54,11 @@ function parseNic(text: string): {readonly port: string | undefined; readonly op
 		rest = rest.slice(whole.length);
 	}
 	const {backend, words} = splitBackend(rest);
-	const given =
-		words === undefined
-			? undefined
-			: parseKeyValues(words, option, {mac: 'value', mtu: 'value', capture: 'value', packed: 'flag'});
+	const given = words === undefined ? undefined : parseKeyValues(words, option, ownKeys);
 	const mac = given?.value('mac') ?? randomMac();
 	if (macBytes(mac) === undefined) throw invalidValue(`${option} mac`, mac, 'an address such as 00:15:5d:01:02:03');
 	const capture = given?.value('capture');
+	const limits = givenLimits(nicLimitTable, given, option);
 	const mtu = parseNumber(given?.value('mtu') ?? `${usualMtu}`, `${option} mtu`, leastMtu, mostMtu);
 	return {
 		port: before.get('pcie_port'),
@@ -59,6 +67,7 @@ function parseNic(text: string): {readonly port: string | undefined; readonly op
 			mac,
 			mtu,
 			...(capture !== undefined && {capture}),
+			...(Object.keys(limits).length > 0 && {limits}),
 			queues: parseNumber(before.get('queues') ?? '1', `${option} queues`, 1, mostPairs),
 			packed: given?.flag('packed') ?? true,
 		},
@@ -73,7 +82,7 @@ function randomMac(): string {
 
 /** Words of the NIC's own stand anywhere behind what carries its frames, which may have words too. */
 function splitBackend(text: string): {readonly backend: string; readonly words: string | undefined} {
-	const isOwn = (item: string) => /^(mac|mtu|capture|packed)(=|$)/.test(item);
+	const isOwn = (item: string) => Object.hasOwn(ownKeys, item.replace(/=.*/s, ''));
 	const [first = '', ...items] = text.split(',');
 	const own = items.filter(isOwn);
 	const backend = [first, ...items.filter((item) => !isOwn(item))].join(',');

@@ -22,7 +22,7 @@ export interface RealAgent extends AsyncDisposable {
 
 /** Starts the program with one end of a socket. */
 export function startProgram(wrapper: readonly string[] = []): Pick<RealAgent, 'stream' | 'ended'> {
-	const [program, ...words] = [...wrapper, agentProgram, 'fd:3'] as [string, ...string[]];
+	const [program = agentProgram, ...words] = [...wrapper, agentProgram, 'fd:3'];
 	const child = spawn(program, words, {stdio: ['ignore', 'inherit', 'inherit', 'pipe']});
 	const ended = once(child, 'exit').then(([code, signal]) => ({code, signal}) as Awaited<RealAgent['ended']>);
 	return {stream: child.stdio[3] as Duplex, ended};

@@ -140,7 +140,7 @@ export class TcpConnections {
 			return;
 		}
 		if (this.#guest.isGateway(destination)) {
-			if (port === 53) this.#answer(connection, this.#serve);
+			if (port === 53) connection.accept(served(this.#serve));
 			else this.#fail(connection);
 			return;
 		}
@@ -153,19 +153,16 @@ export class TcpConnections {
 		if (connection.phase !== 'connecting') return;
 		if (verdict.kind === 'allow') this.#dial(connection, packet, {address, port});
 		else if (verdict.kind === 'redirect') this.#dial(connection, packet, verdict);
-		else if (verdict.kind === 'answer') this.#answer(connection, verdict.answer);
+		else if (verdict.kind === 'answer') this.#answer(connection, verdict.open);
 		else this.#fail(connection);
 	}
 
-	#answer(connection: TcpConnection, answer: (stream: Duplex) => void): void {
-		const [ours, theirs] = duplexPair({allowHalfOpen: true});
-		connection.accept(ours);
-		theirs.on('error', () => undefined);
+	#answer(connection: TcpConnection, open: () => Duplex): void {
 		try {
-			answer(theirs);
+			connection.accept(open());
+			this.#guest.clock.began();
 		} catch {
-			theirs.destroy();
-			connection.reset();
+			this.#fail(connection);
 		}
 	}
 
@@ -218,4 +215,12 @@ export class TcpConnections {
 		}
 		return undefined;
 	}
+}
+
+/** A stream whose other end somebody on this thread serves. */
+function served(serve: (stream: Duplex) => void): Duplex {
+	const [ours, theirs] = duplexPair({allowHalfOpen: true});
+	theirs.on('error', () => undefined);
+	serve(theirs);
+	return ours;
 }
