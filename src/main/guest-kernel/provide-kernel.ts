@@ -26,6 +26,8 @@ export interface KernelRequest {
 	readonly keyring?: string;
 	/** Folder where kernels stay; without it one below the user's caches. */
 	readonly cache?: string;
+	/** Folder of downloaded packages; without it one below the user's caches. */
+	readonly packages?: string;
 	/** Whether a mirror is asked: where the cache has none, always for the newest, or never. @default 'missing' */
 	readonly pull?: 'missing' | 'always' | 'never';
 }
@@ -102,7 +104,7 @@ type Asked = KernelRequest & Required<Pick<KernelRequest, 'package' | 'suite' | 
 async function fetchKernel(
 	cache: KernelCache,
 	asked: readonly string[],
-	{package: name, suite, mirrors, keyring}: Asked,
+	{package: name, suite, mirrors, keyring, packages}: Asked,
 	{progress, signal}: KernelOperation,
 ): Promise<string> {
 	progress?.('packages', 0, 0);
@@ -111,7 +113,7 @@ async function fetchKernel(
 		suite: each.suite ?? suite,
 		components: each.components ?? ['main'],
 	}));
-	const options = {keyring: await findKeyring(keyring), cache: await PackageCache.open()};
+	const options = {keyring: await findKeyring(keyring), cache: await PackageCache.open(packages)};
 	const mirror = await Mirror.open(suites.length > 0 ? suites : debianSuites(suite, ['main']), options, signal);
 	const {kernel} = await mirror.fetch('amd64', (list) => ({kernel: kernelParts(list, name)}), {
 		progress: (done, total) => progress?.('download', done, total),
