@@ -6,6 +6,7 @@ import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import test from 'ava';
 import {VM} from '#main/api';
+import {memoryFolder} from '#main/folders';
 import {linuxTest} from '#test/petri';
 import {debianMachine, endsWith, testFolder} from './testing/api-machine.ts';
 
@@ -23,11 +24,12 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	const told: string[] = [];
 	const shared = testFolder(t, 'shared');
 	writeFileSync(join(shared, 'from-host'), 'of the host');
+	const made = memoryFolder({'note.txt': 'of the program\n'});
 	const vm = await VM.create(
 		debianMachine(t, {
 			name: 'web',
 			files: {'/srv/greeting': 'hello\n', '/srv/bytes': Uint8Array.of(0, 255)},
-			folders: {'/mnt/shared': shared, '/mnt/read': {path: shared, readOnly: true}},
+			folders: {'/mnt/shared': shared, '/mnt/read': {folder: shared, readOnly: true}, '/mnt/made': {folder: made}},
 			log: (said) => void told.push(said),
 		}),
 	);
@@ -54,6 +56,8 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	await vm.exec('cp /mnt/read/from-host /mnt/shared/from-guest', {check: true});
 	t.is(readFileSync(join(shared, 'from-guest'), 'utf8'), 'of the host');
 	t.not((await vm.exec('touch /mnt/read/it')).exitCode, 0);
+	t.is((await vm.exec('cat /mnt/made/note.txt; echo answer >/mnt/made/answer')).stdout, 'of the program\n');
+	t.is(`${await made.readFile('/answer')}`, 'answer\n');
 
 	// A command that goes on in every fork, each counting for itself.
 	await using counting = await vm.spawn('n=0; while read line; do n=$((n + 1)); echo $n $line; done');
