@@ -3,7 +3,7 @@ import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} fro
 import {untilAborted} from '#support/abort';
 import {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
-import type {GuestConsole} from './guest-console.ts';
+import type {MachineConsole} from './guest-console.ts';
 import type {HostChoices} from './options.ts';
 
 /** How long a guest may take until it answers, unless that is said: the slowest host boots a distribution in it. */
@@ -12,7 +12,7 @@ const usualStartMs = 300_000;
 /** A machine that runs. */
 export interface RunningMachine {
 	readonly machine: Vm;
-	readonly console: GuestConsole;
+	readonly console: MachineConsole;
 	/** Undefined where it has no agent. */
 	readonly link: AgentLink | undefined;
 }
@@ -20,7 +20,7 @@ export interface RunningMachine {
 /** A machine to be started. */
 export interface MachineToStart {
 	readonly name: string;
-	readonly guestConsole: GuestConsole;
+	readonly guestConsole: MachineConsole;
 	readonly config: VmConfig;
 	readonly create: CreateOptions & HostOptions;
 	/** Its guest has our agent. */
@@ -60,7 +60,7 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 
 interface Awaited {
 	readonly machine: Vm;
-	readonly guestConsole: GuestConsole;
+	readonly guestConsole: MachineConsole;
 	readonly name: string;
 	readonly startTimeout: number;
 	readonly signal: AbortSignal | undefined;

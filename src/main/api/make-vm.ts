@@ -3,7 +3,7 @@ import type {ImageConfig} from '#main/oci';
 import {type OpenSnapshot, restoredConfig} from '#main/snapshot';
 import {bringUp, type RunningMachine} from './bring-up.ts';
 import {agentBoot, hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
-import {GuestConsole} from './guest-console.ts';
+import {MachineConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
 import type {CreateVmOptions, HostChoices, RestoreVmOptions} from './options.ts';
@@ -71,15 +71,15 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 interface Place {
 	readonly name: string;
 	readonly folder: MachineFolder;
-	readonly guestConsole: GuestConsole;
+	readonly guestConsole: MachineConsole;
 }
 
 async function inPlace<T>(choices: HostChoices, work: (place: Place) => Promise<T>): Promise<T> {
 	const name = nameOf(choices);
 	const folder = await MachineFolder.make();
-	let guestConsole: GuestConsole | undefined;
+	let guestConsole: MachineConsole | undefined;
 	try {
-		guestConsole = new GuestConsole(name);
+		guestConsole = new MachineConsole(name);
 		return await work({name, folder, guestConsole});
 	} catch (error) {
 		guestConsole?.close();
