@@ -1,6 +1,7 @@
 import type {VmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
 import {untilAborted} from '#support/abort';
+import {isVmmError} from '#support/errors';
 import {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
 import type {MachineConsole} from './guest-console.ts';
@@ -25,8 +26,8 @@ export interface MachineToStart {
 	readonly create: CreateOptions & HostOptions;
 	/** Its guest has our agent. */
 	readonly hasAgent: boolean;
-	/** It goes on from where another one was. */
-	readonly isRestored: boolean;
+	/** What is to be done in the guest before it is ready. */
+	readonly prepare: (link: AgentLink) => Promise<unknown>;
 }
 
 /**
@@ -35,7 +36,7 @@ export interface MachineToStart {
  */
 export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
 	const {signal, log, progress, startTimeout = usualStartMs} = choices;
-	const {name, guestConsole, config, create, hasAgent, isRestored} = wanted;
+	const {name, guestConsole, config, create, hasAgent, prepare} = wanted;
 	progress?.('machine', 0, 0);
 	const machine = await createVm(config, {...create, ...(signal && {signal})});
 	let link: AgentLink | undefined;
@@ -47,8 +48,7 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 		signal?.throwIfAborted();
 		if (hasAgent) {
 			link = new AgentLink(machine, name);
-			await answered(link.get(), {machine, guestConsole, name, startTimeout, signal});
-			if (isRestored) await untilAborted(link.renew(), signal);
+			await answered(prepare(link), {machine, guestConsole, name, startTimeout, signal});
 		}
 		return {machine, console: guestConsole, link};
 	} catch (error) {
@@ -93,8 +93,7 @@ async function answered<T>(
 
 /** A guest that ends has its connection end too, and says more by how it ended. */
 const endedFirst = (ended: Promise<never>) => (error: unknown) => {
-	const code = (error as {readonly code?: unknown}).code;
-	if (code !== 'VM_STOPPED_AGENT') throw error;
+	if (!isVmmError(error, 'VM_STOPPED_AGENT') && !isVmmError(error, 'AGENT_CLOSED')) throw error;
 	return ended;
 };
 

@@ -26,6 +26,9 @@ import {type ForwardOptions, forwardPort, type PortForward} from './port-forward
 /** Milliseconds that a guest has to end in good order. */
 const usualStopMs = 10_000;
 
+/** Milliseconds that a guest has to take the time. */
+const clockMs = 5000;
+
 /** How a machine is ended. */
 export interface StopOptions {
 	/** Milliseconds that the guest has to end by itself; 10 000 if not given. 0 ends it at once, as a power cut does. */
@@ -189,7 +192,7 @@ export class VM implements AsyncDisposable {
 		});
 	}
 
-	/** Takes the guest off every processor. @throws VmmError */
+	/** Takes the guest off every processor. @throws VmmError VM_DEVICES_HUNG, VM_NOT_AT_REST */
 	pause(): Promise<void> {
 		return this.machine.pause();
 	}
@@ -197,8 +200,12 @@ export class VM implements AsyncDisposable {
 	/** Lets it go on, and tells it the time. @throws VmmError */
 	async resume(options: ResumeOptions = {}): Promise<void> {
 		await this.machine.resume(options);
-		const link = this.#made.running.link;
-		if (link !== undefined) await (await link.get()).setClock(Date.now());
+		const {link} = this.#made.running;
+		if (link === undefined) return;
+		const late = AbortSignal.timeout(clockMs);
+		const told = link.get().then((agent) => agent.setClock(Date.now(), {signal: late}));
+		// A guest that does not take it has the wrong date, and keeps nobody.
+		await untilAborted(told, late).catch(() => {});
 	}
 
 	/** A part of what there is to see of the machine, as JSON has it. @param path - such as `vm/vcpus`; all without one */
