@@ -59,14 +59,17 @@ export function findCompiler(target: AgentTarget): string | undefined {
 	});
 }
 
-/** Compiles the agent. @returns the program */
-export function compileAgent(compiler: string, target: AgentTarget): Buffer {
+/** Has behaviour that C does not define end the program at once, which needs no library. */
+export const checkedFlags: readonly string[] = ['-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'];
+
+/** Compiles the agent. @param more - flags beside those of the committed binary @returns the program */
+export function compileAgent(compiler: string, target: AgentTarget, more: readonly string[] = []): Buffer {
 	const folder = mkdtempSync(join(tmpdir(), 'guest-agent-'));
 	try {
 		const files = readdirSync(sources).filter((name) => name.endsWith('.c'));
 		const output = join(folder, 'agent');
 		const flags = compilerFlags.filter((flag) => target.architecture === 'x86_64' || !flag.startsWith('-fcf-'));
-		execFileSync(compiler, [...flags, ...files.sort(), '-o', output], {
+		execFileSync(compiler, [...flags, ...more, ...files.sort(), '-o', output], {
 			cwd: sources,
 			stdio: ['ignore', 'inherit', 'inherit'],
 		});

@@ -1,1 +1,1 @@
-export {type AgentTarget, agentTargets, builtAgent, compileAgent, findCompiler} from './compile.ts';
+export {type AgentTarget, agentTargets, builtAgent, checkedFlags, compileAgent, findCompiler} from './compile.ts';

@@ -5,7 +5,7 @@ bool is_init;
 
 /* What the kernel's command line says. Names that Linux or initial file systems have, where there are such. */
 static struct {
-	char agent[256], root[256], type[64], flags[256], overlay[128], init[256], host[64], ip[256];
+	char agent[256], root[256], type[64], flags[256], overlay[128], init[256], host[64], ip[256], modules[512];
 	bool is_read_only;
 } options;
 
@@ -16,6 +16,7 @@ static const struct {
 } words[] = {
 	{"openvmm.agent=", options.agent, sizeof options.agent},
 	{"openvmm.overlay=", options.overlay, sizeof options.overlay},
+	{"openvmm.modules=", options.modules, sizeof options.modules},
 	{"openvmm.hostname=", options.host, sizeof options.host},
 	{"root=", options.root, sizeof options.root},
 	{"rootfstype=", options.type, sizeof options.type},
@@ -51,31 +52,77 @@ static bool ends_with(const char *text, const char *end) {
 	return length >= size && text_is(text + length - size, end);
 }
 
-/* modules.dep of an initial file system names each module behind what it needs, as src/main/images writes it: all are loaded, in its order. */
+static char module_list[65536], module_folder[160];
+
+static void load_module(const char *name) {
+	char path[700] = "";
+	text_add(path, sizeof path, module_folder);
+	text_add(path, sizeof path, name);
+	long fd = call(NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	long error = fd < 0 ? fd : call(NR_finit_module, fd, "", ends_with(path, ".ko") ? 0 : MODULE_INIT_COMPRESSED_FILE);
+	if (fd >= 0) call(NR_close, fd);
+	/* A driver for what this machine does not have says so; it need not be heard. */
+	if (error < 0 && error != -EEXIST && error != -ENODEV) say("cannot load ", path, error);
+}
+
+/* A file's name without what is behind the module's, and with dashes that the kernel takes for the same as underscores. */
+static bool is_module(const char *path, const char *name) {
+	for (const char *at = path; *at != 0; at++)
+		if (*at == '/') path = at + 1;
+	for (; *name != 0; path++, name++)
+		if ((*path == '-' ? '_' : *path) != (*name == '-' ? '_' : *name)) return false;
+	return text_after(path, ".ko") != NULL;
+}
+
+/* What a module needs is named nearest first, and loaded last first. */
+static void load_needed(const char *needed, unsigned depth) {
+	char path[512];
+	if (needed == NULL || depth > 64) return;
+	while (*needed == ' ') needed++;
+	const char *rest = text_field(needed, ' ', path, sizeof path);
+	load_needed(rest, depth + 1);
+	if (*path != 0) load_module(path);
+}
+
+static bool load_named(const char *name) {
+	char line[4096], path[512];
+	for (const char *rest = module_list; rest != NULL;) {
+		rest = text_field(rest, '\n', line, sizeof line);
+		const char *needed = text_field(line, ':', path, sizeof path);
+		if (!is_module(path, name)) continue;
+		load_needed(needed, 0);
+		load_module(path);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * By modules.dep, as src/main/images writes it for an initial file system: all that are in it, which are each behind what they need; or those that
+ * openvmm.modules= names, with what they need.
+ */
 static void load_modules(void) {
-	static char list[65536];
-	char line[2048], folder[128] = "/lib/modules/", path[640];
+	char name[512];
 	struct system_names names = {0};
 	call(NR_uname, &names);
-	text_add(folder, sizeof folder, names.release);
-	text_add(folder, sizeof folder, "/");
-	*path = 0;
-	text_add(path, sizeof path, folder);
+	text_add(module_folder, sizeof module_folder, "/lib/modules/");
+	text_add(module_folder, sizeof module_folder, names.release);
+	text_add(module_folder, sizeof module_folder, "/");
+	char path[200] = "";
+	text_add(path, sizeof path, module_folder);
 	text_add(path, sizeof path, "modules.dep");
-	if (!read_small_file(path, list, sizeof list)) return;
-	for (const char *rest = list; rest != NULL;) {
-		char name[512];
-		rest = text_field(rest, '\n', line, sizeof line);
-		text_field(line, ':', name, sizeof name);
-		if (*name == 0) continue;
-		*path = 0;
-		text_add(path, sizeof path, folder);
-		text_add(path, sizeof path, name);
-		long fd = call(NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-		long error = fd < 0 ? fd : call(NR_finit_module, fd, "", ends_with(path, ".ko") ? 0 : MODULE_INIT_COMPRESSED_FILE);
-		if (fd >= 0) call(NR_close, fd);
-		/* A driver for what this machine does not have says so; it need not be heard. */
-		if (error < 0 && error != -EEXIST && error != -ENODEV) say("cannot load ", path, error);
+	if (!read_small_file(path, module_list, sizeof module_list)) return;
+	const char *rest = *options.modules == 0 ? module_list : options.modules;
+	char separator = *options.modules == 0 ? '\n' : ',';
+	while (rest != NULL) {
+		rest = text_field(rest, separator, name, sizeof name);
+		if (separator == ',') {
+			/* What the kernel has built in is not in the list. */
+			load_named(name);
+			continue;
+		}
+		text_field(name, ':', name, sizeof name);
+		if (*name != 0) load_module(name);
 	}
 }
 

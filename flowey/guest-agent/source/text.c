@@ -146,9 +146,9 @@ bool read_small_file(const char *path, char *text, size_t room) {
 	*text = 0;
 	long fd = call(NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0) return false;
-	long size = call(NR_read, fd, text, room - 1);
+	long size = 0, more;
+	while ((size_t)size < room - 1 && (more = call(NR_read, fd, text + size, room - 1 - (size_t)size)) > 0) size += more;
 	call(NR_close, fd);
-	if (size < 0) size = 0;
 	if (size > 0 && text[size - 1] == '\n') size--;
 	text[size] = 0;
 	return true;
@@ -157,6 +157,8 @@ bool read_small_file(const char *path, char *text, size_t room) {
 /* Says it in the kernel's log, which the console shows, and on standard error where there is none. */
 void say(const char *what, const char *which, long error) {
 	char line[512] = "";
+	/* Levels of the kernel's log: errors are shown on a quiet console too. */
+	if (is_init) text_add(line, sizeof line, error < 0 ? "<3>" : "<6>");
 	text_add(line, sizeof line, "openvmm-agent: ");
 	text_add(line, sizeof line, what);
 	text_add(line, sizeof line, which);

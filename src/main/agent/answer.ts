@@ -50,8 +50,12 @@ export class Answer {
 		return seconds * 1000 + Math.floor(this.u32() / 1e6);
 	}
 
-	/** @param size - bytes; all that is left, if not given */
-	text(size = this.left): string {
+	/** A name of the guest's, which may be any bytes: those that are no UTF-8 become U+FFFD. */
+	name(size: number): string {
+		return this.bytes(size).toString('utf8');
+	}
+
+	text(size: number): string {
 		const bytes = this.bytes(size);
 		try {
 			return decoder.decode(bytes);

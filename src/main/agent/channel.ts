@@ -5,7 +5,7 @@ import {OutputStream} from './output-stream.ts';
 import {flags, frames, type operations, streams} from './protocol.ts';
 
 /** What is asked of the agent. */
-export interface Request {
+export interface Request<T = void> {
 	readonly operation: keyof typeof operations;
 	/** As errors have it: `read`, and what: `/etc/passwd`. */
 	readonly verb: string;
@@ -16,7 +16,12 @@ export interface Request {
 	readonly outputs?: 0 | 1 | 2;
 	/** The input's end is waited for: it has been taken when the channel is over. */
 	readonly waitsForInput?: boolean;
+	/** Reads the answer, all of it. */
+	readonly read: (answer: Answer) => T;
 }
+
+/** For what is answered with nothing. */
+export const readNothing = (): void => {};
 
 /** How a channel sends. */
 export interface ChannelSender {
@@ -31,20 +36,20 @@ export interface ProcessEnd {
 }
 
 /** One thing that was asked for, from its request to the last frame about it; each frame of the agent's is checked against what may come. */
-export class Channel {
+export class Channel<T> {
 	readonly input: InputStream | undefined;
 	readonly outputs: readonly OutputStream[];
 	/** What the agent answered first. */
-	readonly reply: Promise<Buffer>;
+	readonly reply: Promise<T>;
 	/** The end of the command. */
 	readonly exit: Promise<ProcessEnd>;
 	/** All is over, in order. It rejects where it failed. */
 	readonly over: Promise<void>;
 	/** The agent has nothing more of it, or the connection has ended; it never rejects. */
 	readonly gone: Promise<void>;
-	readonly #request: Request;
+	readonly #request: Request<T>;
 	readonly #sender: ChannelSender;
-	readonly #reply = Promise.withResolvers<Buffer>();
+	readonly #reply = Promise.withResolvers<T>();
 	readonly #exit = Promise.withResolvers<ProcessEnd>();
 	readonly #over = Promise.withResolvers<void>();
 	readonly #gone = Promise.withResolvers<void>();
@@ -53,7 +58,7 @@ export class Channel {
 	#isGivenUp = false;
 	#isOver = false;
 
-	constructor(request: Request, sender: ChannelSender) {
+	constructor(request: Request<T>, sender: ChannelSender) {
 		this.#request = request;
 		this.#sender = sender;
 		this.reply = this.#reply.promise;
@@ -114,8 +119,7 @@ export class Channel {
 		switch (type) {
 			case frames.REPLY:
 				rule(!this.#isAnswered, 'a second answer');
-				this.#isAnswered = true;
-				this.#reply.resolve(Buffer.from(payload));
+				this.#receiveReply(answer);
 				break;
 			case frames.FAIL:
 				this.#receiveFailure(answer);
@@ -141,6 +145,13 @@ export class Channel {
 			default:
 				rule(false, `a frame of type ${type}`);
 		}
+	}
+
+	#receiveReply(answer: Answer): void {
+		const value = this.#request.read(answer);
+		answer.end();
+		this.#isAnswered = true;
+		this.#reply.resolve(value);
 	}
 
 	#receiveCredit(stream: number, answer: Answer): void {

@@ -25,6 +25,7 @@ export async function spawn(
 			operands: operandsOf(command, options),
 			input: true,
 			outputs: options.tty === undefined ? 2 : 1,
+			read: (answer) => answer.u32(),
 		},
 		options.signal,
 	);
@@ -33,9 +34,9 @@ export async function spawn(
 		const timer = setTimeout(() => channel.giveUp(agentError('AGENT_TIMEOUT', {command: name, ms: timeout})), timeout);
 		void channel.gone.then(() => clearTimeout(timer));
 	}
-	const reply = await channel.reply;
+	const pid = await channel.reply;
 	if (options.stdin === false) channel.input?.end();
-	return new Command(channel, reply.readUInt32LE());
+	return new Command(channel, pid);
 }
 
 /** Runs a command to its end and keeps what it writes. */
@@ -104,9 +105,9 @@ class Command implements GuestProcess {
 	readonly pid: number;
 	readonly exited: Promise<ExitStatus>;
 	readonly stderr: Readable;
-	readonly #channel: Channel;
+	readonly #channel: Channel<number>;
 
-	constructor(channel: Channel, pid: number) {
+	constructor(channel: Channel<number>, pid: number) {
 		this.#channel = channel;
 		this.pid = pid;
 		this.stderr = channel.outputs[1] ?? Readable.from([]);
@@ -115,11 +116,11 @@ class Command implements GuestProcess {
 	}
 
 	get stdin() {
-		return this.#channel.input as NonNullable<Channel['input']>;
+		return this.#channel.input as NonNullable<Channel<number>['input']>;
 	}
 
 	get stdout() {
-		return this.#channel.outputs[0] as Channel['outputs'][number];
+		return this.#channel.outputs[0] as Channel<number>['outputs'][number];
 	}
 
 	kill(signal: NodeJS.Signals | number = 'SIGTERM'): void {

@@ -20,7 +20,7 @@ export class Connection {
 	/** Settled when it has ended: with nothing after `close`, else with why. */
 	readonly closed: Promise<Error | undefined>;
 	readonly #transport: AgentTransport;
-	readonly #channels = new Map<number, Channel>();
+	readonly #channels = new Map<number, Pick<Channel<unknown>, 'receive' | 'lose' | 'isOver'>>();
 	readonly #nonce = randomBytes(limits.NONCE_SIZE);
 	readonly #facts = Promise.withResolvers<GuestFacts>();
 	readonly #closed = Promise.withResolvers<Error | undefined>();
@@ -59,13 +59,13 @@ export class Connection {
 	 * @param signal - gives it up
 	 * @throws VmmError AGENT_BUSY, AGENT_CLOSED; what the signal is aborted with
 	 */
-	ask(request: Request, signal?: AbortSignal): Channel {
+	ask<T>(request: Request<T>, signal?: AbortSignal): Channel<T> {
 		signal?.throwIfAborted();
 		if (this.#ended !== undefined) throw this.#ended;
 		let number = 1;
 		while (this.#channels.has(number)) number++;
 		if (number > limits.MOST_CHANNEL) throw agentError('AGENT_BUSY', {most: limits.MOST_CHANNEL});
-		const channel = new Channel(request, {
+		const channel = new Channel<T>(request, {
 			send: (type, flag, payload) => this.#send(number, type, flag, payload),
 			ready: () => this.#ready(),
 		});

@@ -1,8 +1,9 @@
 import type {Readable, Writable} from 'node:stream';
 import {Answer, BrokenRule, rule} from './answer.ts';
-import type {Channel, Request} from './channel.ts';
+import {type Channel, type Request, readNothing} from './channel.ts';
 import {collect} from './command.ts';
 import type {Connection} from './connection.ts';
+import {agentError} from './errors.ts';
 import type {
 	GuestFileEvent,
 	GuestFileKind,
@@ -15,8 +16,10 @@ import {Operands} from './operands.ts';
 import {flags, limits} from './protocol.ts';
 
 const mostRead = 64 * 2 ** 20;
-/** Entries of one folder that are kept. */
-const mostEntries = 2 ** 20;
+/** What an entry of a folder takes besides its name. */
+const entryCost = 64;
+/** NAME_MAX of Linux. */
+const mostName = 255;
 
 /** By the kind's four bits of a mode, which getdents64(2) has too. */
 const kinds: ReadonlyMap<number, GuestFileKind> = new Map([
@@ -73,8 +76,8 @@ export class FileRequests implements GuestFiles {
 			.u64(options.start ?? 0)
 			.path(path)
 			.finish();
-		const channel = this.#ask({operation: 'READ', verb: 'read', what: path, operands, outputs: 1}, options);
-		return outputOf(channel);
+		const request = {operation: 'READ', verb: 'read', what: path, operands, outputs: 1, read: readSize} as const;
+		return outputOf(this.#ask(request, options));
 	}
 
 	writeStream(path: string, options: WriteOptions = {}): Writable {
@@ -90,26 +93,28 @@ export class FileRequests implements GuestFiles {
 			operands,
 			input: true,
 			waitsForInput: true,
+			read: readNothing,
 		};
 		const channel = this.#ask(request, options);
-		const input = channel.input as NonNullable<Channel['input']>;
+		const input = channel.input as NonNullable<typeof channel.input>;
 		input.once('close', () => channel.giveUp(new Error('its writer has ended')));
 		return input;
 	}
 
 	async stat(path: string, options: Cancelable & {readonly follow?: boolean} = {}): Promise<GuestFileStatus> {
 		const operands = new Operands(`The status of ${path}`).u8(noFollow(options)).path(path).finish();
-		return this.#answer({operation: 'STAT', verb: 'stat', what: path, operands}, options, readStatus);
+		return this.#ask({operation: 'STAT', verb: 'stat', what: path, operands, read: readStatus}, options).reply;
 	}
 
 	async readdir(path: string, options: Cancelable = {}): Promise<GuestFolderEntry[]> {
 		const operands = new Operands(`The folder ${path}`).path(path).finish();
-		const request: Request = {operation: 'READDIR', verb: 'read the folder', what: path, operands, outputs: 1};
+		const request = {operation: 'READDIR', verb: 'read the folder', what: path, operands} as const;
 		const found: GuestFolderEntry[] = [];
-		for await (const record of this.#records(this.#ask(request, options), 1, 2, 255)) {
-			const kind = kinds.get(record.u8());
-			found.push({name: record.text(record.u16()), kind});
-			this.#check(found.length <= mostEntries, `a folder of more than ${mostEntries} entries`);
+		let size = 0;
+		for await (const entry of this.#records(request, options, 1, readEntry)) {
+			found.push(entry);
+			size += entry.name.length + entryCost;
+			if (size > mostRead) throw agentError('AGENT_OUTPUT_TOO_LONG', {what: `The folder ${path}`, most: mostRead});
 		}
 		return found;
 	}
@@ -147,13 +152,10 @@ export class FileRequests implements GuestFiles {
 		return this.#do({operation: 'SYMLINK', verb: 'make the link', what: path, operands}, options);
 	}
 
-	readlink(path: string, options: Cancelable = {}): Promise<string> {
+	async readlink(path: string, options: Cancelable = {}): Promise<string> {
 		const operands = new Operands(`The link ${path}`).path(path).finish();
-		const request: Request = {operation: 'READLINK', verb: 'read the link', what: path, operands};
-		return this.#answer(request, options, (answer) => {
-			rule(answer.left <= limits.MOST_PATH + 1, 'a link that is too long');
-			return answer.text();
-		});
+		const request = {operation: 'READLINK', verb: 'read the link', what: path, operands, read: readTarget} as const;
+		return this.#ask(request, options).reply;
 	}
 
 	chmod(path: string, mode: number, options: Cancelable = {}): Promise<void> {
@@ -181,57 +183,45 @@ export class FileRequests implements GuestFiles {
 
 	async *watch(path: string, options: Cancelable = {}): AsyncGenerator<GuestFileEvent, void, void> {
 		const operands = new Operands(`Watching ${path}`).path(path).finish();
-		const channel = this.#ask({operation: 'WATCH', verb: 'watch', what: path, operands, outputs: 1}, options);
-		for await (const record of this.#records(channel, 8, 2, 255)) {
-			const [mask, cookie] = [record.u32(), record.u32()];
-			const kind = events.find(([bits]) => (mask & bits) !== 0)?.[1];
-			this.#check(kind !== undefined, 'an event that there is not');
-			yield {kind, name: record.text(record.u16()), isFolder: (mask & isFolderBit) !== 0, cookie};
-			if (kind === 'gone') return;
+		const request = {operation: 'WATCH', verb: 'watch', what: path, operands} as const;
+		for await (const event of this.#records(request, options, 8, readEvent)) {
+			yield event;
+			if (event.kind === 'gone') return;
 		}
 	}
 
-	#ask(request: Request, {signal}: Cancelable): Channel {
+	#ask<T>(request: Request<T>, {signal}: Cancelable): Channel<T> {
 		return this.#connection.ask(request, signal);
 	}
 
-	async #do(request: Request, options: Cancelable): Promise<void> {
-		await this.#answer(request, options, () => undefined);
+	async #do(request: Omit<Request, 'read'>, options: Cancelable): Promise<void> {
+		await this.#ask({...request, read: readNothing}, options).reply;
 	}
 
-	async #answer<T>(request: Request, options: Cancelable, read: (answer: Answer) => T): Promise<T> {
-		const channel = this.#ask(request, options);
-		const answer = new Answer(await channel.reply);
-		return this.#checked(() => {
-			const value = read(answer);
-			answer.end();
-			return value;
-		});
-	}
-
-	/** Records of a stream: a part of a fixed size, a length, and as many bytes. */
-	async *#records(channel: Channel, fixed: number, lengthSize: 2, most: number): AsyncGenerator<Answer, void, void> {
+	/** Records of a stream: a part of a fixed size, the length of a name, and the name. */
+	async *#records<T>(
+		request: Omit<Request, 'read' | 'outputs'>,
+		options: Cancelable,
+		fixed: number,
+		read: (record: Answer) => T,
+	): AsyncGenerator<T, void, void> {
+		const start = fixed + 2;
 		let kept = Buffer.alloc(0);
-		for await (const piece of outputOf(channel)) {
+		for await (const piece of outputOf(this.#ask({...request, outputs: 1, read: readNothing}, options))) {
 			kept = Buffer.concat([kept, piece as Buffer]);
 			let at = 0;
-			for (;;) {
-				const start = fixed + lengthSize;
-				if (kept.length - at < start) break;
+			while (kept.length - at >= start) {
 				const length = kept.readUInt16LE(at + fixed);
-				this.#check(length <= most, `a name of ${length} bytes`);
-				if (kept.length - at < start + length) break;
-				const record = new Answer(kept.subarray(at, at + start + length));
-				at += start + length;
-				yield record;
+				this.#checked(() => rule(length <= mostName, `a name of ${length} bytes`));
+				const end = at + start + length;
+				if (kept.length < end) break;
+				const record = new Answer(kept.subarray(at, end));
+				at = end;
+				yield this.#checked(() => read(record));
 			}
 			kept = kept.subarray(at);
 		}
-		this.#check(kept.length === 0, 'a record that is cut off');
-	}
-
-	#check(isKept: boolean, what: string): asserts isKept {
-		this.#checked(() => rule(isKept, what));
+		this.#checked(() => rule(kept.length === 0, 'a record that is cut off'));
 	}
 
 	/** What is read of an answer late breaks rules as what is read at once does. */
@@ -248,10 +238,38 @@ export class FileRequests implements GuestFiles {
 const noFollow = ({follow}: {readonly follow?: boolean}): number => (follow === false ? flags.PATH_NO_FOLLOW : 0);
 
 /** The stream of a channel that has one, which ends what the agent does when it is left. */
-function outputOf(channel: Channel): Readable {
-	const output = channel.outputs[0] as Channel['outputs'][number];
+function outputOf<T>(channel: Channel<T>): Readable {
+	const output = channel.outputs[0] as (typeof channel.outputs)[number];
 	output.once('close', () => channel.giveUp(new Error('its reader has ended')));
 	return output;
+}
+
+const readSize = (answer: Answer): bigint => answer.u64();
+
+function readTarget(answer: Answer): string {
+	rule(answer.left <= limits.MOST_PATH + 1, 'a link that is too long');
+	return answer.name(answer.left);
+}
+
+/** A name in a folder: none that leads elsewhere. */
+function readName(answer: Answer): string {
+	const name = answer.name(answer.u16());
+	rule(!name.includes('/') && !name.includes('\0') && name !== '.' && name !== '..', 'a name that is none');
+	return name;
+}
+
+function readEntry(answer: Answer): GuestFolderEntry {
+	const kind = kinds.get(answer.u8());
+	const name = readName(answer);
+	rule(name !== '', 'an entry without a name');
+	return {name, kind};
+}
+
+function readEvent(answer: Answer): GuestFileEvent {
+	const [mask, cookie] = [answer.u32(), answer.u32()];
+	const kind = events.find(([bits]) => (mask & bits) !== 0)?.[1];
+	rule(kind !== undefined, 'an event that there is not');
+	return {kind, name: readName(answer), isFolder: (mask & isFolderBit) !== 0, cookie};
 }
 
 function readStatus(answer: Answer): GuestFileStatus {

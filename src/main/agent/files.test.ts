@@ -126,6 +126,8 @@ test('folders are made, listed and removed, and no link is followed', async (t) 
 	t.true(existsSync(join(kept, 'file')));
 	await t.throwsAsync(files.remove(join(folder, 'a')), {message: /ENOENT/});
 	await files.remove(join(folder, 'a'), {force: true});
+	execFileSync('sh', ['-c', 'mkdir "$1/odd"; : >"$1/odd/$(printf "a\\377")"', 'sh', folder]);
+	t.deepEqual(await files.readdir(join(folder, 'odd')), [{name: 'a\ufffd', kind: 'file'}]);
 	await t.throwsAsync(files.mkdir(join(kept, 'file'), {recursive: true}), {message: /ENOTDIR/});
 	// Deeper than a path is long, and than a removal goes.
 	execFileSync('sh', ['-c', 'cd "$1"; i=0; while [ $i -lt 1000 ]; do mkdir d; cd d; i=$((i+1)); done', 'sh', kept]);

@@ -1,6 +1,6 @@
 import {Duplex} from 'node:stream';
 import type {OperationSignal} from '#support/abort';
-import type {Channel, Request} from './channel.ts';
+import {type Channel, type Request, readNothing} from './channel.ts';
 import {exec, spawn} from './command.ts';
 import {type AgentTransport, Connection} from './connection.ts';
 import {FileRequests} from './file-requests.ts';
@@ -102,11 +102,15 @@ export class GuestAgent implements AsyncDisposable {
 				operands: operands.finish(),
 				input: true,
 				outputs: 1,
+				read: readNothing,
 			},
 			options,
 		);
 		await channel.reply;
-		const stream = Duplex.from({readable: channel.outputs[0] as Channel['outputs'][number], writable: channel.input});
+		const stream = Duplex.from({
+			readable: channel.outputs[0] as Channel<void>['outputs'][number],
+			writable: channel.input,
+		});
 		stream.on('error', () => {});
 		stream.once('close', () => channel.giveUp(new Error('the stream was closed')));
 		return stream;
@@ -151,11 +155,11 @@ export class GuestAgent implements AsyncDisposable {
 		await this.closed;
 	}
 
-	#ask(request: Request, {signal}: Cancelable): Channel {
+	#ask(request: Request, {signal}: Cancelable): Channel<void> {
 		return this.#connection.ask(request, signal);
 	}
 
-	async #do(request: Request, options: Cancelable): Promise<void> {
-		await this.#ask(request, options).reply;
+	async #do(request: Omit<Request, 'read'>, options: Cancelable): Promise<void> {
+		await this.#ask({...request, read: readNothing}, options).reply;
 	}
 }

@@ -64,7 +64,7 @@ interface Cancelable {
 }
 
 /**
- * Files of the guest, as its root sees them. Paths are absolute.
+ * Files of the guest, as its root sees them. Paths are absolute. What is no UTF-8 of a name has U+FFFD in its place, and cannot be asked for by it.
  * @throws VmmError AGENT_FAILED with the guest's errno and the step that failed
  */
 export interface GuestFiles {

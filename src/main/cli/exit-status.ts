@@ -110,7 +110,7 @@ export const exitStatuses = {
 	noMachine: {
 		status: 9,
 		meaning: 'a command for a running machine did not reach it, or was given up',
-		codes: ['CONTROL_*', 'OPERATION_ABORTED'],
+		codes: ['CONTROL_*', 'AGENT_*', 'OPERATION_ABORTED'],
 	},
 	resetLoop: {
 		status: 10,

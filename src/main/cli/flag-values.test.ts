@@ -27,8 +27,8 @@ test('a port is for this host alone unless an address is said', (t) => {
 
 test('a volume is a folder of the host by a path of the guest', (t) => {
 	t.deepEqual(parseVolumes(['/a:/b', '/c:/d:ro']), {
-		'/b': {path: '/a', readOnly: false},
-		'/d': {path: '/c', readOnly: true},
+		'/b': {folder: '/a', readOnly: false},
+		'/d': {folder: '/c', readOnly: true},
 	});
 	for (const wrong of ['/a', ':/b', '/a:b', '/a:/b:rx', '/a:/b:ro:z'])
 		t.throws(() => parseVolumes([wrong]), {code: 'CONFIG_VALUE_INVALID'});

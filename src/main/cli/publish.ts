@@ -42,6 +42,6 @@ export const parseVolumes = (texts: readonly string[]): SharedFolders =>
 					value: text,
 					expected: 'HOST:GUEST or HOST:GUEST:ro, a folder of the host and an absolute path of the guest',
 				});
-			return [guest, {path: resolve(host), readOnly: mode === 'ro'}];
+			return [guest, {folder: resolve(host), readOnly: mode === 'ro'}];
 		}),
 	);

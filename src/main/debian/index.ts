@@ -13,5 +13,5 @@ export {
 export {Paragraph, paragraphs} from './paragraph.ts';
 export {isMet, parseRelations, type Relation, relationText} from './relations.ts';
 export {type BaseSystem, type PackageChoice, selectPackages} from './select-packages.ts';
-export {type TarKind, type TarMember, tarMembers} from './tar.ts';
+export {type TarForms, type TarKind, type TarMember, tarMembers} from './tar.ts';
 export {compareVersions} from './versions.ts';

@@ -26,6 +26,8 @@ export interface KernelRequest {
 	readonly keyring?: string;
 	/** Folder where kernels stay; without it one below the user's caches. */
 	readonly cache?: string;
+	/** Folder of downloaded packages; without it one below the user's caches. */
+	readonly packages?: string;
 	/** Whether a mirror is asked: where the cache has none, always for the newest, or never. @default 'missing' */
 	readonly pull?: 'missing' | 'always' | 'never';
 }
@@ -102,7 +104,7 @@ type Asked = KernelRequest & Required<Pick<KernelRequest, 'package' | 'suite' | 
 async function fetchKernel(
 	cache: KernelCache,
 	asked: readonly string[],
-	{package: name, suite, mirrors, keyring}: Asked,
+	{package: name, suite, mirrors, keyring, packages}: Asked,
 	{progress, signal}: KernelOperation,
 ): Promise<string> {
 	progress?.('packages', 0, 0);
@@ -111,7 +113,7 @@ async function fetchKernel(
 		suite: each.suite ?? suite,
 		components: each.components ?? ['main'],
 	}));
-	const options = {keyring: await findKeyring(keyring), cache: await PackageCache.open()};
+	const options = {keyring: await findKeyring(keyring), cache: await PackageCache.open(packages)};
 	const mirror = await Mirror.open(suites.length > 0 ? suites : debianSuites(suite, ['main']), options, signal);
 	const {kernel} = await mirror.fetch('amd64', (list) => ({kernel: kernelParts(list, name)}), {
 		progress: (done, total) => progress?.('download', done, total),
@@ -192,11 +194,11 @@ export const usualModules: readonly string[] = [
 ];
 
 /** The form of initial file systems: another number makes them anew. */
-const form = 'initrd-1';
+const form = 'initrd-2';
 
 /**
- * Makes the file: `/init`, the modules below `/lib/modules/RELEASE` with the tables of `modprobe`, and `/modules`, which names their
- * files by absolute paths, one a line, in the order in which they are to be loaded. It is made once for each kernel, program and list.
+ * Makes the file: `/init`, and the modules below `/lib/modules/RELEASE` with the tables of `modprobe`, of which `modules.dep` names each
+ * behind what it needs. It is made once for each kernel, program and list.
  * @returns its path
  * @throws VmmError GUEST_KERNEL_*, IMAGE_MODULE_*, TREE_*
  */
@@ -210,20 +212,21 @@ export async function buildInitrd({kernel, init, modules = usualModules, cache: 
 	const tree = new FileTree(0);
 	addConsole(tree);
 	tree.addFile('init', bytesContent(init), 0o755);
-	tree.addFile('modules', bytesContent((await addModules(tree, kernel, modules)).map((each) => `${each}\n`).join('')));
+	await addModules(tree, kernel, modules);
 	await writeInitrd(tree, path);
 	return path;
 }
 
-async function addModules(tree: FileTree, kernel: GuestKernel, names: readonly string[]): Promise<string[]> {
+async function addModules(tree: FileTree, kernel: GuestKernel, names: readonly string[]): Promise<void> {
 	const {modules: folder, release} = kernel;
-	if (folder === undefined || release === undefined) return [];
+	if (folder === undefined || release === undefined) return;
 	const files = new FileTree(0);
 	// Who has modules apart from their kernel has no more of it than its name.
 	files.addFile(`boot/vmlinuz-${release}`, bytesContent(''));
 	await addHostFolder(files, folder, () => {}, `lib/modules/${release}`);
 	const found = await Kernel.open(files);
-	const wanted = names.filter((name) => found.hasModule(name));
-	await found.addModules(tree, wanted);
-	return found.loadOrder(wanted);
+	await found.addModules(
+		tree,
+		names.filter((name) => found.hasModule(name)),
+	);
 }

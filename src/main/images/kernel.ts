@@ -90,14 +90,6 @@ export class Kernel implements ModuleSource {
 		for (const [name, content] of Object.entries(tables)) tree.addFile(`${target}/${name}`, bytesContent(content));
 	}
 
-	/**
-	 * Files of these modules and of what they need, by their paths in a guest, in an order in which they can be loaded.
-	 * @throws VmmError IMAGE_MODULE_MISSING, IMAGE_MODULE_DAMAGED
-	 */
-	async loadOrder(names: readonly string[]): Promise<string[]> {
-		return (await pickModules(this, names)).map(({path}) => `/lib/modules/${this.release}/${path}`);
-	}
-
 	async #moduleBytes(name: string): Promise<Uint8Array> {
 		const path = this.#paths.get(name);
 		const found = path === undefined ? undefined : this.#tree.find(`${this.modulesFolder}/${path}`);

@@ -3,7 +3,8 @@
 import {createReadStream} from 'node:fs';
 import {posix} from 'node:path';
 import {decompressStream, findCompression} from '#main/compression';
-import {gather, type TarMember, tarMembers} from '#main/debian';
+import {gather, type TarForms, type TarMember, tarMembers} from '#main/debian';
+import {isBomb} from './bomb.ts';
 import {ociError} from './errors.ts';
 import type {ImageStore} from './image-store.ts';
 import {type Imported, importPieces} from './import-file.ts';
@@ -18,23 +19,28 @@ const mostMembers = 2 ** 16;
 const mostImages = 1024;
 
 /** The members of an archive that may be compressed, as its name says. */
-export function membersOf(
-	path: string,
-	came: (bytes: number) => void,
-	fault = faultOf(path),
-): AsyncGenerator<TarMember, void> {
+function membersOf(path: string, came: (bytes: number) => void, forms: TarForms): AsyncGenerator<TarMember, void> {
+	const fault = faultOf(path);
+	let done = 0;
 	async function* file() {
-		let done = 0;
 		for await (const piece of createReadStream(path, {highWaterMark: 2 ** 20})) {
 			done += (piece as Buffer).length;
 			came(done);
 			yield piece as Uint8Array;
 		}
 	}
+	async function* counted(pieces: AsyncIterable<Uint8Array>) {
+		let bytes = 0;
+		for await (const piece of pieces) {
+			bytes += piece.length;
+			if (isBomb(bytes, done)) throw ociError('OCI_ARCHIVE_BOMB', {path, bytes, from: done});
+			yield piece;
+		}
+	}
 	const format = compressionOf(path);
 	const faults = {truncated: () => fault('it is cut off'), damaged: fault, unsupported: fault};
-	const pieces = format === undefined ? file() : decompressStream(file(), format, faults);
-	return tarMembers(pieces, fault, {sparse: true, looseEnd: true});
+	const pieces = format === undefined ? file() : counted(decompressStream(file(), format, faults));
+	return tarMembers(pieces, fault, {...forms, looseEnd: true});
 }
 
 /** How an archive is compressed, by its name. */
@@ -47,7 +53,7 @@ const nameOf = ({path}: TarMember): string => posix.normalize(path).replace(/^(?
 /** True for an archive of images, false for one of a root file system: its members tell it, by their names alone. */
 export async function isImageArchive(path: string, came: (bytes: number) => void): Promise<boolean> {
 	const found = new Set<string>();
-	for await (const member of membersOf(path, came)) {
+	for await (const member of membersOf(path, came, {sparse: true})) {
 		const name = nameOf(member);
 		// A system that has such a file in its root has folders of its own beside it.
 		if (/^(?:bin|etc|usr|sbin|lib)(?:\/|$)/.test(name)) return false;
@@ -90,7 +96,7 @@ async function importMembers(store: ImageStore, path: string, came: (bytes: numb
 	/** Other names of parts, which may come before them. */
 	const links = new Map<string, string>();
 	let members = 0;
-	for await (const member of membersOf(path, came)) {
+	for await (const member of membersOf(path, came, {})) {
 		if (++members > mostMembers) throw fault(`it has more than ${mostMembers} files`);
 		const name = nameOf(member);
 		if (member.kind === 'symbolic-link') links.set(name, posix.join(posix.dirname(name), member.target));

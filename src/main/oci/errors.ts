@@ -48,7 +48,11 @@ export const ociError = errorTable({
 		remedy: notThisImage,
 	}),
 	OCI_LAYER_BOMB: (c: {digest: string; bytes: number; from: number}) => ({
-		message: `The layer ${c.digest} becomes more than ${formatBytes(c.bytes)} of ${c.from} bytes: nothing that is useful does`,
+		message: `The layer ${c.digest} becomes ${c.bytes} bytes of ${c.from}, and more: nothing that is useful does`,
+		remedy: notThisImage,
+	}),
+	OCI_ARCHIVE_BOMB: (c: {path: string; bytes: number; from: number}) => ({
+		message: `${JSON.stringify(c.path)} becomes ${c.bytes} bytes of ${c.from}, and more: nothing that is useful does`,
 		remedy: notThisImage,
 	}),
 	OCI_ARCHIVE_INVALID: (c: {path: string; what: string}) => ({

@@ -219,6 +219,16 @@ test('a bomb ends long before all of it has come', async (t) => {
 	await t.throwsAsync(unpacked(t, [bytes], 'zstd', 2 ** 34), {code: 'OCI_LAYER_BOMB'});
 });
 
+test('holes that take all the room there is are a bomb, too', async (t) => {
+	const field = (text: string) => `${text.length + 4} ${text}\n`;
+	const fields = ['GNU.sparse.major=1', 'GNU.sparse.minor=0', `GNU.sparse.realsize=${2 ** 40}`].map(field).join('');
+	const layer = [
+		{path: 'x', type: 'x', data: fields},
+		{path: 'a', data: Buffer.concat([Buffer.from('0\n'), Buffer.alloc(510)])},
+	];
+	await t.throwsAsync(unpacked(t, [layer], undefined, 2 ** 41), {code: 'OCI_LAYER_BOMB'});
+});
+
 test('an archive of as many names as there may be is refused with the next one', async (t) => {
 	const header = makeTar([{path: 'n'}]).subarray(0, 512);
 	const count = 2 ** 20 + 1;

@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {gzipSync} from 'node:zlib';
+import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
 import {type MadeMember, makeTar} from '#main/debian/testing';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
@@ -525,3 +525,13 @@ for (const [what, members, code] of wrongArchives)
 		t.true(isVmmError(error, code), `${error}`);
 		t.deepEqual(await readdir(join(cache, 'partial')), []);
 	});
+
+test('an archive that is a bomb ends long before all of it has come', async (t) => {
+	const folder = await folderOf(t);
+	const zeros = zstdCompressSync(Buffer.alloc(2 ** 25));
+	const [path, cache] = [join(folder, 'a.tar.zst'), join(folder, 'cache')];
+	const header = makeTar([{path: 'x.tar', size: 2 ** 33}]).subarray(0, 512);
+	await writeFile(path, Buffer.concat([zstdCompressSync(header), ...Array.from({length: 12}, () => zeros)]));
+	await t.throwsAsync(openImage({image: `archive:${path}`, cache}), {code: 'OCI_ARCHIVE_BOMB'});
+	t.deepEqual(await readdir(join(cache, 'partial')), []);
+});

@@ -7,6 +7,7 @@ import {type TarMember, tarMembers} from '#main/debian';
 import {writeExt4} from '#main/ext4';
 import {FileTree, Spool} from '#main/file-tree';
 import {isVmmError} from '#support/errors';
+import {isBomb} from './bomb.ts';
 import {ociError} from './errors.ts';
 import {type ImageStore, rootName} from './image-store.ts';
 import {LayerUnpacker} from './layer.ts';
@@ -36,8 +37,6 @@ const mostBytes = 2 ** 37;
 const sizeStep = 2 ** 26;
 const blockBytes = 4096;
 const inodeBytes = 512;
-/** Real layers, even those of empty disks, are far from this; what zlib and zstd can do is beyond. */
-const bomb = {bytes: 2 ** 28, ratio: 1000} as const;
 
 /** A root that is made, or that was there. */
 export interface RootDisk {
@@ -147,12 +146,14 @@ export async function unpackLayer(
 			yield piece as Uint8Array;
 		}
 	}
+	const requireNoBomb = (bytes: number) => {
+		if (isBomb(bytes, read)) throw ociError('OCI_LAYER_BOMB', {digest, bytes, from: read});
+	};
 	async function* counted(pieces: AsyncIterable<Uint8Array>) {
 		let bytes = 0;
 		for await (const piece of pieces) {
 			bytes += piece.length;
-			if (bytes > bomb.bytes && bytes > read * bomb.ratio)
-				throw ociError('OCI_LAYER_BOMB', {digest, bytes: bomb.bytes, from: read});
+			requireNoBomb(bytes);
 			if (diffId !== undefined) plain.update(piece);
 			yield piece;
 		}
@@ -160,8 +161,17 @@ export async function unpackLayer(
 	const faults = {truncated: () => fault('it is cut off'), damaged: fault, unsupported: fault};
 	const pieces = compression === undefined ? file() : decompressStream(file(), compression, faults);
 	const unpacker = new LayerUnpacker(tree, spool, fault);
+	let unpacked = 0;
+	/** What a file has of holes takes room, too. */
+	async function* filled(content: AsyncIterable<Uint8Array>) {
+		for await (const piece of content) {
+			unpacked += piece.length;
+			requireNoBomb(unpacked);
+			yield piece;
+		}
+	}
 	for await (const member of tarMembers(counted(pieces), fault, {sparse: true, looseEnd: true}))
-		await added(unpacker, member, digest);
+		await added(unpacker, {...member, content: filled(member.content)}, digest);
 	// The file may have changed since it was verified.
 	if (read !== size || `sha256:${packed.digest('hex')}` !== digest)
 		throw ociError('OCI_BLOB_DAMAGED', {digest, where: 'The file of a layer', found: `${read} bytes, or other ones`});

@@ -8,8 +8,19 @@ interface Address {
 	readonly family: number;
 }
 
-/** The host's addresses, looked up once: whoever connects takes one of these and asks nobody again. */
-export class HostAddresses {
+/** Addresses of a host, looked up once: whoever connects takes one of these and asks nobody again. */
+export interface Addresses {
+	/** True where any of them is not one of the internet: of this host, of a network around it, or of the link. */
+	readonly isPrivate: boolean;
+	/** Gives these addresses in place of a name server's. */
+	readonly lookup: LookupFunction;
+}
+
+/** Looks up the addresses of a URL's host. */
+export type Resolve = (url: URL) => Promise<Addresses>;
+
+/** {@link Addresses} as the host's resolver has them. */
+export class HostAddresses implements Addresses {
 	readonly #all: readonly Address[];
 
 	private constructor(all: readonly Address[]) {
@@ -22,12 +33,10 @@ export class HostAddresses {
 		return new HostAddresses(family === 0 ? await lookup(host, {all: true}) : [{address: host, family}]);
 	}
 
-	/** True where any of them is not one of the internet: of this host, of a network around it, or of the link. */
 	get isPrivate(): boolean {
 		return this.#all.some(({address}) => ipaddr.process(address).range() !== 'unicast');
 	}
 
-	/** Gives these addresses in place of a name server's. */
 	readonly lookup: LookupFunction = (_name, options, callback) => {
 		const wanted = options.family === 4 || options.family === 6 ? options.family : undefined;
 		const found = this.#all.filter(({family}) => wanted === undefined || family === wanted);

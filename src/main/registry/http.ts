@@ -1,7 +1,7 @@
 import {type ClientRequest, request as httpRequest, type IncomingMessage} from 'node:http';
 import {request as httpsRequest} from 'node:https';
 import {isVmmError} from '#support/errors';
-import {HostAddresses} from './addresses.ts';
+import type {Addresses, Resolve} from './addresses.ts';
 import {registryError} from './errors.ts';
 
 /** How long a registry is waited for, and how often it is asked. */
@@ -24,6 +24,7 @@ export interface HttpRequest {
 	/** Who is told more than others: it goes to this origin alone, and no further. */
 	readonly authorization: string | undefined;
 	readonly follows: boolean;
+	readonly resolve: Resolve;
 	readonly spanMs: number;
 	readonly signal: AbortSignal | undefined;
 }
@@ -52,7 +53,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 	const watch = new StallWatch(first, spanMs);
 	const signal = asked === undefined ? watch.signal : AbortSignal.any([asked, watch.signal]);
 	try {
-		const firstAddresses = hasProxy() ? undefined : await untilAborted(HostAddresses.of(first), signal);
+		const firstAddresses = hasProxy() ? undefined : await untilAborted(request.resolve(first), signal);
 		let [url, addresses] = [first, firstAddresses];
 		for (let redirects = 0; ; redirects++) {
 			const isFirst = url.origin === first.origin;
@@ -84,7 +85,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 			if (redirects === maxRedirects) throw redirected(first, `more than ${maxRedirects} times`);
 			const next = URL.parse(target, url.href);
 			if (next === null || !isAtLeastAsSafe(url, next)) throw redirected(first, `to ${target.slice(0, 200)}`);
-			addresses = firstAddresses === undefined ? undefined : await untilAborted(HostAddresses.of(next), signal);
+			addresses = firstAddresses === undefined ? undefined : await untilAborted(request.resolve(next), signal);
 			if (addresses?.isPrivate && firstAddresses?.isPrivate === false)
 				throw redirected(first, `to ${next.host}, which is no host of the internet`);
 			url = next;
@@ -113,7 +114,7 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 function send(
 	url: URL,
 	headers: Readonly<Record<string, string>>,
-	addresses: HostAddresses | undefined,
+	addresses: Addresses | undefined,
 	signal: AbortSignal,
 ): Promise<IncomingMessage> {
 	return new Promise((resolve, reject) => {

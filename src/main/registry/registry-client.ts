@@ -3,7 +3,7 @@
 import {createHash} from 'node:crypto';
 import {setTimeout as delay} from 'node:timers/promises';
 import {isVmmError} from '#support/errors';
-import {HostAddresses, isLoopback} from './addresses.ts';
+import {HostAddresses, isLoopback, type Resolve} from './addresses.ts';
 import {parseChallenge} from './challenge.ts';
 import {basic, type Credentials} from './credentials.ts';
 import {registryError} from './errors.ts';
@@ -18,6 +18,7 @@ export interface RepositoryAddress {
 	readonly plainHttp?: boolean | undefined;
 	readonly credentials?: Credentials | undefined;
 	readonly patience?: Patience | undefined;
+	readonly resolve?: Resolve | undefined;
 }
 
 /** A manifest as a registry gives it. */
@@ -53,16 +54,25 @@ export class RegistryClient {
 	readonly #repository: string;
 	readonly #credentials: Credentials | undefined;
 	readonly #patience: Patience;
+	readonly #resolve: Resolve;
 	/** What it was asked with last: registries forget tokens, and are asked for new ones. */
 	#authorization: string | undefined;
 
-	constructor({registry, repository, plainHttp, credentials, patience = usualPatience}: RepositoryAddress) {
+	constructor({
+		registry,
+		repository,
+		plainHttp,
+		credentials,
+		patience = usualPatience,
+		resolve = HostAddresses.of,
+	}: RepositoryAddress) {
 		const host = hosts[registry] ?? registry;
 		const isPlain = plainHttp ?? isLoopback(new URL(`http://${host}`));
 		this.#base = new URL(`${isPlain ? 'http' : 'https'}://${host}/v2/`);
 		this.#repository = repository;
 		this.#credentials = credentials;
 		this.#patience = patience;
+		this.#resolve = resolve;
 	}
 
 	/**
@@ -142,7 +152,8 @@ export class RegistryClient {
 		isPart = false,
 	): Promise<HttpAnswer> {
 		const {spanMs} = this.#patience;
-		const once = () => ask({url, headers, authorization: this.#authorization, follows: true, spanMs, signal});
+		const once = () =>
+			ask({url, headers, authorization: this.#authorization, follows: true, resolve: this.#resolve, spanMs, signal});
 		let answer = await once();
 		if (answer.status === 401 && answer.url.origin === url.origin) {
 			const challenge = answer.header('www-authenticate') ?? '';
@@ -170,16 +181,31 @@ export class RegistryClient {
 			throw invalid(`it sends to ${JSON.stringify(realm.slice(0, 200))} for a token`);
 		if (service !== undefined) address.searchParams.set('service', service);
 		address.searchParams.append('scope', scope);
-		if (!(await mayAsk(url, address)))
+		if (!(await this.#mayAsk(url, address)))
 			throw invalid(`it sends to ${address.host} for a token, no host of the internet`);
 		const authorization = credentials && basic(credentials);
 		const {spanMs} = this.#patience;
-		const answer = await ask({url: address, headers: {}, authorization, follows: false, spanMs, signal});
+		const answer = await ask({
+			url: address,
+			headers: {},
+			authorization,
+			follows: false,
+			resolve: this.#resolve,
+			spanMs,
+			signal,
+		});
 		if (answer.status !== 200) throw await this.#refusal(address, answer);
 		const text = await gatherAtMost(answer, mostTokenBytes);
 		const token = tokenOf(text);
 		if (token === undefined) throw invalid(`${address.href} gives no token`);
 		return `Bearer ${token}`;
+	}
+
+	/** A registry of the internet does not send to networks that only this host is in. */
+	async #mayAsk(from: URL, to: URL): Promise<boolean> {
+		if (from.host === to.host || process.env['NODE_USE_ENV_PROXY'] === '1') return true;
+		const [there, here] = await Promise.all([to, from].map((url) => this.#resolve(url).catch(() => undefined)));
+		return there?.isPrivate !== true || here?.isPrivate === true;
 	}
 
 	async #refusal(url: URL, answer: HttpAnswer): Promise<Error> {
@@ -200,13 +226,6 @@ export class RegistryClient {
 		}
 		return registryError('REGISTRY_REFUSED', {url: url.href, status, says, loggedIn: this.#credentials !== undefined});
 	}
-}
-
-/** A registry of the internet does not send to networks that only this host is in. */
-async function mayAsk(from: URL, to: URL): Promise<boolean> {
-	if (from.host === to.host || process.env['NODE_USE_ENV_PROXY'] === '1') return true;
-	const [there, here] = await Promise.all([to, from].map((url) => HostAddresses.of(url).catch(() => undefined)));
-	return there?.isPrivate !== true || here?.isPrivate === true;
 }
 
 function tokenOf(text: Uint8Array): string | undefined {

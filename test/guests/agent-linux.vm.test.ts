@@ -1,0 +1,118 @@
+import {appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {createConnection} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
+import type {ExecutionContext} from 'ava';
+import {agentPort, agentPortName, GuestAgent} from '#main/agent';
+import type {VmOptions} from '#main/config';
+import {bytesContent, FileTree} from '#main/file-tree';
+import {packCpio} from '#main/images';
+import type {Vm} from '#main/vm';
+import {guestAgent} from '#main/workers';
+import {isVmmError} from '#support/errors';
+import {flagged, linuxTest, linuxVm, openTestSnapshot, patience, snapshotPlace} from '#test/petri';
+import {stockFiles} from '#test/stock-kernels';
+
+const modules = 'virtio_pci,virtio_mmio,virtio_console,virtio_blk,ext4,overlay,vmw_vsock_virtio_transport';
+
+/** The tests' initial file system, whose first program is the agent. */
+async function agentInitrd(folder: string): Promise<string> {
+	const tree = new FileTree(0);
+	tree.addFile('init', bytesContent(readFileSync(fileURLToPath(guestAgent('x86_64')))), 0o755);
+	const path = join(folder, 'initrd');
+	copyFileSync(stockFiles('cloud').initrd, path);
+	for await (const bytes of packCpio(tree)) appendFileSync(path, bytes);
+	return path;
+}
+
+async function agentMachine(t: ExecutionContext, words: readonly string[]): Promise<VmOptions & {channel: string}> {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-agent-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	const channel = join(folder, 'channel');
+	return {
+		boot: {
+			kind: 'linux',
+			...stockFiles('cloud'),
+			initrd: await agentInitrd(folder),
+			commandLine: ['console=ttyS0', 'quiet', ...patience, 'cryptomgr.notests', `openvmm.modules=${modules}`, ...words],
+		},
+		devices: flagged({
+			'virtio-vsock-path': [join(folder, 'v.sock')],
+			'virtio-console-channel': [`name=${agentPortName}:listen=${channel}`],
+		}),
+		channel,
+	};
+}
+
+/** Connects as soon as the agent listens, which is when the root is mounted. */
+async function connect(vm: Vm): Promise<GuestAgent> {
+	for (;;) {
+		try {
+			return await GuestAgent.connect(await vm.vsock.connect(agentPort));
+		} catch (error) {
+			if (!isVmmError(error) || !['VM_VSOCK_REFUSED', 'AGENT_CLOSED'].includes(error.code)) throw error;
+			await sleep(50);
+		}
+	}
+}
+
+const text = async (agent: GuestAgent, ...command: string[]) => `${(await agent.exec(command)).stdout}`.trim();
+
+linuxTest(
+	'the agent is the init of a guest, over vsock and over a port, and is there again after a snapshot',
+	async (t, make) => {
+		const {channel, ...options} = await agentMachine(t, [
+			`openvmm.agent=vsock:${agentPort},console:${agentPortName}`,
+			'openvmm.hostname=tested',
+		]);
+		const directory = snapshotPlace(t);
+		const guest = await linuxVm(make, options);
+		await guest.vm.start();
+		const first = await connect(guest.vm);
+		t.like(first.guest, {version: 1, hostname: 'tested', isInit: true, pid: 1, architecture: 'x86_64'});
+		t.is((await first.exec(['busybox', 'sh', '-c', 'exit 9'])).exitCode, 9);
+		t.is(await text(first, 'busybox', 'cat', '/proc/1/comm'), 'init');
+		await first.files.write('/tmp/file', Buffer.alloc(2 ** 20, 'bytes'));
+		t.is((await first.files.read('/tmp/file')).length, 2 ** 20);
+		await first.reseed(Buffer.alloc(64, 'entropy'));
+		const terminal = await first.exec(['busybox', 'stty', 'size'], {tty: {columns: 90, rows: 30}});
+		t.is(`${terminal.stdout}`, '30 90\r\n');
+		// Orphans are the init's to take.
+		await first.exec(['busybox', 'sh', '-c', '(busybox sleep 0.01 &)']);
+		const server = await first.spawn(['busybox', 'sh', '-c', 'while busybox sleep 0.2; do echo goes on; done']);
+
+		const second = await GuestAgent.connect(createConnection(channel));
+		t.is(second.guest.bootId, first.guest.bootId);
+		t.is(await text(second, 'busybox', 'hostname'), 'tested');
+		// The port's host goes amid a frame, and another one comes.
+		const half = second.files.writeStream('/tmp/half');
+		await new Promise((resolve) => half.write(Buffer.alloc(300_000, 'x'), resolve)).catch(() => {});
+		second.close();
+		const third = await GuestAgent.connect(createConnection(channel));
+		t.is(await text(third, 'busybox', 'echo', 'again'), 'again');
+		t.is((await third.exec(['busybox', 'head', '-c', '3000000', '/dev/zero'])).stdout.length, 3_000_000);
+
+		await guest.vm.pause();
+		await guest.vm.saveSnapshot(directory);
+		await guest.vm.stop();
+		for (const agent of [first, third])
+			t.is(((await agent.closed) as {code?: string} | undefined)?.code, 'AGENT_CLOSED');
+		await t.throwsAsync(first.exec(['true']), {code: 'AGENT_CLOSED'});
+
+		const restored = await make(options, {snapshot: openTestSnapshot(t, directory)});
+		await restored.vm.start();
+		const [vsock, port] = await Promise.all([connect(restored.vm), GuestAgent.connect(createConnection(channel))]);
+		t.is(vsock.guest.bootId, first.guest.bootId);
+		t.is(await text(port, 'busybox', 'cat', '/proc/1/comm'), 'init');
+		// What ran goes on, as it was not asked to end.
+		t.is((await vsock.exec(['busybox', 'kill', '-0', `${server.pid}`])).exitCode, 0);
+		const year = 365 * 86_400_000;
+		await vsock.setClock(Date.UTC(2040, 0, 1));
+		t.true(Number(await text(vsock, 'busybox', 'date', '+%s')) * 1000 - Date.UTC(2040, 0, 1) < year);
+		t.true(Number(await text(vsock, 'busybox', 'date', '+%s')) * 1000 >= Date.UTC(2040, 0, 1));
+		await vsock.shutdown('poweroff');
+		t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
+	},
+);
