@@ -1,0 +1,80 @@
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {linuxTest, patience} from '#test/petri';
+import {stockFiles} from '#test/stock-kernels';
+import {openvmmProgram} from './testing/openvmm-program.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-background-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+const env = {...process.env, XDG_RUNTIME_DIR: directory, XDG_CACHE_HOME: join(directory, 'cache'), TMPDIR: directory};
+const openvmm = openvmmProgram(env);
+
+/** Words that give a machine Debian's kernel and the tests' initial file system, which has a busybox. */
+function guestWords(t: ExecutionContext): string[] {
+	t.timeout(600_000);
+	const {kernel, initrd} = stockFiles('cloud');
+	const cmdline = ['cryptomgr.notests', ...patience].join(' ');
+	return ['-m', '512M', '--kernel', kernel, '--initrd', initrd, '--cmdline', cmdline];
+}
+
+linuxTest('a machine in the background is used by its name, and keeps its log until it is removed', async (t) => {
+	const serve = 'busybox httpd -f -p 127.0.0.1:8080 -h /tmp & echo begun; read line; echo "got $line"; exit 9';
+	const words = ['run', '-d', '-i', '--name', 'web', '-p', '0:8080', ...guestWords(t), '--', 'sh', '-c', serve];
+	t.deepEqual(await openvmm(words), {stdout: 'web\n', stderr: '', status: 0});
+	const [row] = JSON.parse((await openvmm(['ps', '--json'])).stdout);
+	t.like(row, {name: 'web', state: 'running', processors: 1, memoryBytes: 512 * 2 ** 20});
+	t.regex((await openvmm(['run', '--name', 'web', '--', 'true'])).stderr, /There is a machine "web" already/);
+
+	t.deepEqual(
+		await openvmm(['exec', '-i', '-e', 'X=y', '-w', '/tmp', 'web', 'sh', '-c', 'busybox cat; echo $X; pwd; exit 5'], {
+			input: 'in\n',
+		}),
+		{
+			stdout: 'in\ny\n/tmp\n',
+			stderr: '',
+			status: 5,
+		},
+	);
+	t.is((await openvmm(['exec', 'web', 'sh', '-c', 'kill -KILL $$'])).status, 137);
+	const missing = await openvmm(['exec', 'web', '/no/such']);
+	t.is(missing.status, 127);
+	t.regex(missing.stderr, /^openvmm: .*\/no\/such.*\[AGENT_FAILED\]\n$/);
+	t.is((await openvmm(['exec', 'web', '/tmp'])).status, 126);
+	t.is((await openvmm(['exec', 'nobody', 'true'])).status, 125);
+
+	const tree = join(directory, 'tree');
+	mkdirSync(join(tree, 'inner'), {recursive: true});
+	const bytes = Buffer.alloc(300_000, 'bytes of a file ');
+	writeFileSync(join(tree, 'inner/file'), bytes, {mode: 0o750});
+	t.deepEqual(await openvmm(['cp', tree, 'web:/tmp']), {stdout: '', stderr: '', status: 0});
+	t.is((await openvmm(['exec', 'web', 'busybox', 'stat', '-c', '%a', '/tmp/tree/inner/file'])).stdout, '750\n');
+	t.is((await openvmm(['cp', 'web:/tmp/tree', join(directory, 'back')])).status, 0);
+	t.true(readFileSync(join(directory, 'back/inner/file')).equals(bytes));
+	for (const [from, to, what] of [
+		['web:/none', 'x', /there is no \/none/],
+		[tree, 'web:tmp', /web:\/tmp/],
+		['a', 'b', /NAME:\/path/],
+	] as const)
+		t.regex((await openvmm(['cp', from, to])).stderr, what);
+
+	const attached = await openvmm(['attach', 'web'], {input: 'line\n'});
+	t.regex(attached.stdout, /begun\n[\s\S]*got line\n/);
+	t.is(attached.status, 9);
+	t.is((await openvmm(['ps'])).stdout.split('\n').length, 2, 'the titles alone');
+	t.regex((await openvmm(['ps', '-a'])).stdout, /web .* ended \(9\)/);
+	t.regex((await openvmm(['logs', 'web'])).stdout, /begun\n[\s\S]*got line\n/);
+	t.is((await openvmm(['exec', 'web', 'true'])).status, 125);
+	t.is((await openvmm(['rm', 'web'])).stdout, 'web\n');
+	t.is((await openvmm(['ps', '-a', '-q'])).stdout, '');
+});
+
+linuxTest('a machine is stopped by the signal that its command gets', async (t) => {
+	const script = 'trap "echo asked; exit 3" TERM; echo begun; while :; do busybox sleep 0.1; done';
+	await openvmm(['run', '-d', '--name', 'calm', ...guestWords(t), '--', 'sh', '-c', script]);
+	const follower = openvmm(['logs', '--follow', 'calm']);
+	t.deepEqual(await openvmm(['stop', 'calm', '--time', '300']), {stdout: 'calm\n', stderr: '', status: 0});
+	t.regex((await follower).stdout, /begun\n[\s\S]*asked\n/);
+	t.regex((await openvmm(['ps', '-a'])).stdout, /calm .* ended \(3\)/);
+});
