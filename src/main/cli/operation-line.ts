@@ -3,6 +3,7 @@ import type {Operation, Param} from '#main/operations';
 import {cliError} from './errors.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
+import {ProgressLine} from './progress-line.ts';
 
 /** The words behind an operation's name, parsed. */
 export interface OperationWords {
@@ -56,8 +57,11 @@ export async function askMachine(named: Operation, words: OperationWords): Promi
 	const {operation, given} = readLine(named, words, `openvmm ${named.name} --help`);
 	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
 	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
+	const line = new ProgressLine();
+	const progress = (done: number, total: number) => line.update(operation.name, done, total);
 	try {
-		const text = resultText(operation, await client.call(operation.name, given), flags);
+		const result = await client.call(operation.name, given, progress).finally(() => line.clear());
+		const text = resultText(operation, result, flags);
 		if (operation.ends) await client.closed();
 		if (text !== undefined) print(1, `${text}\n`);
 	} finally {

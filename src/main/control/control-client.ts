@@ -2,7 +2,7 @@ import type {Socket} from 'node:net';
 import {type ErrorData, VmmError} from '#support/errors';
 import {controlError} from './errors.ts';
 import {lines, type lineTooLong} from './lines.ts';
-import {type Hello, protocolName, protocolVersion, type Response} from './protocol.ts';
+import {type Hello, type Progress, protocolName, protocolVersion, type Response} from './protocol.ts';
 
 /** Larger than any tree. */
 const maxResponseBytes = 256 * 2 ** 20;
@@ -41,15 +41,24 @@ export class ControlClient {
 
 	/**
 	 * Asks and waits for the answer. One call at a time.
+	 * @param progress - told how far it is
 	 * @throws VmmError what the machine answers, CONTROL_CONNECTION_LOST
 	 */
-	async call(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
-		this.#socket.write(`${JSON.stringify({id: this.#nextId++, method, params})}\n`);
-		const {value} = await this.#lines.next();
-		if (typeof value !== 'string') throw controlError('CONTROL_CONNECTION_LOST', {method});
-		const response = JSON.parse(value) as Response;
-		if ('error' in response) throw new VmmError(response.error as ErrorData);
-		return response.result;
+	async call(
+		method: string,
+		params: Readonly<Record<string, unknown>> = {},
+		progress?: (done: number, total: number) => void,
+	): Promise<unknown> {
+		const asks = progress && {progress: true};
+		this.#socket.write(`${JSON.stringify({id: this.#nextId++, method, params, ...asks})}\n`);
+		for (;;) {
+			const {value} = await this.#lines.next();
+			if (typeof value !== 'string') throw controlError('CONTROL_CONNECTION_LOST', {method});
+			const message = JSON.parse(value) as Response | Progress;
+			if ('error' in message) throw new VmmError(message.error as ErrorData);
+			if (!('progress' in message)) return message.result;
+			progress?.(message.progress.done, message.progress.total);
+		}
 	}
 
 	/** Resolves when the machine's side has closed the connection. */

@@ -16,6 +16,8 @@ import {
 	maxClients,
 	maxRequestBytes,
 	maxWaiting,
+	type Progress,
+	progressMs,
 	protocolName,
 	protocolVersion,
 	type Response,
@@ -113,14 +115,25 @@ async function serveClient(client: Socket, hello: Hello['hello'], served: Served
 				const error = controlError('CONTROL_REQUEST_TOO_LARGE', {limitBytes: maxRequestBytes}).toData();
 				return await new Promise((resolve) => void client.end(line({id: null, error}), resolve));
 			}
-			await send(client, await answer(request, served, gone.signal), gone.signal);
+			await send(client, await answer(request, served, gone.signal, teller(client)), gone.signal);
 		}
 	} catch {
 		// The client has gone away.
 	}
 }
 
-const line = (message: Hello | Response): string => `${JSON.stringify(message)}\n`;
+/** Tells a client how far its request is, not too often, and only while it reads. */
+function teller(client: Socket): (progress: Progress) => void {
+	let last = 0;
+	return (progress) => {
+		const now = performance.now();
+		if (now - last < progressMs || client.destroyed || client.writableNeedDrain) return;
+		last = now;
+		client.write(line(progress));
+	};
+}
+
+const line = (message: Hello | Response | Progress): string => `${JSON.stringify(message)}\n`;
 
 /** Resolves when the client has taken it. @throws AbortError when it goes before */
 async function send(client: Socket, message: Hello | Response, signal: AbortSignal): Promise<void> {

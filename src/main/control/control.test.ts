@@ -198,6 +198,32 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	client.close();
 });
 
+test('who asks for it is told how far a long operation is, before its answer', async (t) => {
+	const {path} = await serve(
+		t,
+		{},
+		{
+			dumpCore: async (_path, {progress} = {}) => {
+				progress?.(1, 4);
+				progress?.(2, 4);
+			},
+		},
+	);
+	const client = await ControlClient.connect(path);
+	t.teardown(() => client.close());
+	const told: number[][] = [];
+	const asked = client.call('dump-core', {path: '/x'}, (...far) => void told.push(far));
+	t.deepEqual(await asked, {path: '/x'});
+	t.deepEqual(told, [[1, 4]], 'not more than a person reads');
+	t.deepEqual(await client.call('dump-core', {path: '/x'}), {path: '/x'});
+	const [quiet, wrong] = await answers(path, [
+		'{"id":1,"method":"dump-core","params":{"path":"/x"}}',
+		'{"id":2,"method":"dump-core","params":{"path":"/x"},"progress":7}',
+	]);
+	t.deepEqual(quiet, {id: 1, result: {path: '/x'}});
+	t.is(wrong.error.code, 'CONTROL_REQUEST_MALFORMED');
+});
+
 test('who serves a machine may end it in another way', async (t) => {
 	const {promise, resolve} = Promise.withResolvers<void>();
 	const {path, calls} = await serve(t, {quit: resolve});

@@ -15,6 +15,9 @@ export const maxRequestBytes = 64 * 1024;
 /** Requests of a connection that wait for the one before them; what a client sends beyond that waits in its socket. */
 export const maxWaiting = 8;
 
+/** Milliseconds between two {@link Progress} of a request at least. */
+export const progressMs = 200;
+
 /** Connections at one time; each holds its waiting requests and one response at most. */
 export const maxClients = 32;
 
@@ -38,6 +41,14 @@ export interface Request {
 	readonly id: number | string;
 	readonly method: string;
 	readonly params?: Readonly<Record<string, unknown>>;
+	/** Asks for {@link Progress} before the response. */
+	readonly progress?: boolean;
+}
+
+/** How far a request is that asked to be told. */
+export interface Progress {
+	readonly id: Request['id'];
+	readonly progress: {readonly done: number; readonly total: number};
 }
 
 /** The id is null when the request has none that can be read. */
