@@ -52,6 +52,18 @@ linuxTest('a machine in the background is used by its name, and keeps its log un
 	t.is((await openvmm(['exec', 'web', 'busybox', 'stat', '-c', '%a', '/tmp/tree/inner/file'])).stdout, '750\n');
 	t.is((await openvmm(['cp', 'web:/tmp/tree', join(directory, 'back')])).status, 0);
 	t.true(readFileSync(join(directory, 'back/inner/file')).equals(bytes));
+	const archive = await openvmm(['cp', 'web:/tmp/tree', '-']);
+	t.regex(archive.stdout, /^tree\/\0/);
+	t.is((await openvmm(['exec', 'web', 'busybox', 'mkdir', '/tmp/again'])).status, 0);
+	t.deepEqual(await openvmm(['cp', '-', 'web:/tmp/again'], {input: archive.stdout}), {
+		stdout: '',
+		stderr: '',
+		status: 0,
+	});
+	t.is(
+		(await openvmm(['exec', 'web', 'busybox', 'cmp', '/tmp/tree/inner/file', '/tmp/again/tree/inner/file'])).status,
+		0,
+	);
 	for (const [from, to, what] of [
 		['web:/none', 'x', /there is no \/none/],
 		[tree, 'web:tmp', /web:\/tmp/],

@@ -161,7 +161,7 @@ export const ownCommands = {
 		statuses: commandStatusRows,
 	},
 	cp: {
-		help: 'copy a file or a folder to a machine or from it: one of both is NAME:PATH; links are copied as links',
+		help: 'copy a file or a folder to a machine or from it: one of both is NAME:PATH, the other a path of the host, or - for an archive of tar on standard input or output',
 		words: ['FROM', 'TO'],
 		flags: [helpFlag],
 	},

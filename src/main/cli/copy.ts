@@ -5,7 +5,7 @@ import {guestSide, hostSide} from './copy-sides.ts';
 import {copyTree, destination, type FileSide} from './copy-tree.ts';
 import {cliError} from './errors.ts';
 import {connectGuest} from './guest-connection.ts';
-import {print} from './print.ts';
+import {print, printBytes} from './print.ts';
 import {ProgressLine} from './progress-line.ts';
 
 /** One end of a copy as a person writes it: a path of the host, or `NAME:PATH`. */
@@ -13,6 +13,9 @@ interface Place {
 	readonly machine: string | undefined;
 	readonly path: string;
 }
+
+/** Stands for standard input and output, which are an archive of tar then. */
+const stream = '-';
 
 /** What begins with a dot or a slash is a path of the host, whatever colons it has. */
 export function parsePlace(text: string): Place {
@@ -38,16 +41,23 @@ export async function copy([fromText, toText]: readonly string[]): Promise<numbe
 	const sideOf = ({machine}: Place): FileSide => (machine === undefined ? hostSide : guest);
 	const line = new ProgressLine();
 	try {
+		const report = {
+			progress: line.update,
+			skipped: (left: string) => print(2, `openvmm: ${left} is neither a file, a folder nor a link, and is left out\n`),
+		};
+		if (from.machine === undefined && from.path === stream) {
+			const {extractInto} = await import('./copy-archive.ts');
+			await extractInto(process.stdin, guest, to.path, report);
+			return 0;
+		}
 		const path = from.path.replace(/(?<=.)\/+$/, '');
+		if (to.machine === undefined && to.path === stream) {
+			const {archiveOf} = await import('./copy-archive.ts');
+			for await (const bytes of archiveOf(guest, path, basename(path), report)) printBytes(1, Buffer.from(bytes));
+			return 0;
+		}
 		const target = await destination(sideOf(to), to.path, basename(path));
-		await copyTree(
-			{side: sideOf(from), path},
-			{side: sideOf(to), path: target},
-			{
-				progress: line.update,
-				skipped: (left) => print(2, `openvmm: ${left} is neither a file, a folder nor a link, and is left out\n`),
-			},
-		);
+		await copyTree({side: sideOf(from), path}, {side: sideOf(to), path: target}, report);
 		return 0;
 	} catch (error) {
 		if (isVmmError(error)) throw error;

@@ -91,7 +91,8 @@ export function parseCommand(
 	const {words: known = [], flagsEndAt} = command;
 	const {found, positionals} = parseWords(words, command.flags, help, flagsEndAt);
 	const unexpected = positionals[known.length];
-	if (unexpected !== undefined && !/…\]?$/.test(known.at(-1) ?? ''))
+	// The bundle keeps letters of strings, but not those of expressions, as they are.
+	if (unexpected !== undefined && !/\u2026\]?$/.test(known.at(-1) ?? ''))
 		throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: unexpected, help});
 	return {flags: valuesOf(found), words: positionals};
 }

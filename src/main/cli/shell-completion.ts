@@ -97,7 +97,7 @@ async function wordsFor(
 	last: string,
 	lookups: CompletionLookups,
 ): Promise<ShellCompletion> {
-	switch (wanted.replace(/[[\]…]/g, '')) {
+	switch (wanted.replace(/[[\]\u2026]/g, '')) {
 		case 'NAME':
 			if (command.startsWith('image ')) return {words: await lookups.images(), files: false};
 			return {words: await lookups.machines(forEnded.includes(command) ? 'all' : 'running'), files: false};
