@@ -18,6 +18,8 @@ import {reportError} from './report.ts';
 
 /** Time for a machine to end that is told to, before its process is killed; and for the host to take that away. */
 const quitMs = 20_000;
+/** Time that a process has which cannot be reached by its socket. */
+const orderMs = 5000;
 /** Between two looks whether it has ended. */
 const lookMs = 25;
 
@@ -96,7 +98,10 @@ async function kill(machine: ListedMachine): Promise<void> {
 		(other) => isRunning(other) && other.name !== name && other.record.process.pid === pid,
 	);
 	// A process that has other machines too is not theirs to lose.
-	if (others.length === 0 && isAlive({pid, started})) process.kill(pid, 'SIGKILL');
+	const isAlone = others.length === 0;
+	if (isAlone && isAlive({pid, started})) process.kill(pid, 'SIGTERM');
+	// One that is still being made ends in order by that, one that hangs does not.
+	if (isAlone && !(await untilEnded(machine, orderMs)) && isAlive({pid, started})) process.kill(pid, 'SIGKILL');
 	if (!(await untilEnded(machine, quitMs))) throw controlError('CONTROL_MACHINE_STAYS', {name, pid});
 	// What the process could not tidy up.
 	await listMachines();
