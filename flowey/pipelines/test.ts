@@ -9,6 +9,7 @@ import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machi
 import {generateFiles} from '../nodes/generate-files.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
+import {restoreCompilers} from '../nodes/restore-compilers.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
 import {restoreRuntimes} from '../nodes/restore-runtimes.ts';
@@ -86,6 +87,7 @@ async function checkSuite(): Promise<SuiteResult[]> {
 async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
 	await runNode(generateFiles, {folder: PATHS.dist});
+	await restoreFor("the guest agent's binaries", () => runNode(restoreCompilers, undefined));
 	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 
