@@ -9,6 +9,7 @@ import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machi
 import {generateFiles} from '../nodes/generate-files.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
+import {restoreCompilers} from '../nodes/restore-compilers.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
 import {restoreRegistry} from '../nodes/restore-registry.ts';
@@ -88,6 +89,7 @@ async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
 	await runNode(generateFiles, {folder: PATHS.dist});
 	await restoreFor('a real registry of images', () => runNode(restoreRegistry, undefined));
+	await restoreFor("the guest agent's binaries", () => runNode(restoreCompilers, undefined));
 	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 
