@@ -75,7 +75,12 @@ export class NetBack implements VirtioBack {
 		host: EndpointHost,
 	): Promise<Endpoint> {
 		if (path === undefined) return this.#openEndpoint(source, nic, host);
-		const capture = await Capture.open(path, host, CaptureCounters.on(host.memory, captureOffset));
+		const {together: files} = this.#services;
+		const capture = await Capture.open(
+			path,
+			{track: host.track, files, mac: nic.mac},
+			CaptureCounters.on(host.memory, captureOffset),
+		);
 		try {
 			return capture.wrap(await this.#openEndpoint(source, capture.seen(nic), host));
 		} catch (error) {
