@@ -25,6 +25,12 @@ const switchError = errorTable({
 /** Frames that a port takes out in one turn of its thread. */
 const framesPerTurn = 64;
 
+/** Where a NIC is plugged in, and how its guest is called. */
+export interface SwitchPlace {
+	readonly name: string;
+	readonly guest?: string | undefined;
+}
+
 /** A port of a switch, which a NIC is plugged in. */
 export class SwitchEndpoint implements Endpoint {
 	readonly takes = allOffloads;
@@ -43,13 +49,13 @@ export class SwitchEndpoint implements Endpoint {
 	#isBlocked = false;
 
 	/** @throws VmmError NETWORK_SWITCH_FULL, NETWORK_SWITCH_UNUSABLE */
-	constructor(name: string, nic: Nic, {common, memory, offset, reactor}: EndpointHost) {
+	constructor({name, guest}: SwitchPlace, nic: Nic, {common, memory, offset, reactor}: EndpointHost) {
 		const all = common as SharedArrayBuffer;
 		this.#nic = nic;
 		this.#rings = Array.from({length: mostPorts}, (_, port) => new FrameRing(portOf(all, port), ringOf(all, port)));
 		this.#wakeFd = eventfd();
 		if (this.#wakeFd < 0) throw switchError('NETWORK_SWITCH_UNUSABLE', {name, errno: this.#wakeFd});
-		this.#port = this.#rings.findIndex((ring) => ring.claim(this.#wakeFd));
+		this.#port = this.#rings.findIndex((ring) => ring.claim(this.#wakeFd, guest));
 		if (this.#port < 0) {
 			close(this.#wakeFd);
 			throw switchError('NETWORK_SWITCH_FULL', {name});
@@ -67,13 +73,36 @@ export class SwitchEndpoint implements Endpoint {
 	}
 
 	send(frame: Frame): boolean {
+		if (!this.offer(frame)) this.#counters.lostThere++;
+		return true;
+	}
+
+	/** The port whose frame the NIC is given now. */
+	get from(): number {
+		return this.#own.from;
+	}
+
+	/** Tells those apart who have had a port; undefined while nobody has it. */
+	epochOf(port: number): number | undefined {
+		const {state, epoch} = this.#rings[port] as FrameRing;
+		return state === PortState.FREE ? undefined : epoch;
+	}
+
+	/** How the guest at a port is called; empty where nobody has said it. */
+	nameOf(port: number): string {
+		return (this.#rings[port] as FrameRing).name;
+	}
+
+	/** The same as {@link send}, but for a frame to one port that has no room: false, and it is not lost. */
+	offer(frame: Frame): boolean {
 		const {view} = frame;
 		this.#addresses.learn(view);
 		const to = this.#addresses.find(view);
 		if (to === this.#port) return true;
 		const ports = this.#connected;
-		if (to !== undefined) this.#put(to, frame, ports);
-		else for (let port = 0; port < mostPorts; port++) if (port !== this.#port) this.#put(port, frame, ports);
+		if (to !== undefined) return this.#put(to, frame, ports);
+		for (let port = 0; port < mostPorts; port++)
+			if (port !== this.#port && !this.#put(port, frame, ports)) this.#counters.lostThere++;
 		return true;
 	}
 
@@ -106,10 +135,10 @@ export class SwitchEndpoint implements Endpoint {
 		return count;
 	}
 
-	#put(port: number, frame: Frame, ports: number): void {
+	/** False where there is no room. */
+	#put(port: number, frame: Frame, ports: number): boolean {
 		const ring = this.#rings[port] as FrameRing;
-		if (ring.state !== PortState.RUNNING) return;
-		if (ring.put(frame, this.#port, ports, this.#wake) === 'lost') this.#counters.lostThere++;
+		return ring.state !== PortState.RUNNING || ring.put(frame, this.#port, ports, this.#wake) !== 'lost';
 	}
 
 	/** Gives the guest frames, as long as it has room. What is left wakes this again. */

@@ -63,11 +63,21 @@ const at = {
 	hops6: Ethernet.size + Ipv6.offset('hops'),
 };
 
+/** What the network gives a guest. */
+export interface GuestParts {
+	readonly name: string;
+	readonly address: Uint8Array;
+	/** See `Member.segment`. */
+	readonly segment: object | undefined;
+	readonly counters: GuestCountersView | undefined;
+}
+
 /** A NIC of a guest's on a network: what it sends is answered here, or goes on by the host's sockets. */
 export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	readonly takes: Offloads = allOffloads;
 	readonly name: string;
 	readonly address: Uint8Array;
+	readonly segment: object | undefined;
 	readonly names: KnownNames;
 	readonly budget = new Budget(budgetBytes);
 	readonly counters: GuestCountersView;
@@ -90,15 +100,12 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	#view = new DataView(new ArrayBuffer(0));
 	#advertisement: Timer | undefined;
 
-	constructor(
-		network: GuestNetwork,
-		nic: Nic,
-		{name, address, counters}: {name: string; address: Uint8Array; counters?: GuestCountersView},
-	) {
+	constructor(network: GuestNetwork, nic: Nic, {name, address, segment, counters}: GuestParts) {
 		this.#network = network;
 		this.#nic = nic;
 		this.name = name;
 		this.address = address;
+		this.segment = segment;
 		this.counters = counters ?? GuestCounters.on(new ArrayBuffer(GuestCounters.byteLength));
 		this.names = new KnownNames(network.policy.pinsNames);
 		this.#tcp = new TcpConnections(this, this, (stream) => {
