@@ -11,6 +11,7 @@ const choices = {
 			'test.guests.debian-',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
+			'test.guests.net-amid-linux.',
 			'test.guests.runtimes.',
 		],
 	},
