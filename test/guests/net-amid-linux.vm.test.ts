@@ -69,6 +69,8 @@ linuxTest('a machine that is saved amid traffic goes on with it, but for the hos
 		until('on grep -q ":1388 [^ ]* 0A " /proc/net/tcp'),
 		`(head -c 204800 /s; ${until(pressed(1))}; tail -c 204800 /s) | nc 10.1.0.2 5000 & giver=$!`,
 		`${get(until(pressed(1)), '/f')} & download=$!`,
+		`(nc 10.0.0.1 80 </held >/idle; echo idle=over) &`,
+		sizeIs('/idle', half),
 		`${sizeIs('/g', 204_800)}; ${sizeIs('/f', half)}`,
 		'echo amid=now',
 		'wait $taker; cmp /s /g && echo lan=same',
@@ -84,8 +86,11 @@ linuxTest('a machine that is saved amid traffic goes on with it, but for the hos
 	await guest.waitFor(/^all=done/m);
 	for (const line of ['lan=same', `download=${md5(body)}`, `again=${md5(body)}`]) said(t, guest, line);
 
+	t.notRegex(guest.output, /idle=over/);
 	const restored = await machine(options('amid-again'), {snapshot: openTestSnapshot(t, directory)});
 	await restored.vm.start();
+	// Who waits for the host without a word is told.
+	await restored.waitFor(/^idle=over/m);
 	await restored.vm.powerButton();
 	await restored.waitFor(/^all=done/m);
 	// What the guest sends by the host's connection is answered by a reset; a new one is as good as ever.

@@ -86,6 +86,8 @@ export class Capture {
 			start: () => endpoint.start(),
 			send: (frame) => this.#passed(frame, Direction.OUT, () => endpoint.send(frame)),
 			room: () => endpoint.room(),
+			...(endpoint.remember && {remember: (most: number) => endpoint.remember?.(most) ?? new Uint8Array()}),
+			...(endpoint.recall && {recall: (remembered: Uint8Array) => endpoint.recall?.(remembered)}),
 			stop: async () => {
 				await endpoint.stop();
 				await this.#file.written();

@@ -43,6 +43,8 @@ import {
 	writeUnreachable,
 } from './services/index.ts';
 import {
+	decodeResets,
+	encodeResets,
 	type Flushed,
 	type Outgoing,
 	type OutgoingData,
@@ -170,6 +172,16 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	room(): void {
 		this.#roomLater();
+	}
+
+	/** Its connections: those that there is room for. */
+	remember(most: number): Uint8Array {
+		return encodeResets(this.#tcp.resets(), most);
+	}
+
+	/** Connections that it had are no more, and it may wait for them: it is told. */
+	recall(remembered: Uint8Array): void {
+		for (const reset of decodeResets(remembered, this.plan.mac)) if (!this.transmit(reset)) return;
 	}
 
 	/** A frame of another guest's of the network. */

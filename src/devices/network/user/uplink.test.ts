@@ -34,7 +34,13 @@ async function onSwitch(t: ExecutionContext) {
 		const join: UserNetwork['join'] = (nic) => {
 			const port = new SwitchEndpoint({name: 'lan', guest: name}, nic, host());
 			open.push(port);
-			return Object.assign(port, {ipv4, name: name ?? '', forward: () => Promise.reject(new Error('none'))});
+			return Object.assign(port, {
+				ipv4,
+				name: name ?? '',
+				forward: () => Promise.reject(new Error('none')),
+				remember: () => new Uint8Array(),
+				recall() {},
+			});
 		};
 		return new TestGuest({join} as UserNetwork, {number});
 	};

@@ -61,6 +61,8 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 		},
 		send: (frame) => guest.send(frame),
 		room: () => guest.room(),
+		remember: (most) => guest.remember(most),
+		recall: (remembered) => guest.recall(remembered),
 		stop() {
 			uplink?.stop();
 			return guest.stop();

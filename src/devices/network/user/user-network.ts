@@ -42,6 +42,8 @@ const gatewayNames = ['gateway', 'host'];
 /** A NIC's place on a network. */
 export interface UserNetworkEndpoint extends Endpoint {
 	readonly name: string;
+	remember(most: number): Uint8Array;
+	recall(remembered: Uint8Array): void;
 	/** The address that the guest is given. */
 	readonly ipv4: string;
 	/**
