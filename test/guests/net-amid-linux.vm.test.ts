@@ -2,6 +2,8 @@ import {createHash, randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {type AddressInfo, createServer} from 'node:net';
 import type {ExecutionContext} from 'ava';
+import type {KindHandle} from '#devices/device-type';
+import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {
 	flagged,
 	hearButton,
@@ -134,4 +136,37 @@ linuxTest('machines of one process are guests of one network, and find each othe
 		`host=${md5(body)}`,
 	])
 		said(t, db, line);
+});
+
+linuxTest('Linux lets go of a NIC amid traffic when it is asked, and gets it again', async (t, machine) => {
+	const port = await serve(t);
+	const pcie = {
+		rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
+		rootPorts: [parsePcieRootPort('rc0:rp0,hotplug,button')],
+	};
+	const [nic] = flagged({net: [`pcie_port=rp0:consomme,guestfwd=tcp::80-127.0.0.1:${port}`]});
+	const {port: _, ...device} = nic as KindHandle;
+	const there = '[ -e /sys/class/net/eth0 ]';
+	const up = [until(there), 'ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0'];
+	const guest = await runInLinux(machine, {processors: {count: 2}, pcie}, [
+		'dmesg -c >/dev/null; modprobe -a virtio_pci virtio_net; ip link set lo up; echo waiting=yes',
+		...up,
+		`${get('true', '/f')}; echo first=$(md5sum </f | cut -c -32)`,
+		`while ${there}; do ${get('true', '/dev/null')}; done 2>/dev/null &`,
+		until(`! ${there}`),
+		'echo gone=yes',
+		...up,
+		`${get('true', '/f')}; echo again=$(md5sum </f | cut -c -32)`,
+		troubles,
+		'echo all=done',
+	]);
+	await guest.waitFor(/^waiting=yes/m);
+	await guest.vm.addPcieDevice('rp0', device);
+	await guest.waitFor(/^first=/m);
+	await guest.vm.removePcieDevice('rp0', {asks: true});
+	await guest.waitFor(/^gone=yes/m);
+	await guest.vm.addPcieDevice('rp0', device);
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+	for (const which of ['first', 'again']) said(t, guest, `${which}=${md5(body)}`);
+	t.notRegex(guest.output, /WARNING: CPU|BUG:|Call Trace/);
 });
