@@ -28,6 +28,7 @@ import {
 import {Ethernet, EtherType, Icmp, IpProtocol, Ipv4, Ipv6, isGroupMac, sameBytes, Tcp, Udp} from './packets/index.ts';
 import {KnownNames} from './policy/index.ts';
 import {
+	address6Of,
 	advertisementEveryMs,
 	answerArp,
 	answerDhcp,
@@ -367,7 +368,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	}
 
 	#answerDhcpv6({payload, packet, sourcePort}: Datagram): void {
-		const answer = answerDhcpv6(payload, this.plan, this.#network.domain);
+		const {domain, hasIpv6} = this.#network;
+		const address = hasIpv6 ? address6Of(this.plan, this.address) : undefined;
+		const answer = answerDhcpv6(payload, {plan: this.plan, domain, address});
 		if (answer === undefined) {
 			this.counters.malformed++;
 			return;
