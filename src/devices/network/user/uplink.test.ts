@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto';
 import test, {type ExecutionContext} from 'ava';
 import {SwitchCounters, SwitchEndpoint, switchCommon} from '#devices/network/switch';
 import type {Reactor} from '#support/reactor';
@@ -6,7 +7,7 @@ import {addresses, query} from './testing/dns-messages.ts';
 import {ACK, mac, SYN, udpFrame} from './testing/frames.ts';
 import {makeNetwork} from './testing/make-network.ts';
 import {tcpServer} from './testing/tcp-server.ts';
-import {TestGuest} from './testing/test-guest.ts';
+import {gatewayMac, TestGuest} from './testing/test-guest.ts';
 import {SwitchUplink} from './uplink.ts';
 import type {UserNetwork} from './user-network.ts';
 
@@ -116,6 +117,24 @@ test('what is for all reaches each guest once, on the switch and off it', async 
 		['db', 'own', 'to cache'],
 		['db', 'to own'],
 	]);
+});
+
+test('a guest that sends anything harms nobody but itself', async (t) => {
+	const {own, plugged} = await onSwitch(t);
+	const wild = plugged(2, '10.0.0.3', 'wild');
+	for (let count = 0; count < 2000; count++) {
+		const bytes = randomBytes(14 + (count % 200));
+		// The tests' other guest takes what is for it apart, and wants it to be right.
+		bytes.set(mac(gatewayMac));
+		if (count % 2 === 0) bytes.set([...wild.mac, 0x08, count % 4 === 0 ? 0x00 : 0x06], 6);
+		wild.send(bytes);
+		if (count % 50 === 0) await new Promise(setImmediate);
+	}
+	const db = plugged(3, '10.0.0.4', 'db');
+	for (const guest of [own, db]) {
+		guest.udp('10.0.0.1', 5000, 53, query('web.internal'));
+		t.deepEqual(addresses((await guest.nextUdp(5000)).data), ['10.0.0.2']);
+	}
 });
 
 test('a guest that has gone leaves its address, and who comes to its port is somebody else', async (t) => {
