@@ -5,7 +5,9 @@ import type {Watch} from '#support/reactor';
 import {f64, type ViewOf, wire} from '#support/wire';
 import {AddressTables} from './address-tables.ts';
 import {FrameRing} from './frame-ring.ts';
-import {mostPorts, PortState, portOf, ringOf} from './switch-memory.ts';
+import {mostPorts, PortState, portOf, ringOf, SwitchPort} from './switch-memory.ts';
+
+const networkWord = SwitchPort.word('network');
 
 /** What a port tells the machine's owner. */
 export const SwitchCounters = wire('switch', {port: f64, connected: f64, lostHere: f64, lostThere: f64});
@@ -14,6 +16,10 @@ const switchError = errorTable({
 	NETWORK_SWITCH_FULL: (c: {name: string}) => ({
 		message: `The switch ${c.name} has no port left: ${mostPorts} are taken`,
 		remedy: 'Give the NIC a switch of another name',
+	}),
+	NETWORK_SWITCH_TAKEN: (c: {name: string}) => ({
+		message: `The switch ${c.name} has a network already`,
+		remedy: `Join it by switch:${c.name}, or give this network a switch of another name: each clone needs its own`,
 	}),
 	/** `errno` is negated, as the FFI returns it. */
 	NETWORK_SWITCH_UNUSABLE: (c: {name: string; errno: number}) => ({
@@ -29,6 +35,8 @@ const framesPerTurn = 64;
 export interface SwitchPlace {
 	readonly name: string;
 	readonly guest?: string | undefined;
+	/** It is the port of a network, of which a switch has one at most. */
+	readonly isNetwork?: true;
 }
 
 /** A port of a switch, which a NIC is plugged in. */
@@ -38,6 +46,8 @@ export class SwitchEndpoint implements Endpoint {
 	readonly #port: number;
 	readonly #rings: readonly FrameRing[];
 	readonly #addresses: AddressTables;
+	/** The words where a network's port says that it is there. */
+	readonly #network: Int32Array | undefined;
 	readonly #counters: ViewOf<typeof SwitchCounters>;
 	readonly #wakeFd: number;
 	readonly #watch: Watch;
@@ -48,8 +58,8 @@ export class SwitchEndpoint implements Endpoint {
 	/** The guest has no room. */
 	#isBlocked = false;
 
-	/** @throws VmmError NETWORK_SWITCH_FULL, NETWORK_SWITCH_UNUSABLE */
-	constructor({name, guest}: SwitchPlace, nic: Nic, {common, memory, offset, reactor}: EndpointHost) {
+	/** @throws VmmError NETWORK_SWITCH_FULL, NETWORK_SWITCH_TAKEN, NETWORK_SWITCH_UNUSABLE */
+	constructor({name, guest, isNetwork}: SwitchPlace, nic: Nic, {common, memory, offset, reactor}: EndpointHost) {
 		const all = common as SharedArrayBuffer;
 		this.#nic = nic;
 		this.#rings = Array.from({length: mostPorts}, (_, port) => new FrameRing(portOf(all, port), ringOf(all, port)));
@@ -59,6 +69,12 @@ export class SwitchEndpoint implements Endpoint {
 		if (this.#port < 0) {
 			close(this.#wakeFd);
 			throw switchError('NETWORK_SWITCH_FULL', {name});
+		}
+		this.#network = isNetwork && portOf(all, 0).$atomic;
+		if (this.#network !== undefined && Atomics.compareExchange(this.#network, networkWord, 0, this.#port + 1) !== 0) {
+			this.#own.leave();
+			close(this.#wakeFd);
+			throw switchError('NETWORK_SWITCH_TAKEN', {name});
 		}
 		this.#addresses = new AddressTables(all, this.#port);
 		this.#counters = SwitchCounters.on(memory, offset);
@@ -119,6 +135,7 @@ export class SwitchEndpoint implements Endpoint {
 	dispose(): void {
 		this.#watch.close();
 		this.#addresses.forget();
+		if (this.#network !== undefined) Atomics.store(this.#network, networkWord, 0);
 		this.#own.leave();
 		close(this.#wakeFd);
 	}

@@ -1,4 +1,4 @@
-import {array, f64, i32, u8, type ViewOf, wire} from '#support/wire';
+import {array, f64, i32, reserved, u8, type ViewOf, wire} from '#support/wire';
 
 /** Ports that a switch has. */
 export const mostPorts = 32;
@@ -28,6 +28,9 @@ export const SwitchPort = wire('switch-port', {
 	lost: i32,
 	/** Counts who have had it. */
 	epoch: i32,
+	/** Of the first port alone: 1 and the number of the port that a network has, which is the only one; 0 for none. */
+	network: i32,
+	padding: reserved(4),
 	/** Letters of its guest's name, and the name in ASCII; none where nobody has said one. */
 	nameLength: i32,
 	name: array(u8, mostName),

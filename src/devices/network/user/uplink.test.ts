@@ -53,7 +53,12 @@ async function onSwitch(t: ExecutionContext) {
 		open.splice(open.indexOf(guest.endpoint), 1);
 		guest.endpoint.dispose();
 	};
-	return {network, clock, policy, own, plugged, leave};
+	const another = () => new SwitchUplink(makeNetwork().network, 'lan', 1500, host());
+	const endNetwork = () => {
+		open.splice(open.indexOf(uplink), 1);
+		uplink.dispose();
+	};
+	return {network, clock, policy, own, plugged, leave, another, endNetwork};
 }
 
 const toAll = mac('ff:ff:ff:ff:ff:ff');
@@ -117,6 +122,14 @@ test('what is for all reaches each guest once, on the switch and off it', async 
 		['db', 'own', 'to cache'],
 		['db', 'to own'],
 	]);
+});
+
+test('a switch has one network, until that goes', async (t) => {
+	const {endNetwork, another} = await onSwitch(t);
+	t.throws(another, {code: 'NETWORK_SWITCH_TAKEN', message: /lan/});
+	t.throws(another, {code: 'NETWORK_SWITCH_TAKEN'}, 'no port is lost');
+	endNetwork();
+	another().dispose();
 });
 
 test('a guest that sends anything harms nobody but itself', async (t) => {

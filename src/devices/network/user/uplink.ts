@@ -33,7 +33,7 @@ export class SwitchUplink {
 	 * @param name - the switch's
 	 * @param mtu - of the NICs there
 	 * @param host - with the switch's memory
-	 * @throws VmmError NETWORK_SWITCH_FULL, NETWORK_SWITCH_UNUSABLE
+	 * @throws VmmError NETWORK_SWITCH_FULL, NETWORK_SWITCH_TAKEN, NETWORK_SWITCH_UNUSABLE
 	 */
 	constructor(network: UserNetwork, name: string, mtu: number, host: EndpointHost) {
 		this.#network = network;
@@ -45,7 +45,7 @@ export class SwitchUplink {
 			room() {},
 			carrier() {},
 		};
-		this.#port = new SwitchEndpoint({name}, own, host);
+		this.#port = new SwitchEndpoint({name, isNetwork: true}, own, host);
 	}
 
 	start(): void {
