@@ -28,7 +28,12 @@ const never = () => new Promise(() => {});
 test('an object that stays with the program answers by value, and keeps its own', async (t) => {
 	const {objects, caller, timers} = connected(t);
 	let total = 0;
-	const handle = objects.keep({add: async (number: number) => ({total: (total += number)})});
+	const handle = objects.keep({
+		add: async (number: number) => {
+			total += number;
+			return {total};
+		},
+	});
 	t.deepEqual(await caller.call(handle, 'add', 3), {kind: 'value', value: {total: 3}});
 	t.deepEqual(await caller.call(handle, 'add', 4), {kind: 'value', value: {total: 7}});
 	t.deepEqual(await caller.call(handle, 'none', 4), {kind: 'value', value: undefined});
@@ -72,10 +77,10 @@ const wild: readonly (readonly [string, ProgramObject[string], object])[] = [
 		}),
 		{kind: 'failed'},
 	],
-	// biome-ignore lint/suspicious/noThenProperty: a program may do that
 	[
 		'gives what fails when it is waited for',
 		() => ({
+			// biome-ignore lint/suspicious/noThenProperty: a program may do that
 			then() {
 				throw new Error('wait');
 			},
@@ -132,7 +137,9 @@ test('a device that goes takes its calls along, and those of others go on', asyn
 	answer.resolve(2);
 	t.deepEqual(await going, {kind: 'value', value: 2});
 	t.is(timers.size, 0);
+	const last = other.call(handle, 'answer', 0);
 	objects.forget(handle);
+	t.deepEqual(await last, {kind: 'value', value: 2}, 'it was asked before');
 	t.deepEqual(await other.call(handle, 'answer', 0), {kind: 'gone'});
 	t.is(objects.size, 0);
 });

@@ -215,7 +215,7 @@ test('a host without a descriptor for who comes has its thread sleep until it is
 		};
 		const sleep = (ms) => new Promise((resolve) => void reactor.after(ms * 1e6, resolve));
 		const nic = new TestNic();
-		const host = {reactor: counting, memory: new SharedArrayBuffer(64), offset: 0, common: undefined, program: noProgram, track() {}};
+		const host = {reactor: counting, memory: new SharedArrayBuffer(64), offset: 0, common: undefined, track() {}};
 		const endpoint = await streamKind.open({kind: 'stream', path: ${JSON.stringify(path)}, listens: true}, nic, host);
 		const taken = [];
 		for (;;) try { taken.push(openSync('/dev/null')); } catch { break; }
