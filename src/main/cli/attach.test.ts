@@ -5,9 +5,29 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
-import {echoGuest} from './testing/echo-guest.ts';
 import {hasTerminals, type Step, showsOnTerminal} from './testing/new-terminal.ts';
 import {openvmmLine, runOpenvmm, startOpenvmm} from './testing/run-openvmm.ts';
+
+/**
+ * A program for real mode at 0x7c00 that writes to COM1 what comes there, and sleeps meanwhile. It has the serial port's interrupt
+ * by vector 12 of the first 8259A (its datasheet: ICW1 to ICW4, OCW1), and leaves each to the handler below.
+ */
+const echoGuest = Uint8Array.from([
+	...[0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xd0], // cli; xor ax, ax; mov ds, ax; mov ss, ax
+	...[0xbc, 0x00, 0x7c], // mov sp, 0x7c00
+	...[0xc7, 0x06, 0x30, 0x00, 0x3a, 0x7c], // mov word [4 * 12], handler
+	...[0xc7, 0x06, 0x32, 0x00, 0x00, 0x00], // mov word [4 * 12 + 2], 0
+	...[0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x08, 0xe6, 0x21], // out 0x20, ICW1; out 0x21, ICW2: vectors from 8
+	...[0xb0, 0x04, 0xe6, 0x21, 0xb0, 0x01, 0xe6, 0x21], // ICW3; ICW4
+	...[0xb0, 0xef, 0xe6, 0x21], // OCW1: IRQ 4 alone
+	...[0xba, 0xf9, 0x03, 0xb0, 0x01, 0xee], // IER: received data
+	...[0xba, 0xfc, 0x03, 0xb0, 0x0b, 0xee], // MCR: DTR, RTS, OUT2
+	...[0xfb, 0xf4, 0xeb, 0xfd], // sti; again: hlt; jmp again
+	// handler:
+	...[0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0x07], // in al, LSR; test al, 1; jz done
+	...[0xba, 0xf8, 0x03, 0xec, 0xee, 0xeb, 0xf1], // in al, RBR; out THR, al; jmp handler
+	...[0xb0, 0x20, 0xe6, 0x20, 0xcf], // done: EOI; iret
+]);
 
 // One machine whose guest writes what it reads, and several who are at its console.
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-attach-'));
