@@ -293,7 +293,7 @@ test('fetching is given up at once, and goes on where it was', async (t) => {
 	t.like(await pull(cache, honest), {kind: 'image'});
 });
 
-const programs = join(import.meta.dirname, '../../../.packages/oci');
+const programs = join(process.cwd(), '.packages/oci');
 const hasRegistry = existsSync(join(programs, 'docker-registry')) && existsSync(join(programs, 'umoci'));
 const real = hasRegistry ? test : test.skip;
 
