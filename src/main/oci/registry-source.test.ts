@@ -105,6 +105,20 @@ test('an image is fetched, and then needs no registry', async (t) => {
 	});
 });
 
+test('what is gone from the cache is fetched again', async (t) => {
+	const cache = join(await folderOf(t), 'cache');
+	const {host, asked} = await serve(t, image);
+	const request = {image: `${host}/team/app:v1`, cache, freeBytes};
+	const opened = await openImage(request);
+	for (const {digest} of [image.manifest, image.config, large]) {
+		await rm(join(cache, 'sha256', digest.slice(7)));
+		if (opened.kind === 'root') await rm(opened.path);
+		asked.length = 0;
+		t.deepEqual(await openImage(request), opened);
+		t.true(asked.length <= 3, 'and nothing else');
+	}
+});
+
 test('an index leads to the image of machines here', async (t) => {
 	const cache = join(await folderOf(t), 'cache');
 	const index = makeBlob('application/vnd.docker.distribution.manifest.list.v2+json', {
