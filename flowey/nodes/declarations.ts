@@ -1,5 +1,5 @@
 /**
- * Writes the type declarations that the package ships: one file for each entry point and one for what they share, so that
+ * Writes the type declarations that the package ships: one file for each entry point, and others for what they share, so that
  * a type is the same one whichever entry point it was imported from.
  */
 
@@ -30,14 +30,21 @@ export const declarations: FloweyNode<BuildInput, void> = {
 		const {output} = await bundle.generate({entryFileNames: '[name].d.ts', chunkFileNames: 'shared.d.ts'});
 		const files = output.filter((file) => file.type === 'chunk');
 		requireInstalled(
-			files.flatMap(({imports}) => imports).filter((name) => !files.some((file) => file.fileName === name)),
+			// What the bundler says it imports has what nobody needs any more, too.
+			files
+				.flatMap(({code}) => [...code.matchAll(/\bfrom "([^"]+)"/g)].map(([, name = '']) => name))
+				.filter((name) => !name.startsWith('.')),
 		);
 		rmSync(folder, {recursive: true, force: true});
 		mkdirSync(folder, {recursive: true});
-		for (const {fileName, code} of files) writeFileSync(join(folder, fileName), code);
+		for (const {fileName, code} of files) writeFileSync(join(folder, fileName), withLibrary(code));
 		context.log(`${files.map(({fileName}) => fileName).join(', ')} in ${relative(PATHS.repo, folder)}/`);
 	},
 };
+
+/** `AsyncDisposable` is declared in a library of TypeScript's that a program need not have named. */
+const withLibrary = (code: string): string =>
+	/asyncDispose|Disposable/.test(code) ? `/// <reference lib="esnext.disposable" />\n${code}` : code;
 
 const remedy = 'Correct the sources: npm run check.';
 

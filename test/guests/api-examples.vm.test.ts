@@ -10,13 +10,13 @@ import {stockFiles} from '#test/stock-kernels';
 const run = promisify(execFile);
 const {kernel, initrd} = stockFiles('cloud');
 
-/** Runs an example as its reader does, from the sources, with a kernel of the tests; returns what it says. */
+/** Runs an example as its reader does, by the package as it is built, with a kernel of the tests; returns what it says. */
 async function example(t: ExecutionContext, name: string, ...words: readonly string[]): Promise<string> {
 	t.timeout(600_000);
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-example-'));
 	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
 	const env = {...process.env, XDG_CACHE_HOME: folder, OPENVMM_TEST_DUMPS: folder};
-	const {stdout} = await run(process.execPath, ['--import=tsx', join('guide/examples', name), ...words], {env});
+	const {stdout} = await run(process.execPath, [join('guide/examples', name), ...words], {env});
 	return stdout;
 }
 

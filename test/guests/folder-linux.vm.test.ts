@@ -28,7 +28,7 @@ const machineOn = (bus: 'pci' | 'mmio', folder: string, options = ''): VmOptions
 const mount = [
 	'dmesg -c >/dev/null',
 	'modprobe -a virtio_pci virtio_mmio virtiofs',
-	until('grep -q virtio.fs /proc/filesystems'),
+	until('grep -q virtiofs /proc/filesystems'),
 	`mkdir -p /shared; ${until('mount -t virtiofs host /shared')}`,
 ];
 const messages = "dmesg | grep -v OPENVMM_RUN | grep -E 'fuse|virtio|WARNING: CPU|BUG:|Call Trace'";

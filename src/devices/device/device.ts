@@ -366,6 +366,8 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	 * queues and {@link mostWorkers}.
 	 */
 	workers?(config: C): number;
+	/** Its back makes calls that wait for something of the host's, a file system: its machine's devices have threads that no other machine's are on. */
+	readonly mayWait?: boolean;
 	/** Bytes of the host's memory that its backs have together: zero at first, and in no snapshot but for {@link savedMemory}. */
 	hostMemory?(config: C): number;
 	/** Memory of the host's that its backs have in common with those of other devices and machines of this process: the same name, the same memory. */

@@ -23,7 +23,7 @@ export class AgentLink {
 		this.#machine = machine;
 		this.#name = name;
 		void machine.ended.then(() => this.#over.abort(apiError('VM_STOPPED_AGENT', {name})));
-		this.#current = this.#connect();
+		this.#current = this.#connect(0);
 	}
 
 	/** The agent, as soon as there is a connection. @throws VmmError VM_STOPPED_AGENT, AGENT_PROTOCOL_* */
@@ -53,12 +53,15 @@ export class AgentLink {
 		}
 	}
 
-	#connect(): Promise<GuestAgent> {
-		const connecting = this.#attempts();
+	/** @param afterMs - a guest that greets and goes, again and again, keeps nobody busy */
+	#connect(afterMs: number): Promise<GuestAgent> {
+		const connecting = sleep(afterMs, undefined, {signal: this.#over.signal})
+			.catch(() => {})
+			.then(() => this.#attempts());
 		connecting.then(
 			async (agent) => {
 				await agent.closed;
-				if (!this.#over.signal.aborted) this.#current = this.#connect();
+				if (!this.#over.signal.aborted) this.#current = this.#connect(longestWaitMs);
 			},
 			// Whoever wants it is told.
 			() => {},

@@ -1,9 +1,10 @@
 import type {VmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
 import {untilAborted} from '#support/abort';
+import {isVmmError} from '#support/errors';
 import {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
-import type {GuestConsole} from './guest-console.ts';
+import type {MachineConsole} from './guest-console.ts';
 import type {HostChoices} from './options.ts';
 
 /** How long a guest may take until it answers, unless that is said: the slowest host boots a distribution in it. */
@@ -12,7 +13,7 @@ const usualStartMs = 300_000;
 /** A machine that runs. */
 export interface RunningMachine {
 	readonly machine: Vm;
-	readonly console: GuestConsole;
+	readonly console: MachineConsole;
 	/** Undefined where it has no agent. */
 	readonly link: AgentLink | undefined;
 }
@@ -20,13 +21,13 @@ export interface RunningMachine {
 /** A machine to be started. */
 export interface MachineToStart {
 	readonly name: string;
-	readonly guestConsole: GuestConsole;
+	readonly guestConsole: MachineConsole;
 	readonly config: VmConfig;
 	readonly create: CreateOptions & HostOptions;
 	/** Its guest has our agent. */
 	readonly hasAgent: boolean;
-	/** It goes on from where another one was. */
-	readonly isRestored: boolean;
+	/** What is to be done in the guest before it is ready. */
+	readonly prepare: (link: AgentLink) => Promise<unknown>;
 }
 
 /**
@@ -35,7 +36,7 @@ export interface MachineToStart {
  */
 export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
 	const {signal, log, progress, startTimeout = usualStartMs} = choices;
-	const {name, guestConsole, config, create, hasAgent, isRestored} = wanted;
+	const {name, guestConsole, config, create, hasAgent, prepare} = wanted;
 	progress?.('machine', 0, 0);
 	const machine = await createVm(config, {...create, ...(signal && {signal})});
 	let link: AgentLink | undefined;
@@ -47,8 +48,7 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 		signal?.throwIfAborted();
 		if (hasAgent) {
 			link = new AgentLink(machine, name);
-			await answered(link.get(), {machine, guestConsole, name, startTimeout, signal});
-			if (isRestored) await untilAborted(link.renew(), signal);
+			await answered(prepare(link), {machine, guestConsole, name, startTimeout, signal});
 		}
 		return {machine, console: guestConsole, link};
 	} catch (error) {
@@ -60,7 +60,7 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 
 interface Awaited {
 	readonly machine: Vm;
-	readonly guestConsole: GuestConsole;
+	readonly guestConsole: MachineConsole;
 	readonly name: string;
 	readonly startTimeout: number;
 	readonly signal: AbortSignal | undefined;
@@ -93,8 +93,7 @@ async function answered<T>(
 
 /** A guest that ends has its connection end too, and says more by how it ended. */
 const endedFirst = (ended: Promise<never>) => (error: unknown) => {
-	const code = (error as {readonly code?: unknown}).code;
-	if (code !== 'VM_STOPPED_AGENT') throw error;
+	if (!isVmmError(error, 'VM_STOPPED_AGENT') && !isVmmError(error, 'AGENT_CLOSED')) throw error;
 	return ended;
 };
 

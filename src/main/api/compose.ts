@@ -9,7 +9,7 @@ import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageConfig, OpenedImage} from '#main/oci';
 import {parseSize} from '#support/options';
 import {apiError} from './errors.ts';
-import type {GuestConsole} from './guest-console.ts';
+import type {MachineConsole} from './guest-console.ts';
 import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
 import type {CreateVmOptions, HostChoices, VmStep} from './options.ts';
@@ -39,7 +39,7 @@ export interface HostPlace {
 	readonly name: string;
 	readonly folder: MachineFolder;
 	readonly image: OpenedImage | undefined;
-	readonly guestConsole: GuestConsole;
+	readonly guestConsole: MachineConsole;
 }
 
 /** Makes ready what a machine has of its host: its root, its sockets, its network. @throws VmmError */

@@ -26,7 +26,23 @@ type ConsoleOwner = Pick<Vm, 'feedConsole' | 'ended'>;
 export type ConsoleListener = (text: string) => void;
 
 /** The guest's first serial port, COM1: what it writes, and what is written to it. Of its output the last mebibyte is kept. */
-export class GuestConsole {
+export interface GuestConsole {
+	/** Its output, of which the last {@link keptCharacters} are there. */
+	readonly text: string;
+	/** Types into it. Resolves when the port has all of it. */
+	write(text: string | Uint8Array): Promise<void>;
+	/** Has a function told of output as it comes. @returns ends that */
+	listen(listener: ConsoleListener): () => void;
+	/**
+	 * Waits until the guest has written something that the pattern matches. Each search begins behind what the one before has found, so that
+	 * one prompt after the other is waited for.
+	 * @throws VmmError VM_CONSOLE_TIMEOUT and VM_CONSOLE_ENDED, which show what there is instead; what the signal is aborted with
+	 */
+	find(pattern: RegExp | string, options?: FindOptions): Promise<RegExpMatchArray>;
+}
+
+/** The console of a machine, which writes to a pipe. */
+export class MachineConsole implements GuestConsole {
 	readonly #name: string;
 	readonly #decoder = new StringDecoder('utf8');
 	readonly #listeners = new Set<ConsoleListener>();
@@ -43,7 +59,7 @@ export class GuestConsole {
 	#isOver = false;
 	#changed = Promise.withResolvers<void>();
 
-	/** @internal @param name - of the machine */
+	/** @param name - of the machine @throws VmmError VM_CONSOLE_FAILED */
 	constructor(name: string) {
 		this.#name = name;
 		const ends = pipe();
@@ -58,33 +74,32 @@ export class GuestConsole {
 		this.#source.unref();
 	}
 
-	/** @internal The descriptor that the port writes to. */
+	/** The descriptor that the port writes to. */
 	get outputFd(): number {
 		return this.#writeFd;
 	}
 
-	/** @internal Has what is typed go to a machine, until that ends: then all that it wrote is read, and no more comes. */
+	/** Has what is typed go to a machine, until that ends: then all that it wrote is read, and no more comes. */
 	attach(machine: ConsoleOwner): void {
 		this.#owner = machine;
 		void machine.ended.then(() => this.close());
 	}
 
-	/** @internal Ends it when what has been written is read. */
+	/** Ends it when what has been written is read. */
 	close(): void {
 		if (this.#writeFd < 0) return;
 		close(this.#writeFd);
 		this.#writeFd = -1;
 	}
 
-	/** The guest's output, of which the last {@link keptCharacters} are there. */
 	get text(): string {
 		return this.#text;
 	}
 
-	/** Types into it. Resolves when the port has all of it. */
 	write(text: string | Uint8Array): Promise<void> {
 		const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-		this.#typed = this.#typed.then(() => this.#feed(bytes));
+		// What a port does not take that has failed is lost with it.
+		this.#typed = this.#typed.then(() => this.#feed(bytes)).catch(() => {});
 		return this.#typed;
 	}
 
@@ -97,17 +112,11 @@ export class GuestConsole {
 		}
 	}
 
-	/** Has a function told of output as it comes. @returns ends that */
 	listen(listener: ConsoleListener): () => void {
 		this.#listeners.add(listener);
 		return () => void this.#listeners.delete(listener);
 	}
 
-	/**
-	 * Waits until the guest has written something that the pattern matches. Each search begins behind what the one before has found, so that
-	 * one prompt after the other is waited for.
-	 * @throws VmmError VM_CONSOLE_TIMEOUT and VM_CONSOLE_ENDED, which show what there is instead; what the signal is aborted with
-	 */
 	async find(
 		pattern: RegExp | string,
 		{timeout = usualTimeoutMs, signal}: FindOptions = {},

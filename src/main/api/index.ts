@@ -10,7 +10,14 @@ export type {
 } from './command.ts';
 export type {VmFiles} from './files.ts';
 export type {ConsoleListener, FindOptions, GuestConsole} from './guest-console.ts';
-export type {NetworkChoice, NetworkOptions} from './network.ts';
+export type {
+	ConnectAttempt,
+	ConnectPolicy,
+	ConnectVerdict,
+	EndpointChoice,
+	NetworkChoice,
+	NetworkOptions,
+} from './network.ts';
 export type {CreateVmOptions, ForkOptions, HostChoices, RestoreVmOptions, VmStep} from './options.ts';
 export type {ForwardOptions, PortForward} from './port-forward.ts';
 export type {SharedFolder, SharedFolders} from './shared-folders.ts';

@@ -1,9 +1,10 @@
 import {type BootConfig, vmConfig} from '#main/config';
 import type {ImageConfig} from '#main/oci';
 import {type OpenSnapshot, restoredConfig} from '#main/snapshot';
+import type {AgentLink} from './agent-link.ts';
 import {bringUp, type RunningMachine} from './bring-up.ts';
 import {agentBoot, hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
-import {GuestConsole} from './guest-console.ts';
+import {MachineConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
 import type {CreateVmOptions, HostChoices, RestoreVmOptions} from './options.ts';
@@ -33,15 +34,9 @@ export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
 		const boot = options.boot ?? (await agentBoot(options, {folder, agent: await loadAgent(), words}));
 		options.signal?.throwIfAborted();
 		const config = vmConfig({...shapeOf(options), boot, devices: parts.devices});
-		const started = {name, guestConsole, config, create: options.host ?? {}, hasAgent, isRestored: false};
+		const prepare = (link: AgentLink) => fill(link, options);
+		const started = {name, guestConsole, config, create: options.host ?? {}, hasAgent, prepare};
 		const running = await bringUp(started, options);
-		try {
-			await fill(running, options);
-		} catch (error) {
-			running.link?.close();
-			await running.machine.stop();
-			throw error;
-		}
 		options.progress?.('ready', 0, 0);
 		const outlives = options.initrd === undefined;
 		return {name, running, folder, image: parts.image, choices: choicesOf(options), boot: outlives ? boot : undefined};
@@ -61,7 +56,8 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 		});
 		const create = {...options.host, snapshot, ...(options.clock && {clock: options.clock})};
 		const hasAgent = options.agent !== false;
-		const running = await bringUp({name, guestConsole, config, create, hasAgent, isRestored: true}, options);
+		const prepare = (link: AgentLink) => link.renew();
+		const running = await bringUp({name, guestConsole, config, create, hasAgent, prepare}, options);
 		options.progress?.('ready', 0, 0);
 		return {name, running, folder, image: parts.image, choices: choicesOf(options), boot};
 	});
@@ -71,15 +67,15 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 interface Place {
 	readonly name: string;
 	readonly folder: MachineFolder;
-	readonly guestConsole: GuestConsole;
+	readonly guestConsole: MachineConsole;
 }
 
 async function inPlace<T>(choices: HostChoices, work: (place: Place) => Promise<T>): Promise<T> {
 	const name = nameOf(choices);
 	const folder = await MachineFolder.make();
-	let guestConsole: GuestConsole | undefined;
+	let guestConsole: MachineConsole | undefined;
 	try {
-		guestConsole = new GuestConsole(name);
+		guestConsole = new MachineConsole(name);
 		return await work({name, folder, guestConsole});
 	} catch (error) {
 		guestConsole?.close();
@@ -89,9 +85,8 @@ async function inPlace<T>(choices: HostChoices, work: (place: Place) => Promise<
 }
 
 /** Gives the guest its folders and files. */
-async function fill({link}: RunningMachine, options: CreateVmOptions): Promise<void> {
+async function fill(link: AgentLink, options: CreateVmOptions): Promise<void> {
 	const {folders = {}, files = {}, progress, signal} = options;
-	if (link === undefined) return;
 	const agent = await link.get();
 	await mountFolders(agent, folders);
 	const all = Object.entries(files);

@@ -1,8 +1,34 @@
 import {randomBytes} from 'node:crypto';
 import type {KindHandle} from '#devices/device-type';
-import type {NetworkSource} from '#devices/network/source';
 import {virtioNetId, virtioNetKind} from '#devices/virtio/net';
+import type {GuestStream} from '#main/vm';
+import type {OperationSignal} from '#support/abort';
 import {ownDevice} from './own-device.ts';
+
+/** What a guest wants to reach. */
+export interface ConnectAttempt {
+	/** The machine's name. */
+	readonly guest: string;
+	/** A question about a name, of DNS, has neither address nor port. */
+	readonly protocol: 'tcp' | 'udp' | 'dns';
+	/** By which the guest has asked for the address last; undefined for an address that it has from elsewhere. */
+	readonly name: string | undefined;
+	readonly address: string | undefined;
+	readonly port: number | undefined;
+}
+
+/** What becomes of it: it goes where it wants to, nowhere, elsewhere on the host's network, or, by TCP alone, to the program itself. */
+export type ConnectVerdict =
+	| {readonly kind: 'allow'}
+	| {readonly kind: 'refuse'; readonly reason: string}
+	| {readonly kind: 'redirect'; readonly address: string; readonly port: number}
+	| {readonly kind: 'answer'; readonly answer: (stream: GuestStream) => void};
+
+/** A program's policy. @param signal - aborted when nobody waits for the decision any more */
+export type ConnectPolicy = (
+	attempt: ConnectAttempt,
+	signal: OperationSignal,
+) => ConnectVerdict | Promise<ConnectVerdict>;
 
 /** A network by the host's sockets, and what the guest may reach. */
 export interface NetworkOptions {
@@ -11,6 +37,8 @@ export interface NetworkOptions {
 	 * rules all else is closed; without any, all is open but the host itself, link-local and metadata addresses.
 	 */
 	readonly allow?: readonly string[];
+	/** Decides about what no rule opens, in a program's own words. One that throws, takes 10 s or gives something else has refused. */
+	readonly connect?: ConnectPolicy;
 	/** What only a rule opens: `host`, `private` networks too, or `all`. */
 	readonly closed?: 'host' | 'private' | 'all';
 	/** The guest's network, 10.0.0.0/24 if not given. */
@@ -23,8 +51,11 @@ export interface NetworkOptions {
 	readonly capture?: string;
 }
 
+/** What carries a NIC's frames, as its device takes it: `switch:lab`, or `{kind: 'switch', name: 'lab'}`. */
+export type EndpointChoice = string | {readonly kind: string; readonly [option: string]: unknown};
+
 /** What carries a guest's frames: a network of its own by the host's sockets, any other way there is, or nothing. */
-export type NetworkChoice = boolean | NetworkOptions | {readonly endpoint: NetworkSource; readonly mac?: string};
+export type NetworkChoice = boolean | NetworkOptions | {readonly endpoint: EndpointChoice; readonly mac?: string};
 
 /** The NIC that is asked for, if any. @param name - of the machine, which the network knows it by where it is one of a host */
 export function nicFor(choice: NetworkChoice, name: string): KindHandle | undefined {
@@ -37,7 +68,7 @@ export function nicFor(choice: NetworkChoice, name: string): KindHandle | undefi
 	return nic({kind: 'consomme', ...host, ...network}, mac, capture);
 }
 
-const nic = (endpoint: NetworkSource, mac: string, capture?: string): KindHandle =>
+const nic = (endpoint: EndpointChoice, mac: string, capture?: string): KindHandle =>
 	ownDevice(virtioNetKind, virtioNetId, 'net', {endpoint, mac, ...(capture !== undefined && {capture})});
 
 /** An address that is nobody's but this machine's: locally administered, of one guest (IEEE 802, 8.2.2). */

@@ -39,7 +39,7 @@ export interface HostChoices {
 	readonly image?: string | ImageRequest;
 	/** Lets the guest change the disk that `image` names. Otherwise what it writes stays in RAM of the host. */
 	readonly writable?: boolean;
-	/** Folders of the host in the guest, by the absolute path where they are mounted there (virtio-fs). */
+	/** Folders in the guest by the absolute path where they are mounted (virtio-fs): directories of the host, or objects of the program's. */
 	readonly folders?: SharedFolders;
 	/** Further devices. */
 	readonly devices?: readonly DeviceHandle[];

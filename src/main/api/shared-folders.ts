@@ -1,12 +1,14 @@
 import type {KindHandle} from '#devices/device-type';
+import type {FolderObject} from '#devices/folder/object';
 import {virtioFsId, virtioFsKind} from '#devices/virtio/fs';
 import type {GuestAgent} from '#main/agent';
 import {apiError} from './errors.ts';
 import {ownDevice, placesPerType} from './own-device.ts';
 
-/** A folder of the host that a guest has. */
+/** A folder that a guest has. */
 export interface SharedFolder {
-	readonly path: string;
+	/** A directory of the host by its path, or an object of the program's: memory, an archive, an overlay, a function (`memoryFolder` and others). */
+	readonly folder: string | FolderObject;
 	/** The guest may not write to it. */
 	readonly readOnly?: boolean;
 	/** Whose its files are: `host` (if not given): whose they are there; an id of a user and of a group: theirs; `mapped`: as the guest says, kept in extended attributes. */
@@ -15,7 +17,7 @@ export interface SharedFolder {
 	readonly cache?: 'never' | 'auto' | 'always';
 }
 
-/** Folders of the host by the absolute path where the guest has them. */
+/** Folders by the absolute path where the guest has them. */
 export type SharedFolders = Readonly<Record<string, string | SharedFolder>>;
 
 /** The tag of a folder, which is its device's name too. */
@@ -33,7 +35,7 @@ export function folderDevices(folders: SharedFolders): KindHandle[] {
 			const expected = 'an absolute path of the guest for each folder';
 			throw apiError('VM_OPTION_INVALID', {option: 'folders', value: JSON.stringify(target), expected});
 		}
-		const options = typeof folder === 'string' ? {path: folder} : folder;
+		const options = typeof folder === 'string' ? {folder} : folder;
 		const tag = tagOf(index);
 		return ownDevice(virtioFsKind, virtioFsId, tag, {...options, tag}, index);
 	});

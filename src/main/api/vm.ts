@@ -3,7 +3,7 @@ import type {GuestAddress, GuestFacts} from '#main/agent';
 import type {ClockPolicy} from '#main/config';
 import type {ImageConfig} from '#main/oci';
 import type {GuestListener, Vm, VmEnd} from '#main/vm';
-import {abortable, type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
+import {abortable, type LongOperation, untilAborted} from '#support/abort';
 import {type InspectOptions, toJson} from '#support/inspect';
 import type {AgentLink} from './agent-link.ts';
 import {
@@ -25,6 +25,9 @@ import {type ForwardOptions, forwardPort, type PortForward} from './port-forward
 
 /** Milliseconds that a guest has to end in good order. */
 const usualStopMs = 10_000;
+
+/** Milliseconds that a guest has to take the time. */
+const clockMs = 5000;
 
 /** How a machine is ended. */
 export interface StopOptions {
@@ -123,13 +126,20 @@ export class VM implements AsyncDisposable {
 		command: VmCommand,
 		options: VmExecOptions = {},
 	): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
-		const agent = await this.#agent('exec', options.signal);
-		return runCommand(agent, this.name, command, this.#asImage(options));
+		const link = this.#link('exec');
+		return abortable('exec', options.signal, async () => {
+			const agent = await untilAborted(link.get(), options.signal);
+			return runCommand(agent, this.name, command, this.#asImage(options));
+		});
 	}
 
 	/** Starts a command whose streams are the program's. @throws VmmError AGENT_FAILED, VM_AGENT_MISSING */
 	async spawn(command: VmCommand, options: VmSpawnOptions = {}): Promise<VmProcess> {
-		return startCommand(await this.#agent('spawn', options.signal), command, this.#asImage(options));
+		const link = this.#link('spawn');
+		return abortable('spawn', options.signal, async () => {
+			const agent = await untilAborted(link.get(), options.signal);
+			return startCommand(agent, command, this.#asImage(options));
+		});
 	}
 
 	/**
@@ -182,7 +192,7 @@ export class VM implements AsyncDisposable {
 		});
 	}
 
-	/** Takes the guest off every processor. @throws VmmError */
+	/** Takes the guest off every processor. @throws VmmError VM_DEVICES_HUNG, VM_NOT_AT_REST */
 	pause(): Promise<void> {
 		return this.machine.pause();
 	}
@@ -190,8 +200,12 @@ export class VM implements AsyncDisposable {
 	/** Lets it go on, and tells it the time. @throws VmmError */
 	async resume(options: ResumeOptions = {}): Promise<void> {
 		await this.machine.resume(options);
-		const link = this.#made.running.link;
-		if (link !== undefined) await (await link.get()).setClock(Date.now());
+		const {link} = this.#made.running;
+		if (link === undefined) return;
+		const late = AbortSignal.timeout(clockMs);
+		const told = link.get().then((agent) => agent.setClock(Date.now(), {signal: late}));
+		// A guest that does not take it has the wrong date, and keeps nobody.
+		await untilAborted(told, late).catch(() => {});
 	}
 
 	/** A part of what there is to see of the machine, as JSON has it. @param path - such as `vm/vcpus`; all without one */
@@ -225,17 +239,14 @@ export class VM implements AsyncDisposable {
 	async #leave(): Promise<void> {
 		this.#made.running.link?.close();
 		await Promise.all([...this.#forwards].map((each) => each.close()));
-		await this.#made.folder[Symbol.asyncDispose]();
+		// Who clears temporary files away may have been here before.
+		await this.#made.folder[Symbol.asyncDispose]().catch(() => {});
 	}
 
 	#link(wanted: string): AgentLink {
 		const {link} = this.#made.running;
 		if (link === undefined) throw apiError('VM_AGENT_MISSING', {name: this.name, wanted});
 		return link;
-	}
-
-	#agent(wanted: string, signal: OperationSignal | undefined) {
-		return abortable(wanted, signal, () => untilAborted(this.#link(wanted).get(), signal));
 	}
 
 	/** Options of a command with what the image says, as containers have it. */

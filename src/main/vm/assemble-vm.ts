@@ -156,7 +156,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	await booting;
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
 	const {pollNs = defaultPollNs} = options;
-	const isAlone = options.pollNs !== undefined || mayHang(machine.layout);
+	const isAlone = options.pollNs !== undefined || mayHang(machine.layout, own.models);
 	const places: DevicePlace[] = [];
 	for (const _ of machine.layout.workers) places.push(stock.takeDevices(isAlone, places));
 	const devices = new DeviceThreads(places, {pollNs, ...handle}, program);
@@ -238,9 +238,14 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	return {vm, devices};
 }
 
-/** Code of a user's own runs on the devices' thread, or may come to run there: in a port to which devices come. */
-const mayHang = ({modules, slotSources}: MachineLayout): boolean =>
-	modules.length > 0 || Object.keys(slotSources).length > 0;
+/**
+ * Code of a user's own runs on the devices' thread, or may come to run there: in a port to which devices come; or a device waits there for a file system of
+ * the host's.
+ */
+const mayHang = ({modules, slotSources, devices}: MachineLayout, {findModel}: OwnDevices['models']): boolean =>
+	modules.length > 0 ||
+	Object.keys(slotSources).length > 0 ||
+	devices.some(({kind}) => findModel(kind)?.mayWait === true);
 
 /** Registers that devices answer. */
 const claimedMsrs = ({claims}: MachineLayout): MsrRange[] =>

@@ -1,3 +1,4 @@
+import type {OperationSignal} from '#support/abort';
 /** Stands, on any thread, for an object that stays with the program which owns a machine: plain data, of that machine alone. */
 export interface ProgramHandle {
 	readonly programObject: number;
@@ -8,7 +9,7 @@ export interface ProgramHandle {
  * nobody waits any more.
  */
 // biome-ignore lint/suspicious/noExplicitAny: each object's own arguments
-export type ProgramObject = Readonly<Record<string, (argument: any, signal: AbortSignal) => unknown>>;
+export type ProgramObject = Readonly<Record<string, (argument: any, signal: OperationSignal) => unknown>>;
 
 /** Keeps an object where it is. @returns what stands for it elsewhere */
 export type KeepObject = (object: ProgramObject) => ProgramHandle;
@@ -27,7 +28,7 @@ export type ProgramAnswer =
 export interface CallLimits {
 	/** Milliseconds; 30 s without this. */
 	readonly limitMs?: number;
-	readonly signal?: AbortSignal | undefined;
+	readonly signal?: OperationSignal | undefined;
 }
 
 /** A device's way to the objects of its machine's program, from its worker. A call costs two hops between threads. */

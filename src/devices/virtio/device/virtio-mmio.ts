@@ -115,12 +115,13 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		platform: (config: C) => ({NOTIFICATION_DATA: false, ...device.platform?.(config)}),
 	} as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
-	const {versions, workers, hostMemory, commonMemory, savedMemory, config: space, mostQueues: most} = device;
+	const {versions, workers, mayWait, hostMemory, commonMemory, savedMemory, config: space, mostQueues: most} = device;
 	const registers = new RegisterFile(mmioRegisters(device.id));
 	return {
 		kind,
 		...(versions && {versions}),
 		...(workers && {workers}),
+		...(mayWait !== undefined && {mayWait}),
 		...(hostMemory && {hostMemory}),
 		...(commonMemory && {commonMemory}),
 		...(savedMemory && {savedMemory}),

@@ -1,16 +1,12 @@
 import {deviceType} from '#devices/device-type';
-import {folderOptionTable, folderSource, type HostFolderSource} from '#devices/folder';
-import {openHostFolder} from '#devices/folder/host';
+import {type FolderSource, folderOptionTable, folderSource, openFolder} from '#devices/folder/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
 import {virtioFsFlags} from './flags.ts';
 import {type VirtioFsConfig, virtioFsKind} from './handle.ts';
 import {virtioFsOver} from './virtio-fs.ts';
 
-const devices = virtioFsOver<HostFolderSource>(
-	({path, options}) => openHostFolder(path, options),
-	({options: {cache}}) => cache,
-);
+const devices = virtioFsOver<FolderSource>(openFolder, ({options: {cache}}) => cache);
 
 const options = {
 	tag: {type: 'text', example: 'host', help: 'by which the guest mounts it: 1 to 36 bytes'},
@@ -26,7 +22,7 @@ export const virtioFsPciType = deviceType({
 	summary,
 	options,
 	flags: virtioFsFlags,
-	configure: ({tag, ...folder}): VirtioFsConfig<HostFolderSource> => ({tag, folder: folderSource(folder)}),
+	configure: ({tag, ...folder}): VirtioFsConfig<FolderSource> => ({tag, folder: folderSource(folder)}),
 });
 
 /** The same on MMIO. */
@@ -35,7 +31,7 @@ export const virtioFsMmioType = deviceType({
 	kind: `${virtioFsKind}-mmio`,
 	summary: `${summary}, on MMIO`,
 	options: {...options, ...mmioOptions},
-	configure: ({tag, base, irq, ...folder}): OnMmio<VirtioFsConfig<HostFolderSource>> => ({
+	configure: ({tag, base, irq, ...folder}): OnMmio<VirtioFsConfig<FolderSource>> => ({
 		tag,
 		folder: folderSource(folder),
 		...mmioPlace({base, ...(irq !== undefined && {irq})}),

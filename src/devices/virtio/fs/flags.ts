@@ -1,5 +1,5 @@
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
-import {cachePolicies, ownerOption} from '#devices/folder';
+import {parseFlaggedFolder} from '#devices/folder/source';
 import {flaggedPlace} from '#devices/virtio/device';
 import {invalidValue, optionError} from '#support/options';
 import {virtioFsId, virtioFsKind} from './handle.ts';
@@ -7,12 +7,7 @@ import {virtioFsId, virtioFsKind} from './handle.ts';
 const [flag, busFlag] = ['virtio-fs', 'virtio-fs-bus'];
 const option = `--${flag}`;
 const buses = ['auto', 'pci', 'mmio'];
-const switches: Readonly<Record<string, string>> = {
-	ro: 'readOnly',
-	xattrs: 'xattrs',
-	locks: 'locks',
-	submounts: 'submounts',
-};
+const known = ['readOnly', 'owner', 'cache', 'xattrs', 'locks', 'submounts'];
 
 /** The flags that OpenVMM has for shared folders. */
 export const virtioFsFlags: DeviceFlags = {
@@ -37,7 +32,7 @@ export const virtioFsFlags: DeviceFlags = {
 		if (!buses.includes(bus)) throw invalidValue(`--${busFlag}`, bus, buses.join(', '));
 		let onMmio = 0;
 		return given(flag).map((text): FlaggedDevice => {
-			const {port, options} = parseFolder(text);
+			const {port, options} = parseFlaggedFolder(text, option, known);
 			if (port !== undefined) return {port, options};
 			if (bus === 'pci')
 				throw optionError('CONFIG_REQUIRES', {option: `--${busFlag}`, first: bus, needed: 'pcie_port=PORT:'});
@@ -47,25 +42,3 @@ export const virtioFsFlags: DeviceFlags = {
 		});
 	},
 };
-
-function parseFolder(text: string) {
-	const [, port, tag, rest] = /^(?:pcie_port=([^:]+):)?([^,]+),(.+)$/s.exec(text) ?? [];
-	if (tag === undefined || rest === undefined) throw invalidValue(option, text, 'TAG,PATH');
-	const options: Record<string, unknown> = {};
-	const words = rest.split(',');
-	// A path may have commas: what is an option ends it, from behind.
-	while (words.length > 1 && read(words.at(-1) as string, options)) words.pop();
-	return {port, options: {tag, path: words.join(','), ...options}};
-}
-
-/** Reads one option; false for what is none. */
-function read(word: string, options: Record<string, unknown>): boolean {
-	const [, key = '', value] = /^(\w+)(?:=(.*))?$/s.exec(word) ?? [];
-	const name = value === undefined ? switches[key] : key === 'owner' || key === 'cache' ? key : undefined;
-	if (name === undefined) return false;
-	if (name in options) throw invalidValue(option, word, `${key} once`);
-	if (key === 'cache' && !cachePolicies.some((policy) => policy === value))
-		throw invalidValue(`${option} cache`, value, cachePolicies.join(', '));
-	options[name] = key === 'cache' ? value : key === 'owner' ? ownerOption.parse(value ?? '', `${option} owner`) : true;
-	return true;
-}

@@ -29,6 +29,7 @@ const virtioFs = <S>(
 		if (!isTag(tag)) throw fsError('VIRTIO_FS_TAG', {tag});
 		return fsQueues;
 	},
+	mayWait: true,
 	// One for each queue: see the backs.
 	workers: () => fsQueues.length,
 	hostMemory: () => sharedBytes,

@@ -45,7 +45,7 @@ export class FsDriver {
 
 	constructor(machine: VirtioMachine) {
 		this.machine = machine;
-		this.driver = new TestDriver(machine, 8);
+		this.driver = new TestDriver(machine, 256);
 	}
 
 	/** A machine whose guest has not begun with the folder. */
@@ -68,16 +68,40 @@ export class FsDriver {
 		return made;
 	}
 
-	/** A machine on PCI that goes on from elsewhere. @param restore - gives it its state, before it starts */
-	static async restored(path: string, other: FsDriver, restore: (machine: VirtioMachine) => void): Promise<FsDriver> {
+	/**
+	 * A machine on PCI that goes on where another one is, which has stopped.
+	 * @param kept - what the snapshot has of its folder, when that is not what was saved
+	 */
+	static async restored(path: string, other: FsDriver, kept: Uint8Array = other.kept.slice()): Promise<FsDriver> {
 		const config = {tag: 'host', folder: {path, options: folderDefaults}};
 		const machine = new VirtioMachine(virtioFsPciType, 'pci', config, false);
 		await machine.open();
-		restore(machine);
-		machine.start();
 		const made = new FsDriver(machine);
+		const ram = new Uint8Array(0x10_0000);
+		other.machine.memory.copyOut(0, ram);
+		machine.memory.copyIn(0, ram);
+		made.kept.set(kept);
+		machine.machine.restore(other.machine.machine.save());
 		made.driver.resume(other.driver);
+		made.#unique = other.#unique;
+		machine.start();
+		await machine.run();
 		return made;
+	}
+
+	/** Memory of the device's that snapshots have. */
+	get kept(): Uint8Array {
+		return new Uint8Array(this.machine.machine.devices.at(-1)?.placed.hostMemory as SharedArrayBuffer);
+	}
+
+	/** Number of the last request. */
+	get lastUnique(): bigint {
+		return this.#unique;
+	}
+
+	/** Lets a second pass. */
+	expire(): void {
+		for (const {reactor} of this.machine.workers) reactor.turn(1e9);
 	}
 
 	async init(): Promise<ReturnType<typeof InitOut.read>> {
@@ -98,22 +122,23 @@ export class FsDriver {
 		return this.answer();
 	}
 
-	/** Makes a request. */
+	/** Makes a request. @param place - of its own, where others are under way: then it is short */
 	put(
 		opcode: number,
 		nodeid: number,
 		words: Uint8Array,
-		{room = 65_536, ...header}: GivenHeader & {readonly room?: number} = {},
+		{room = 65_536, place = 0, ...header}: GivenHeader & {readonly room?: number; readonly place?: number} = {},
 	): void {
+		const [from, to] = [requestAt + 256 * place, answerAt + 256 * place];
 		const {memory} = this.machine;
 		const length = InHeader.size + words.length;
 		const head = InHeader.encode({len: length, opcode, unique: ++this.#unique, nodeid, ...header});
 		const bytes = Buffer.concat([head, words]);
 		if (bytes.length > mostBytes || room > mostBytes) throw new RangeError('there is no memory for it');
-		memory.copyIn(requestAt, bytes, 0, bytes.length);
+		memory.copyIn(from, bytes, 0, bytes.length);
 		this.driver.offer(
-			[{at: requestAt, length: bytes.length}, ...(room > 0 ? [{at: answerAt, length: room, writable: true}] : [])],
-			{queue: requestQueue},
+			[{at: from, length: bytes.length}, ...(room > 0 ? [{at: to, length: room, writable: true}] : [])],
+			{queue: requestQueue, head: 2 * place},
 		);
 		this.machine.registers.notify(requestQueue);
 	}
@@ -127,6 +152,13 @@ export class FsDriver {
 			await setImmediate();
 		}
 		throw new Error('nobody answers');
+	}
+
+	/** Error of the answer to a request that had a place of its own. */
+	errorAt(place: number): number {
+		const bytes = new Uint8Array(OutHeader.size);
+		this.machine.memory.copyOut(answerAt + 256 * place, bytes);
+		return OutHeader.read(bytes).error;
 	}
 
 	/** Says something in the urgent queue. */

@@ -1,0 +1,106 @@
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {vmConfig} from '#main/config';
+import {hostParts, nameOf, shapeOf} from './compose.ts';
+import {MachineConsole} from './guest-console.ts';
+import {guestWords} from './guest-words.ts';
+import {MachineFolder} from './machine-folder.ts';
+import {nicFor} from './network.ts';
+import type {CreateVmOptions} from './options.ts';
+
+/** A configuration as a machine of these choices has it, with a root that was made of an image. */
+async function configOf(t: {teardown(work: () => void): void}, options: CreateVmOptions) {
+	const folder = await MachineFolder.make();
+	t.teardown(() => void folder[Symbol.asyncDispose]());
+	const guestConsole = new MachineConsole('vm');
+	t.teardown(() => guestConsole.close());
+	const image = {kind: 'disk', path: join(folder.path, 'disk.qcow2'), format: 'qcow2'} as const;
+	const {devices} = await hostParts(options, {name: 'vm', folder, image, guestConsole});
+	return vmConfig({...shapeOf(options), boot: {kind: 'none'}, devices});
+}
+
+const optionsOf = (config: Awaited<ReturnType<typeof configOf>>, name: string) =>
+	config.devices.find((each) => 'kind' in each && each.name === name)?.options;
+
+test('a machine without choices has a console, sockets, a root that stays as it is, and a network', async (t) => {
+	const config = await configOf(t, {});
+	t.deepEqual(
+		config.devices.flatMap((each) => ('kind' in each && !each.name?.startsWith('com') ? [each.name] : [])),
+		['vsock', 'root', 'net'],
+	);
+	t.is(config.memory.sizeBytes, 2 ** 30);
+	t.like(optionsOf(config, 'root'), {disk: {kind: 'memdiff', disk: {kind: 'file', format: 'qcow2'}}});
+	t.like(optionsOf(config, 'net'), {endpoint: {kind: 'consomme', name: 'vm'}});
+});
+
+test('a disk of the program’s own is written to where that is asked for, and an image of others is not', async (t) => {
+	const own = await configOf(t, {writable: true, network: false, memory: '64M', processors: 3});
+	t.like(optionsOf(own, 'root'), {disk: {kind: 'file', format: 'qcow2'}});
+	t.is(optionsOf(own, 'net'), undefined);
+	t.is(own.memory.sizeBytes, 64 * 2 ** 20);
+	t.is(own.processors.count, 3);
+	const folder = await MachineFolder.make();
+	t.teardown(() => void folder[Symbol.asyncDispose]());
+	const guestConsole = new MachineConsole('vm');
+	t.teardown(() => guestConsole.close());
+	const config = {
+		env: [],
+		entrypoint: [],
+		cmd: [],
+		workingDir: '/',
+		user: '',
+		exposedPorts: [],
+		stopSignal: '',
+		labels: {},
+	};
+	const image = {kind: 'root', path: '/r', sizeBytes: 1, digest: 'sha256:', config} as const;
+	const asked = hostParts({writable: true}, {name: 'vm', folder, image, guestConsole});
+	await t.throwsAsync(asked, {code: 'VM_OPTION_INVALID', message: /writable/});
+});
+
+test('folders have devices by their order, and are mounted by absolute paths', async (t) => {
+	const shared = mkdtempSync(join(tmpdir(), 'openvmm-shared-'));
+	t.teardown(() => rmSync(shared, {recursive: true, force: true}));
+	const config = await configOf(t, {folders: {'/a': shared, '/b': {folder: shared, readOnly: true, cache: 'never'}}});
+	t.like(optionsOf(config, 'folder0'), {tag: 'folder0', folder: shared});
+	t.like(optionsOf(config, 'folder1'), {tag: 'folder1', readOnly: true, cache: 'never'});
+	await t.throwsAsync(configOf(t, {folders: {b: shared}}), {code: 'VM_OPTION_INVALID'});
+	const many = Object.fromEntries(Array.from({length: 17}, (_, index) => [`/${index}`, shared]));
+	await t.throwsAsync(configOf(t, {folders: many}), {code: 'VM_OPTION_INVALID', message: /17 folders/});
+});
+
+test('each NIC has an address of its own, and a program’s policy and rules get to its network', (t) => {
+	const connect = () => ({kind: 'allow'}) as const;
+	const nic = nicFor({allow: ['example.com:443'], connect}, 'web');
+	t.like(nic?.options, {endpoint: {kind: 'consomme', name: 'web', allow: ['example.com:443'], connect}});
+	const macs = Array.from({length: 50}, () => nicFor(true, 'web')?.options?.['mac'] as string);
+	t.is(new Set(macs).size, 50);
+	for (const mac of macs) t.regex(mac, /^.[26ae](:..){5}$/, 'of one guest, and locally administered');
+	t.like(nicFor({endpoint: 'switch:lab', mac: '02:00:00:00:00:01'}, 'web')?.options, {endpoint: 'switch:lab'});
+	t.is(nicFor(false, 'web'), undefined);
+});
+
+test('the agent is told the name, the root and the address that the network gives', (t) => {
+	t.deepEqual(guestWords({}, {name: 'web', hasDisk: true}), [
+		'openvmm.hostname=web',
+		'root=/dev/vda',
+		'rw',
+		'ip=10.0.0.2::10.0.0.1:255.255.255.0:::off:10.0.0.1',
+	]);
+	const other = {network: {cidr: '192.168.7.0/28'}, root: 'LABEL=root'};
+	t.deepEqual(guestWords(other, {name: 'web', hasDisk: true}).slice(1), [
+		'root=LABEL=root',
+		'rw',
+		'ip=192.168.7.2::192.168.7.1:255.255.255.240:::off:192.168.7.1',
+	]);
+	t.deepEqual(guestWords({network: false}, {name: 'web', hasDisk: false}), ['openvmm.hostname=web']);
+});
+
+test('names are those of hosts', (t) => {
+	t.regex(nameOf({}), /^vm-[0-9a-f]{6}$/);
+	t.is(nameOf({name: 'a-1'}), 'a-1');
+	for (const name of ['', 'A', 'a b', '-a', 'a-', 'a'.repeat(64), 'a/../b', 'root=x'])
+		t.throws(() => nameOf({name}), {code: 'VM_OPTION_INVALID'}, name);
+});

@@ -1,0 +1,65 @@
+import {chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {VM} from '#main/api';
+import {linuxTest} from '#test/petri';
+import {debianMachine, endsWith, onBackEnd, testFolder} from './testing/api-machine.ts';
+
+linuxTest('a snapshot goes on in another machine, which has the time, and is used like the first', async (t) => {
+	const saved = join(testFolder(t, 'api'), 'saved');
+	const vm = endsWith(t, await VM.create(debianMachine(t, {network: false})));
+	await vm.exec('echo kept >/tmp/kept; sleep 100000 & echo $! >/tmp/pid', {check: true});
+	await vm.snapshot(saved);
+	await vm.pause();
+	await vm.resume();
+	t.is((await vm.exec('cat /tmp/kept')).stdout, 'kept\n');
+	await vm[Symbol.asyncDispose]();
+	const restored = endsWith(t, await VM.restore(saved, {network: false, ...onBackEnd}));
+	t.is((await restored.exec('cat /tmp/kept; kill -0 $(cat /tmp/pid) && echo runs')).stdout, 'kept\nruns\n');
+	const began = Date.now();
+	const guestMs = Number((await restored.exec('date +%s')).stdout) * 1000;
+	t.true(guestMs >= began - 1000 && guestMs <= Date.now() + 1000, 'the date is right');
+	await restored.stop();
+	t.true(existsSync(join(saved, 'manifest.json')), 'the snapshot is there for others');
+});
+
+linuxTest(
+	'a root made of a folder stays as it is, and goes on in forks and from a snapshot with what was written',
+	async (t) => {
+		const folder = testFolder(t, 'root');
+		const root = join(folder, 'root');
+		for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp'])
+			mkdirSync(join(root, name), {recursive: true});
+		const first = endsWith(t, await VM.create(debianMachine(t, {network: false})));
+		writeFileSync(join(root, 'bin/busybox'), await first.files.read('/bin/busybox'));
+		chmodSync(join(root, 'bin/busybox'), 0o755);
+		symlinkSync('busybox', join(root, 'bin/sh'));
+		writeFileSync(join(root, 'etc/name'), 'of the folder\n');
+		await first[Symbol.asyncDispose]();
+
+		const image = {image: `folder:${root}`, cache: join(folder, 'images')};
+		const asked = debianMachine(t, {network: false, image});
+		const vm = endsWith(t, await VM.create(asked));
+		t.is(
+			(await vm.exec('cat /etc/name; grep -c "^/dev/root / \\|^/dev/vda / " /proc/mounts')).stdout,
+			'of the folder\n1\n',
+		);
+		await vm.exec('echo written >/etc/name; busybox sync', {check: true});
+		const [fork] = (await vm.fork(1)) as [VM];
+		endsWith(t, fork);
+		await fork.exec('echo of the fork >/etc/name; busybox sync; echo 3 >/proc/sys/vm/drop_caches', {check: true});
+		t.is(await fork.files.readText('/etc/name'), 'of the fork\n');
+		await vm.exec('echo 3 >/proc/sys/vm/drop_caches', {check: true});
+		t.is(await vm.files.readText('/etc/name'), 'written\n');
+		const saved = join(folder, 'saved');
+		await fork.snapshot(saved);
+		await fork[Symbol.asyncDispose]();
+		await vm[Symbol.asyncDispose]();
+
+		const restored = endsWith(t, await VM.restore(saved, {network: false, image, ...onBackEnd}));
+		t.is((await restored.exec('cat /etc/name')).stdout, 'of the fork\n');
+		await restored.stop();
+		const anew = endsWith(t, await VM.create(asked));
+		t.is((await anew.exec('cat /etc/name')).stdout, 'of the folder\n', 'the image is as it was');
+		await t.throwsAsync(VM.create({...asked, writable: true}), {code: 'VM_OPTION_INVALID'});
+	},
+);
