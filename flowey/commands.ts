@@ -1,9 +1,11 @@
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {type Command, PATHS, runNode} from './core/index.ts';
+import {compileAgents} from './nodes/compile-agents.ts';
 import {declarations} from './nodes/declarations.ts';
 import {LIBRARIES} from './nodes/entry-points.ts';
 import {checkImportCircles} from './nodes/import-circles.ts';
+import {restoreCompilers} from './nodes/restore-compilers.ts';
 import {restoreKernels} from './nodes/restore-kernels.ts';
 import {restorePackages} from './nodes/restore-packages.ts';
 import {restoreRegistry} from './nodes/restore-registry.ts';
@@ -55,6 +57,18 @@ const restorePackagesCommand: Command = {
 	},
 };
 
+/** After a change of its sources; tests compare. */
+const guestAgentCommand: Command = {
+	name: 'guest-agent',
+	usage: '',
+	summary: 'Compile the guest agent for each architecture and write the binaries that are committed',
+	async run() {
+		await runNode(restoreCompilers, undefined);
+		await runNode(compileAgents, undefined);
+		return 0;
+	},
+};
+
 /** All commands, in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
 	buildCommand,
@@ -67,4 +81,5 @@ export const COMMANDS: readonly Command[] = [
 	benchCommand,
 	incubatorCommand,
 	restorePackagesCommand,
+	guestAgentCommand,
 ];

@@ -2,6 +2,7 @@ import {execFileSync} from 'node:child_process';
 import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {PATHS} from '../core/index.ts';
 
 /** An architecture that there is an agent for, and the compiler whose bytes are committed. */
 export interface AgentTarget {
@@ -11,19 +12,35 @@ export interface AgentTarget {
 	/** What it says of itself, which names Debian's revision, and what its linker says. */
 	readonly compiler: string;
 	readonly linker: string;
+	/** Debian's packages of it, and of what it needs besides a C library. */
+	readonly packages: readonly string[];
 }
 
 const compiler = '(Debian 12.2.0-14+deb12u1) 12.2.0';
 const linker = 'GNU ld (GNU Binutils for Debian) 2.40';
+const libraries = [
+	...['libgmp10', 'libisl23', 'libmpc3', 'libmpfr6', 'libzstd1', 'zlib1g', 'libjansson4'],
+	...['libbinutils', 'libctf0', 'libctf-nobfd0', 'binutils-common'],
+];
 
 /** Debian 12's compilers of both. */
 export const agentTargets: readonly AgentTarget[] = [
-	{architecture: 'x86_64', compilers: ['gcc-12', 'x86_64-linux-gnu-gcc-12', 'gcc'], compiler, linker},
+	{
+		architecture: 'x86_64',
+		compilers: ['gcc-12', 'x86_64-linux-gnu-gcc-12', 'gcc'],
+		compiler,
+		linker,
+		packages: ['gcc-12', 'cpp-12', 'libgcc-12-dev', 'binutils', 'binutils-x86-64-linux-gnu', ...libraries],
+	},
 	{
 		architecture: 'aarch64',
 		compilers: ['aarch64-linux-gnu-gcc-12', 'aarch64-linux-gnu-gcc'],
 		compiler: '(Debian 12.2.0-14) 12.2.0',
 		linker,
+		packages: [
+			...['gcc-12-aarch64-linux-gnu', 'cpp-12-aarch64-linux-gnu', 'libgcc-12-dev-arm64-cross'],
+			...['binutils-aarch64-linux-gnu', ...libraries],
+		],
 	},
 ];
 
@@ -44,32 +61,58 @@ const sources = join(import.meta.dirname, 'source');
 export const builtAgent = (architecture: AgentTarget['architecture']): string =>
 	join(import.meta.dirname, 'built', `guest-agent-${architecture}`);
 
-/** @returns the compiler, if this machine has the very one */
-export function findCompiler(target: AgentTarget): string | undefined {
-	return target.compilers.find((name) => {
-		try {
-			const says = (...words: string[]) =>
-				execFileSync(name, words, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']});
-			const ld = says('-print-prog-name=ld').trim();
-			const links = execFileSync(ld, ['--version'], {encoding: 'utf8'});
-			return says('--version').split('\n')[0]?.endsWith(target.compiler) && links.split('\n')[0] === target.linker;
-		} catch {
-			return false;
-		}
-	});
+/** A compiler that there is, and where what it needs of its own is looked for first. */
+export interface FoundCompiler {
+	readonly name: string;
+	readonly env: NodeJS.ProcessEnv;
+}
+
+/** Where `flowey guest-agent` and the tests put compilers that this machine does not have. */
+const restored = join(PATHS.packages, 'compilers');
+
+const environmentOf = (folder: string): NodeJS.ProcessEnv => ({
+	...process.env,
+	PATH: `${join(folder, 'usr/bin')}:${process.env['PATH'] ?? ''}`,
+	LD_LIBRARY_PATH: join(folder, 'usr/lib/x86_64-linux-gnu'),
+});
+
+/** @returns the compiler, if this machine has the very one, or it was restored */
+export function findCompiler(target: AgentTarget): FoundCompiler | undefined {
+	for (const env of [process.env, environmentOf(compilerFolder(target))]) {
+		const name = target.compilers.find((each) => isTheOne(each, env, target));
+		if (name !== undefined) return {name, env};
+	}
+	return undefined;
+}
+
+/** Folder of a compiler that is restored. */
+export const compilerFolder = ({architecture}: AgentTarget): string => join(restored, architecture);
+
+function isTheOne(name: string, env: NodeJS.ProcessEnv, target: AgentTarget): boolean {
+	const says = (program: string, word: string) =>
+		execFileSync(program, [word], {encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore']}).split('\n')[0] ?? '';
+	try {
+		return (
+			says(name, '--version').endsWith(target.compiler) &&
+			says(says(name, '-print-prog-name=ld'), '--version') === target.linker
+		);
+	} catch {
+		return false;
+	}
 }
 
 /** Has behaviour that C does not define end the program at once, which needs no library. */
 export const checkedFlags: readonly string[] = ['-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'];
 
 /** Compiles the agent. @param more - flags beside those of the committed binary @returns the program */
-export function compileAgent(compiler: string, target: AgentTarget, more: readonly string[] = []): Buffer {
+export function compileAgent({name, env}: FoundCompiler, target: AgentTarget, more: readonly string[] = []): Buffer {
 	const folder = mkdtempSync(join(tmpdir(), 'guest-agent-'));
 	try {
 		const files = readdirSync(sources).filter((name) => name.endsWith('.c'));
 		const output = join(folder, 'agent');
 		const flags = compilerFlags.filter((flag) => target.architecture === 'x86_64' || !flag.startsWith('-fcf-'));
-		execFileSync(compiler, [...flags, ...more, ...files.sort(), '-o', output], {
+		execFileSync(name, [...flags, ...more, ...files.sort(), '-o', output], {
+			env,
 			cwd: sources,
 			stdio: ['ignore', 'inherit', 'inherit'],
 		});

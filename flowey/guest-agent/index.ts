@@ -1,1 +1,10 @@
-export {type AgentTarget, agentTargets, builtAgent, checkedFlags, compileAgent, findCompiler} from './compile.ts';
+export {
+	type AgentTarget,
+	agentTargets,
+	builtAgent,
+	checkedFlags,
+	compileAgent,
+	compilerFolder,
+	type FoundCompiler,
+	findCompiler,
+} from './compile.ts';

@@ -9,6 +9,7 @@ import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machi
 import {bundleUnitTests} from '../nodes/bundle-unit-tests.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
+import {restoreCompilers} from '../nodes/restore-compilers.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
 import {restoreRegistry} from '../nodes/restore-registry.ts';
@@ -89,6 +90,7 @@ async function checkSuite(): Promise<SuiteResult[]> {
 async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
 	await restoreFor('a real registry of images', () => runNode(restoreRegistry, undefined));
+	await restoreFor("the guest agent's binaries", () => runNode(restoreCompilers, undefined));
 	const {folder, avaArgv: argv} = await runNode(bundleUnitTests, undefined);
 	try {
 		return [await runAva({suite: 'unit', where: 'host', argv, isVerbose: false, launch: launchHere})];

@@ -175,26 +175,25 @@ test('a watch says what happens to a folder, until it is left', async (t) => {
 test('connections to servers, each direction of which ends by itself', async (t) => {
 	const {folder, agent} = t.context;
 	const path = join(folder, 'socket');
-	for (const where of [{path}, {host: '127.0.0.1'}, {host: '::1'}] as const) {
+	for (const where of [path, '127.0.0.1', '::1']) {
+		const isPath = where === path;
 		const server = createServer({allowHalfOpen: true}, (socket) => {
 			const pieces: Buffer[] = [];
 			socket.on('data', (piece) => pieces.push(piece));
 			socket.on('end', () => socket.end(Buffer.concat(pieces)));
 		});
-		await new Promise<void>((resolve) => server.listen('path' in where ? where : {...where, port: 0}, resolve));
+		await new Promise<void>((resolve) => server.listen(isPath ? {path} : {host: where, port: 0}, resolve));
 		const listening = server.address();
 		const port = typeof listening === 'object' ? (listening?.port ?? 0) : 0;
-		const stream = await agent.connect('path' in where ? where : {...where, port});
+		const address = isPath ? {path} : {host: where, port};
+		const stream = await agent.connect(address);
 		const sent = Buffer.alloc(3 * 2 ** 20, 'echo');
 		stream.end(sent);
 		const pieces: Buffer[] = [];
 		for await (const piece of stream) pieces.push(piece as Buffer);
 		t.true(Buffer.concat(pieces).equals(sent));
 		await new Promise((resolve) => server.close(resolve));
-		await t.throwsAsync(agent.connect('path' in where ? where : {...where, port}), {
-			code: 'AGENT_FAILED',
-			message: /(ECONNREFUSED|ENOENT) \(connect\)/,
-		});
+		await t.throwsAsync(agent.connect(address), {code: 'AGENT_FAILED', message: /(ECONNREFUSED|ENOENT) \(connect\)/});
 	}
 	await t.throwsAsync(agent.connect({host: 'name.example', port: 1}), {message: /EADDRNOTAVAIL \(address\)/});
 	t.is((await agent.exec(['true'])).exitCode, 0);

@@ -32,26 +32,29 @@ function frame(
 const fact = (text: string) => Buffer.concat([Buffer.from([text.length, 0]), Buffer.from(text, 'latin1')]);
 const goodFacts = Buffer.concat([u32(1), Buffer.from([1]), ...['Linux 6', 'x86_64', 'name', 'boot'].map(fact)]);
 
-function greeting(nonce: Uint8Array, {facts = goodFacts, size = facts.length, lowest = 1, highest = 1} = {}) {
+function greeting(nonce: Uint8Array, given: {facts?: Buffer; size?: number; lowest?: number; highest?: number} = {}) {
+	const {facts = goodFacts, lowest = 1, highest = 1} = given;
+	const size = given.size ?? facts.length;
 	const versions = Buffer.from([lowest, 0, highest, 0]);
 	return Buffer.concat([magic, nonce, versions, u32(size), facts]);
 }
 
+/** Answers a frame of the host's. */
+type Script = (agent: ScriptedAgent, type: number, channel: number) => void;
+
 /** An agent whose answers are a script's: called with each frame of the host's, and first with its greeting. */
 class ScriptedAgent extends Duplex {
-	readonly #script: (agent: ScriptedAgent, type: number, channel: number) => void;
+	readonly #script: Script;
 	#come = Buffer.alloc(0);
 	#greeted = false;
 	readonly greet: (nonce: Buffer) => Uint8Array;
 
-	constructor(script: ScriptedAgent['write_'], greet: (nonce: Buffer) => Uint8Array = (nonce) => greeting(nonce)) {
+	constructor(script: Script, greet: (nonce: Buffer) => Uint8Array = (nonce) => greeting(nonce)) {
 		super({allowHalfOpen: true});
 		this.#script = script;
 		this.greet = greet;
 		this.on('error', () => {});
 	}
-
-	declare write_: (agent: ScriptedAgent, type: number, channel: number) => void;
 
 	say(...bytes: Uint8Array[]): void {
 		for (const each of bytes) if (!this.destroyed) this.push(each);
