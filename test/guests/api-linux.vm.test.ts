@@ -57,7 +57,7 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.is(readFileSync(join(shared, 'from-guest'), 'utf8'), 'of the host');
 	t.not((await vm.exec('touch /mnt/read/it')).exitCode, 0);
 	t.is((await vm.exec('cat /mnt/made/note.txt; echo answer >/mnt/made/answer')).stdout, 'of the program\n');
-	t.is(`${await made.readFile('/answer')}`, 'answer\n');
+	t.is(`${Buffer.from(await made.readFile('/answer'))}`, 'answer\n');
 
 	// A command that goes on in every fork, each counting for itself.
 	await using counting = await vm.spawn('n=0; while read line; do n=$((n + 1)); echo $n $line; done');
