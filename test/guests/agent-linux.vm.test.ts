@@ -1,4 +1,4 @@
-import {appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {appendFileSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -7,8 +7,8 @@ import {fileURLToPath} from 'node:url';
 import type {ExecutionContext} from 'ava';
 import {agentPort, agentPortName, GuestAgent} from '#main/agent';
 import type {VmOptions} from '#main/config';
-import {bytesContent, FileTree} from '#main/file-tree';
-import {packCpio} from '#main/images';
+import {bytesContent, FileTree, Spool} from '#main/file-tree';
+import {addBusybox, packCpio, unpackAll, writeDisk} from '#main/images';
 import type {Vm} from '#main/vm';
 import {guestAgent} from '#main/workers';
 import {isVmmError} from '#support/errors';
@@ -27,7 +27,39 @@ async function agentInitrd(folder: string): Promise<string> {
 	return path;
 }
 
-async function agentMachine(t: ExecutionContext, words: readonly string[]): Promise<VmOptions & {channel: string}> {
+const archives = join(process.cwd(), '.packages/apt/archives');
+
+/** A system on a disk, with an init of its own, which ends the machine as busybox's does. */
+const guestInit = `#!/bin/busybox sh
+trap '/bin/busybox poweroff -f' USR2
+echo its own >/run/init
+while :; do /bin/busybox sleep 0.1; done
+`;
+
+async function systemDisk(folder: string): Promise<string> {
+	const [path, tree, unpacked] = [join(folder, 'disk'), new FileTree(0), new FileTree(0)];
+	await using spool = await Spool.open(folder, 2 ** 24);
+	const busybox = readdirSync(archives).filter((name) => name.startsWith('busybox-static_'));
+	await unpackAll(
+		busybox.map((name) => join(archives, name)),
+		unpacked,
+		spool,
+	);
+	for (const name of ['dev', 'proc', 'sys', 'run', 'tmp', 'etc']) tree.addDirectory(name);
+	addBusybox(tree, unpacked);
+	tree.addFile('sbin/init', bytesContent(Buffer.from(guestInit)), 0o755);
+	tree.addFile('etc/passwd', bytesContent(Buffer.from('root:x:0:0::/:/bin/sh\ntester:x:1000:1000::/tmp:/bin/sh\n')));
+	tree.addFile('etc/group', bytesContent(Buffer.from('root:x:0:\nextra:x:77:tester\n')));
+	const uuid = '11111111-2222-3333-4444-555555555555';
+	await writeDisk(tree, path, {sizeBytes: 16 * 2 ** 20, uuid, label: 'system', time: 1_790_000_000});
+	return path;
+}
+
+async function agentMachine(
+	t: ExecutionContext,
+	words: readonly string[],
+	withDisk = false,
+): Promise<VmOptions & {channel: string}> {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-agent-'));
 	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
 	const channel = join(folder, 'channel');
@@ -39,6 +71,7 @@ async function agentMachine(t: ExecutionContext, words: readonly string[]): Prom
 			commandLine: ['console=ttyS0', 'quiet', ...patience, 'cryptomgr.notests', `openvmm.modules=${modules}`, ...words],
 		},
 		devices: flagged({
+			...(withDisk ? {'virtio-blk': [`file:${await systemDisk(folder)}`]} : {}),
 			'virtio-vsock-path': [join(folder, 'v.sock')],
 			'virtio-console-channel': [`name=${agentPortName}:listen=${channel}`],
 		}),
@@ -116,3 +149,26 @@ linuxTest(
 		t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
 	},
 );
+
+linuxTest("the agent mounts a disk under an overlay, and goes on beside the guest's own init", async (t, make) => {
+	const words = ['root=/dev/vda', 'openvmm.overlay=tmpfs', 'init=/sbin/init'];
+	const {channel: _, ...options} = await agentMachine(t, words, true);
+	const guest = await linuxVm(make, options);
+	await guest.vm.start();
+	const agent = await connect(guest.vm);
+	t.false(agent.guest.isInit);
+	t.not(agent.guest.pid, 1);
+	while (!(await agent.files.readdir('/run')).some(({name}) => name === 'init')) await sleep(50);
+	t.is(`${await agent.files.read('/run/init')}`, 'its own\n');
+	t.regex(`${await agent.files.read('/proc/mounts')}`, /^overlay \/ overlay .*lowerdir=\/openvmm\/lower/m);
+	await agent.files.write('/etc/new', 'written');
+	await agent.files.remove('/etc/group');
+	t.deepEqual((await agent.files.readdir('/etc')).map(({name}) => name).sort(), ['new', 'passwd']);
+	const who = await agent.exec(['/bin/busybox', 'sh', '-c', 'busybox id -u; busybox pwd'], {user: 'tester'});
+	t.is(`${who.stdout}`, '1000\n/tmp\n');
+	await agent.mount({source: 'none', target: '/mnt/new/place', type: 'tmpfs', makeTarget: true});
+	t.regex(`${await agent.files.read('/proc/mounts')}`, /^none \/mnt\/new\/place tmpfs/m);
+	await t.throwsAsync(agent.mount({source: 'none', target: '/tmp', type: 'nonesuch'}), {message: /ENODEV \(mount\)/});
+	await agent.shutdown('poweroff');
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+});
