@@ -433,6 +433,8 @@ export interface BackWork {
 	serve(queue: number): void;
 	/** Calls of functions that the machine's program has in the configuration: see `ValueType.detach`. They end with the device. */
 	readonly program: ProgramCaller;
+	/** What devices of this machine have in common on this worker, by names that tell whose it is. Who puts something in takes it out again. */
+	readonly together: Map<string, unknown>;
 }
 
 /** Services of a back beside its front's. */

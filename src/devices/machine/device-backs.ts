@@ -40,6 +40,7 @@ export class DeviceBacks {
 	readonly #failed: DeviceFailed;
 	readonly #late: DeviceFailed;
 	readonly #program: ProgramCalls | undefined;
+	readonly #together = new Map<string, unknown>();
 	readonly #worker: number;
 	readonly #ready: ReadySet;
 	readonly #stopLimitNs: number;
@@ -227,7 +228,8 @@ export class DeviceBacks {
 		};
 		const make = (own: Pick<BackParts, 'reactor' | 'track' | 'drained' | 'program'>) => {
 			const noticed = () => this.#machine.events.noticed();
-			const parts = {...services, ...own, worker, hostMemory, commonMemory, locked, serve, noticed};
+			const together = this.#together;
+			const parts = {...services, ...own, together, worker, hostMemory, commonMemory, locked, serve, noticed};
 			if (model.owned === undefined) return model.back?.(placed.config, state, parts);
 			const owned = model.owned.make(placed.config, state, parts);
 			return new OwnedBack(owned, Object.keys(placed.inputs), services.isAsserted);

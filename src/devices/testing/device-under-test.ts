@@ -284,6 +284,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 			track: (promise, what) => this.#tracked.add(promise, what),
 			drained: () => this.#tracked.drained(),
 			program: noProgram,
+			together: new Map(),
 			serve: (queue) => this.reactor.defer(() => this.#serve(queue)),
 			noticed() {},
 			worker: {index: 0, count: 1},

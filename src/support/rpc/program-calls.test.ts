@@ -137,7 +137,9 @@ test('a device that goes takes its calls along, and those of others go on', asyn
 	answer.resolve(2);
 	t.deepEqual(await going, {kind: 'value', value: 2});
 	t.is(timers.size, 0);
+	const last = other.call(handle, 'answer', 0);
 	objects.forget(handle);
+	t.deepEqual(await last, {kind: 'value', value: 2}, 'it was asked before');
 	t.deepEqual(await other.call(handle, 'answer', 0), {kind: 'gone'});
 	t.is(objects.size, 0);
 });

@@ -17,8 +17,9 @@ export class ProgramObjects {
 		return {programObject};
 	}
 
-	/** Its device has gone: who calls it hears so. */
+	/** Its device has gone: what that has said before is heard, and who calls it now hears so. */
 	forget({programObject}: ProgramHandle): void {
+		for (const thread of this.#threads) thread.hear();
 		this.#objects.delete(programObject);
 	}
 
@@ -65,9 +66,14 @@ class Thread {
 		this.#running.clear();
 	}
 
-	close(): void {
+	/** Hears what has been said, and waits in the channel. */
+	hear(): void {
 		for (let left = receiveMessageOnPort(this.#port); left !== undefined; left = receiveMessageOnPort(this.#port))
 			this.#heard(left.message as Asked);
+	}
+
+	close(): void {
+		this.hear();
 		this.#port.close();
 	}
 

@@ -34,7 +34,7 @@ import {Errno} from '#support/ffi';
 import type {ProgramAnswer} from '#support/rpc';
 import type {CallArguments, CallName} from './object-calls.ts';
 import {type ToldFile, type ToldName, toldFile, toldNames, toldSpace, unknownSpace} from './plain-answers.ts';
-import {SharedBuffers} from './shared-buffers.ts';
+import {mostMoved, SharedBuffers} from './shared-buffers.ts';
 
 /** Calls a method of a program's object. Never rejects. */
 export type CallObject = (method: string, argument: unknown) => Promise<ProgramAnswer>;
@@ -61,8 +61,6 @@ const createFlag = 0o100;
 /** Bits of open(2) that an object gets, with those that act once. */
 const passedFlags = OpenFlag.ACCESS | OpenFlag.APPEND | OpenFlag.DSYNC | OpenFlag.SYNC;
 const onceFlags = OpenFlag.TRUNCATE | OpenFlag.EXCLUSIVE;
-/** Most bytes that go to an object or come from it in one call. */
-const mostBytes = 2 ** 20;
 
 /** A folder that is an object of the program's. All of its answers are looked at: what makes no sense is -EIO. */
 export class ObjectFolder extends Folder {
@@ -236,7 +234,7 @@ export class ObjectFolder extends Folder {
 	async read(id: HandleId, offset: number, target: BytesToGuest): Promise<number | Refused> {
 		const {file} = this.#handles.get(id) ?? {};
 		if (file === undefined) return -Errno.EBADF;
-		const buffer = this.#buffers.take(Math.min(target.length, mostBytes));
+		const buffer = this.#buffers.take(Math.min(target.length, mostMoved));
 		let done = 0;
 		while (done < target.length) {
 			const memory = buffer.subarray(0, Math.min(target.length - done, buffer.length));
@@ -254,7 +252,7 @@ export class ObjectFolder extends Folder {
 		const {file} = this.#handles.get(id) ?? {};
 		if (file === undefined) return -Errno.EBADF;
 		if (this.#options.readOnly) return -Errno.EROFS;
-		const buffer = this.#buffers.take(Math.min(source.length, mostBytes));
+		const buffer = this.#buffers.take(Math.min(source.length, mostMoved));
 		let done = 0;
 		while (done < source.length) {
 			const memory = buffer.subarray(0, Math.min(source.length - done, buffer.length));

@@ -1,3 +1,5 @@
+/** Most bytes that go to an object or come from it in one call. */
+export const mostMoved: number = 2 ** 20;
 /** Lengths of buffers are powers of two from this one on, so that few are used again and again. */
 const leastBytes = 2 ** 12;
 /** Buffers of one length that wait to be used again. */

@@ -41,7 +41,7 @@ export interface EndpointKind<S extends EndpointSource> {
 	/** Bytes of {@link EndpointHost.memory} that one has, a multiple of 8. */
 	sharedBytes(source: S): number;
 	/** Memory that it has in common with others of its process: what tells it from other such memory, and its length. */
-	common?(source: S): {readonly name: string; readonly bytes: number};
+	common?(source: S): {readonly name: string; readonly bytes: number} | undefined;
 	/**
 	 * Opens what it needs of the host. It passes nothing on before {@link Endpoint.start}.
 	 * @throws VmmError that says what cannot be had

@@ -78,6 +78,8 @@ export class RateLimit {
 				return false;
 			},
 			room: () => endpoint.room(),
+			...(endpoint.remember && {remember: (most: number) => endpoint.remember?.(most) ?? new Uint8Array()}),
+			...(endpoint.recall && {recall: (remembered: Uint8Array) => endpoint.recall?.(remembered)}),
 			stop: () => endpoint.stop(),
 			...(endpoint.inFlight && {inFlight: () => endpoint.inFlight?.()}),
 			dispose: () => {

@@ -31,7 +31,7 @@ class Lan {
 			program: noProgram,
 			track: () => {},
 		};
-		const endpoint = new SwitchEndpoint('lan', nic, host);
+		const endpoint = new SwitchEndpoint({name: 'lan'}, nic, host);
 		endpoint.start();
 		const port = {nic, endpoint, counters: SwitchCounters.on(own, 0)};
 		this.ports.push(port);

@@ -12,7 +12,18 @@ const attached: [DeclaredModel['attach'], readonly string[]][] = [
 	[{pciHost: () => []}, ['configSpace']],
 	[{pci: {vendor: 1, device: 2, class: 3}}, ['pci']],
 ];
-const ofBacks = ['reactor', 'worker', 'hostMemory', 'locked', 'track', 'drained', 'serve', 'noticed', 'program'];
+const ofBacks = [
+	'reactor',
+	'worker',
+	'hostMemory',
+	'locked',
+	'track',
+	'drained',
+	'serve',
+	'noticed',
+	'program',
+	'together',
+];
 const namesIn = (services: object) => ['pci', 'configSpace', 'slot', ...ofBacks].filter((name) => name in services);
 for (const [attach, expected] of attached) {
 	test(`a device that attaches to ${Object.keys(attach)[0]} gets the services of that, and no others`, (t) => {
@@ -41,6 +52,7 @@ for (const [attach, expected] of attached) {
 			track() {},
 			drained: async () => {},
 			program: noProgram,
+			together: new Map(),
 			serve() {},
 			noticed() {},
 		});

@@ -1,7 +1,7 @@
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
+import {bytes, packed, u16} from '#support/wire';
 import {mostTagBytes, virtio9pId, virtio9pKind} from './handle.ts';
-import {Virtio9pSpace} from './layout.ts';
 import {type OpenFolder, Virtio9pBack, Virtio9pState} from './p9-back.ts';
 import {savedBytes} from './saved-session.ts';
 
@@ -10,6 +10,12 @@ export interface Virtio9pConfig<S> {
 	readonly tag: string;
 	readonly folder: S;
 }
+
+/** Device configuration space: the name by which the guest mounts the folder. */
+const Virtio9pSpace = packed('virtio_9p_config', {length: u16, tag: bytes(mostTagBytes)}).sized(
+	2 + mostTagBytes,
+	'include/uapi/linux/virtio_9p.h',
+);
 
 const p9Error = errorTable({
 	VIRTIO_9P_TAG: ({tag}: {tag: string}) => ({
@@ -27,6 +33,7 @@ const virtio9p = <S>(
 	pciClass: 0x01_8000,
 	state: Virtio9pState,
 	features: {mountTag: 0},
+	mayWait: true,
 	hostMemory: () => savedBytes,
 	// A session without it is one of files that have gone.
 	savedMemory: () => [{name: 'session', offset: 0, length: savedBytes, mayBeNew: true}],
@@ -47,8 +54,8 @@ const isTag = (tag: string): boolean => {
 };
 
 const spaceOf = (tag: string): Uint8Array => {
-	const bytes = new TextEncoder().encode(tag);
-	return Virtio9pSpace.encode({length: Math.min(bytes.length, mostTagBytes), tag: bytes.subarray(0, mostTagBytes)});
+	const name = new TextEncoder().encode(tag).subarray(0, mostTagBytes);
+	return Virtio9pSpace.encode({length: name.length, tag: name});
 };
 
 /** The device over folders that are opened so. */

@@ -50,6 +50,7 @@ export class VirtioWorker implements DeviceBack {
 			serve: (queue) => services.serve(queue),
 			noticed: () => services.noticed(),
 			program: services.program,
+			together: services.together,
 			worker: services.worker,
 			hostMemory: services.hostMemory,
 			commonMemory: services.commonMemory,

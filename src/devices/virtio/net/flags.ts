@@ -8,7 +8,8 @@ import {invalidValue, type KeyTable, parseKeyValues, parseNumber, type RawOption
 import {leastMtu, macBytes, mostMtu, mostPairs, usualMtu, virtioNetId, virtioNetKind} from './handle.ts';
 
 const flag = 'virtio-net';
-const option = `--${flag}`;
+/** NICs that OpenVMM has on VMBus: here they are virtio NICs, written alike. */
+const [netFlag, nicFlag, captureFlag] = ['net', 'nic', 'capture'];
 /** Addresses that nobody has said begin so, as those of Hyper-V. */
 const vendorBytes = [0x00, 0x15, 0x5d] as const;
 /** Words of the NIC's own. */
@@ -29,11 +30,31 @@ export const virtioNetFlags: DeviceFlags = {
 			repeat: true,
 			help: `a virtio NIC: queues=N: (pairs of queues: 1, up to ${mostPairs}) and pcie_port=PORT: (without one it is on MMIO), then what carries its frames: ${endpointForms}; then mac=ADDRESS (random without it), mtu=BYTES (${usualMtu}), capture=FILE (frames as they pass, in pcapng), packed=off (rings are split, whatever the driver knows), bps=BYTES and pps=N (limits a second; also bps_rx, bps_tx, pps_rx, pps_tx, and each with _burst for what goes at once), between commas; may be repeated`,
 		},
+		{
+			name: netFlag,
+			value: 'NIC',
+			repeat: true,
+			help: `a NIC, written as of --${flag}; until there is VMBus it is a virtio NIC too; may be repeated`,
+		},
+		{name: nicFlag, help: `a NIC on a network by the host's sockets: the same as --${netFlag} consomme`},
+		{
+			name: captureFlag,
+			value: 'FILE',
+			needs: [flag, netFlag, nicFlag],
+			help: 'frames of all NICs as they pass, in one file in pcapng, each NIC an interface in it, but of those that have a capture= of their own',
+		},
 	],
 	devices(given) {
 		let onMmio = 0;
-		return given(flag).map((text): FlaggedDevice => {
-			const {port, options} = parseNic(text);
+		const capture = given(captureFlag).at(-1);
+		const asked = [
+			...given(flag).map((text) => [`--${flag}`, text] as const),
+			...given(netFlag).map((text) => [`--${netFlag}`, text] as const),
+			...given(nicFlag).map(() => [`--${nicFlag}`, 'consomme'] as const),
+		];
+		return asked.map(([option, text]): FlaggedDevice => {
+			const {port, options: own} = parseNic(text, option);
+			const options = {...(capture !== undefined && {capture}), ...own};
 			if (port !== undefined) return {port, options};
 			const place = flaggedPlace(virtioNetId, onMmio++);
 			if (place !== undefined) return {kind: `${virtioNetKind}-mmio`, options: {...options, ...place}};
@@ -43,7 +64,14 @@ export const virtioNetFlags: DeviceFlags = {
 };
 
 /** @throws VmmError with a `CONFIG_` code */
-function parseNic(text: string): {readonly port: string | undefined; readonly options: RawOptions} {
+function parseNic(text: string, option: string): {readonly port: string | undefined; readonly options: RawOptions} {
+	const ofVmbus = /^(?:(?:queues|pcie_port)=[^:]*:)*(vtl2|uh):/.exec(text)?.[1];
+	if (ofVmbus !== undefined)
+		throw invalidValue(
+			option,
+			text,
+			`a NIC without ${ofVmbus}:, which is for VMBus, and there is none yet: --${flag} queues=N:pcie_port=PORT:BACKEND`,
+		);
 	const before = new Map<string, string>();
 	let rest = text;
 	for (;;) {

@@ -10,7 +10,7 @@ import type {NetServices} from './features.ts';
 import {macBytes, type VirtioNetConfig} from './handle.ts';
 import {NetConfig, NetStatus} from './layout.ts';
 import {Receiver, receiveQueue} from './receiver.ts';
-import {forgetDriver, macLength, type NetStateView} from './state.ts';
+import {forgetDriver, macLength, mostRemembered, type NetStateView} from './state.ts';
 import {Transmitter, transmitQueue} from './transmitter.ts';
 
 const statusOffset = NetConfig.offset('status');
@@ -75,7 +75,12 @@ export class NetBack implements VirtioBack {
 		host: EndpointHost,
 	): Promise<Endpoint> {
 		if (path === undefined) return this.#openEndpoint(source, nic, host);
-		const capture = await Capture.open(path, host, CaptureCounters.on(host.memory, captureOffset));
+		const {together: files} = this.#services;
+		const capture = await Capture.open(
+			path,
+			{track: host.track, files, mac: nic.mac},
+			CaptureCounters.on(host.memory, captureOffset),
+		);
 		try {
 			return capture.wrap(await this.#openEndpoint(source, capture.seen(nic), host));
 		} catch (error) {
@@ -101,12 +106,20 @@ export class NetBack implements VirtioBack {
 		if (isRestored && this.#services.has('announce') && this.#services.has('status'))
 			this.#setStatus(this.#status | NetStatus.ANNOUNCE);
 		this.#endpoint?.start();
+		const {remembered, rememberedBytes} = this.#state;
+		if (isRestored && rememberedBytes > 0)
+			this.#endpoint?.recall?.(remembered.slice(0, Math.min(rememberedBytes, mostRemembered)));
 	}
 
 	async stop(): Promise<void> {
 		this.#receiver.tell();
 		this.#isRunning = false;
 		await this.#endpoint?.stop();
+		const remembered = this.#endpoint?.remember?.(mostRemembered) ?? new Uint8Array();
+		this.#services.locked(() => {
+			this.#state.remembered.set(remembered);
+			this.#state.rememberedBytes = remembered.length;
+		});
 	}
 
 	inFlight(): string | undefined {

@@ -1,5 +1,5 @@
 import {Socket} from 'node:net';
-import {socketPair} from '#support/ffi';
+import {close, socketPair} from '#support/ffi';
 import type {ProgramCaller, ProgramHandle, ProgramObject} from '#support/rpc';
 import {patienceMs} from './policy.ts';
 import type {ConnectFunction, Decide, Verdict} from './verdict.ts';
@@ -61,7 +61,10 @@ function openAnswer(program: ProgramCaller, connect: ProgramHandle, offer: numbe
 	if (pair === undefined) throw new Error('there are no descriptors left');
 	const [fd, theirs] = pair;
 	// Whoever is there takes the descriptor: what a thread has said is heard after its end too.
-	void program.call(connect, 'take', {offer, fd: theirs});
+	void program.call(connect, 'take', {offer, fd: theirs}).then(({kind}) => {
+		// It has not been sent at all.
+		if (kind === 'failed') close(theirs);
+	});
 	return new Socket({fd, allowHalfOpen: true});
 }
 

@@ -16,6 +16,7 @@ export interface Attempt {
 type PlainVerdict =
 	| {readonly kind: 'allow'}
 	| {readonly kind: 'refuse'; readonly reason: string}
+	/** The address may be a name of the host's network. */
 	| {readonly kind: 'redirect'; readonly address: string; readonly port: number};
 
 /** A verdict of a program's: it may be the other end itself, for TCP alone, and is then given the guest's connection. */

@@ -8,6 +8,7 @@ import {pathBack} from '../services/index.ts';
 import {abort, TcpConnection} from './connection.ts';
 import type {TcpLink} from './link.ts';
 import {readSegment, type Segment} from './segment.ts';
+import type {Outgoing} from './transmit.ts';
 
 /** Connections of one network, and those of them that are not yet established, in each direction. */
 const [mostConnections, mostEmbryonic] = [8192, 512];
@@ -52,6 +53,12 @@ export class TcpConnections {
 	/** Connections, for who looks. */
 	get all(): readonly TcpConnection[] {
 		return [...this.#connections.values()];
+	}
+
+	/** What would end each connection that is established, the latest first. */
+	*resets(): Iterable<Outgoing> {
+		for (const connection of [...this.#connections.values()].reverse())
+			if (!isEmbryonic(connection)) yield connection.resetNow;
 	}
 
 	/** Takes a packet. @returns false for one that is none */
