@@ -240,7 +240,9 @@ async function readHeader(
 	const number = ([from, to]: readonly [number, number]) => numberOf(bytes.subarray(from, to), fault);
 	// The checksum counts itself as spaces.
 	const [from, to] = fields.checksum;
-	const sum = bytes.reduce((total, byte, at) => total + (at >= from && at < to ? 0x20 : byte), 0);
+	let sum = (to - from) * 0x20;
+	for (let at = 0; at < from; at++) sum += bytes[at] as number;
+	for (let at = to; at < blockBytes; at++) sum += bytes[at] as number;
 	if (number(fields.checksum) !== sum) throw fault('a header of its files does not match its checksum');
 	return {bytes, text, number};
 }

@@ -9,7 +9,7 @@ export const guestKernelError = errorTable({
 	GUEST_KERNEL_OFFLINE: (c: {package: string; suite: string; what: string}) => ({
 		message: `The machine needs a kernel, and ${c.package} of ${c.suite} cannot be fetched: ${c.what}`,
 		remedy:
-			'Do it once where a mirror of Debian can be reached, which puts it into the cache; or name a kernel with --kernel FILE, or a mirror with --mirror',
+			'Do it once where a mirror of Debian can be reached: it stays in the cache (~/.cache/openvmm/kernels). Or name a kernel with --kernel FILE; in a program, a mirror of your own (kernel: {mirrors})',
 	}),
 	GUEST_KERNEL_UNUSABLE: (c: {path: string; what: string}) => ({
 		message: `The kernel ${JSON.stringify(c.path)} cannot be used: ${c.what}`,
@@ -18,6 +18,7 @@ export const guestKernelError = errorTable({
 	}),
 	GUEST_KERNEL_CACHE_UNSAFE: (c: {folder: string; what: string}) => ({
 		message: `Kernels cannot be kept in ${c.folder}: ${c.what}`,
-		remedy: 'Name a folder that is yours alone with --cache, or give this one to yourself (chown, chmod go-w)',
+		remedy:
+			'Name a folder of caches that is yours alone (XDG_CACHE_HOME), or give this one to yourself (chown, chmod go-w)',
 	}),
 });

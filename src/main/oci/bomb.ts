@@ -1,5 +1,5 @@
 /** Real layers, even those of empty disks, are far from this; what zlib and zstd can do is beyond. */
-const bomb = {bytes: 2 ** 28, ratio: 1000} as const;
+const bomb = {bytes: 2 ** 26, ratio: 1000} as const;
 
 /**
  * True where something becomes so much more than it was that nothing useful does: by its compression, or by what it says of its holes.

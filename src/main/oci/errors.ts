@@ -69,11 +69,12 @@ export const ociError = errorTable({
 	}),
 	OCI_ROOM_MISSING: (c: {folder: string; needed: number; free: number}) => ({
 		message: `The image needs ${formatBytes(c.needed)} in ${c.folder}, which has ${formatBytes(c.free)} left`,
-		remedy: 'Make room there (openvmm image prune), or name another folder with --cache',
+		remedy: 'Make room there (openvmm image prune), or name another folder of caches (XDG_CACHE_HOME)',
 	}),
 	OCI_CACHE_UNSAFE: (c: {folder: string; what: string}) => ({
 		message: `Images cannot be kept in ${c.folder}: ${c.what}`,
-		remedy: 'Name a folder that is yours alone with --cache, or give this one to yourself (chown, chmod go-w)',
+		remedy:
+			'Name a folder of caches that is yours alone (XDG_CACHE_HOME), or give this one to yourself (chown, chmod go-w)',
 	}),
 	OCI_CACHE_FAILED: (c: {what: string}) => ({
 		message: `The cache of images cannot be written: ${c.what}`,

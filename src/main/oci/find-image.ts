@@ -128,7 +128,9 @@ async function knownImage(store: ImageStore, name: string, stamp: string | undef
 	const {digest, size} = known;
 	if (known.kind === 'tar') return {kind: 'tar', name, path: name.slice('tar:'.length), digest, size};
 	try {
-		return {kind: 'image', name, image: await storedImage(store, digest)};
+		const image = await storedImage(store, digest);
+		const areThere = await Promise.all(image.layers.map((layer) => store.has(layer)));
+		return areThere.every((isThere) => isThere) ? {kind: 'image', name, image} : undefined;
 	} catch (error) {
 		if (isVmmError(error, 'OCI_BLOB_MISSING')) return undefined;
 		throw error;

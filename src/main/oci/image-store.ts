@@ -94,6 +94,12 @@ export class ImageStore extends FileCache {
 		return this.read({digest, size, mediaType: ''});
 	}
 
+	/** True where a part is there with its size: what it has is checked when it is read. */
+	async has({digest, size}: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
+		const found = await stat(this.pathOf({sha256: digest.slice('sha256:'.length)})).catch(ignoreMissing);
+		return found?.size === size;
+	}
+
 	/** Puts a part that is in memory into its place. @returns its digest */
 	async add(bytes: Uint8Array): Promise<string> {
 		const sha256 = createHash('sha256').update(bytes).digest('hex');

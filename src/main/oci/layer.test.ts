@@ -211,8 +211,8 @@ test('a layer that has more than is allowed is refused before it is written', as
 });
 
 test('a bomb ends long before all of it has come', async (t) => {
-	const zeros = Buffer.alloc(2 ** 25);
-	const parts = Array.from({length: 12}, () => zstdCompressSync(zeros));
+	const zeros = Buffer.alloc(2 ** 24);
+	const parts = Array.from({length: 6}, () => zstdCompressSync(zeros));
 	const header = makeTar([{path: 'bomb', size: 2 ** 33}]).subarray(0, 512);
 	const bytes = Buffer.concat([zstdCompressSync(header), ...parts]);
 	t.true(bytes.length < 2 ** 16);

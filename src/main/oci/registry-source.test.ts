@@ -7,14 +7,13 @@ import {createServer, type IncomingMessage, type ServerResponse} from 'node:http
 import type {AddressInfo} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {setTimeout as delay} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
 import {findImage} from './find-image.ts';
 import {ImageStore} from './image-store.ts';
 import {inspectImage, openImage, pullImage} from './index.ts';
 import {parseReference} from './reference.ts';
-import {descriptorOf, type MadeBlob, type MadeParts, makeBlob, makeImage} from './testing/index.ts';
+import {descriptorOf, type MadeBlob, type MadeParts, makeBlob, makeImage, writeLayout} from './testing/index.ts';
 
 const freeBytes = 2 ** 24;
 
@@ -104,6 +103,20 @@ test('an image is fetched, and then needs no registry', async (t) => {
 		code: 'OCI_IMAGE_UNKNOWN',
 		message: /team\/app/,
 	});
+});
+
+test('what is gone from the cache is fetched again', async (t) => {
+	const cache = join(await folderOf(t), 'cache');
+	const {host, asked} = await serve(t, image);
+	const request = {image: `${host}/team/app:v1`, cache, freeBytes};
+	const opened = await openImage(request);
+	for (const {digest} of [image.manifest, image.config, large]) {
+		await rm(join(cache, 'sha256', digest.slice(7)));
+		if (opened.kind === 'root') await rm(opened.path);
+		asked.length = 0;
+		t.deepEqual(await openImage(request), opened);
+		t.true(asked.length <= 3, 'and nothing else');
+	}
 });
 
 test('an index leads to the image of machines here', async (t) => {
@@ -294,7 +307,7 @@ test('fetching is given up at once, and goes on where it was', async (t) => {
 	t.like(await pull(cache, honest), {kind: 'image'});
 });
 
-const programs = join(import.meta.dirname, '../../../.packages/oci');
+const programs = join(process.cwd(), '.packages/oci');
 const hasRegistry = existsSync(join(programs, 'docker-registry')) && existsSync(join(programs, 'umoci'));
 const real = hasRegistry ? test : test.skip;
 
@@ -308,36 +321,34 @@ async function run(t: ExecutionContext, name: string, words: readonly string[], 
 }
 
 /** Debian's registry on this host. @returns its host and port */
-async function realRegistry(t: ExecutionContext, folder: string): Promise<string> {
-	const free = createServer();
-	await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
-	const {port} = free.address() as AddressInfo;
-	await new Promise((resolve) => free.close(resolve));
-	const host = `127.0.0.1:${port}`;
+async function realRegistry(t: ExecutionContext, folder: string, settingsMore = ''): Promise<string> {
 	const settings = join(folder, 'registry.yml');
 	const storage = `storage:\n  filesystem:\n    rootdirectory: ${folder}/store\n`;
-	await writeFile(settings, `version: 0.1\nlog:\n  level: error\n${storage}http:\n  addr: ${host}\n`);
-	const child = spawn(join(programs, 'docker-registry'), ['serve', settings], {stdio: 'ignore'});
+	await writeFile(settings, `version: 0.1\nlog:\n  level: info\n${storage}http:\n  addr: 127.0.0.1:0\n${settingsMore}`);
+	const child = spawn(join(programs, 'docker-registry'), ['serve', settings], {stdio: ['ignore', 'ignore', 'pipe']});
 	const ended = once(child, 'close');
 	t.teardown(async () => {
 		child.kill();
 		await ended;
 	});
-	// It says nowhere that it listens; it is asked until it answers.
-	while (
-		!(await fetch(`http://${host}/v2/`).then(
-			({ok}) => ok,
-			() => false,
-		))
-	) {
-		if (child.exitCode !== null) throw new Error(`the registry has ended with ${child.exitCode}`);
-		await delay(50);
+	let said = '';
+	for await (const piece of child.stderr.setEncoding('utf8').iterator({destroyOnReturn: false})) {
+		said += piece;
+		const [, host] = /listening on (127\.0\.0\.1:\d+)/.exec(said) ?? [];
+		if (host === undefined) continue;
+		child.stderr.resume();
+		return host;
 	}
-	return host;
+	throw new Error(`the registry has ended: ${said}`);
 }
 
 /** Pushes an image of a layout (distribution specification 1.1, "Pushing blobs", "Pushing Manifests"). */
-async function push(layout: string, name: string, to: string): Promise<void> {
+async function push(
+	layout: string,
+	name: string,
+	to: string,
+	headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
 	const read = (digest: string) => readFile(join(layout, 'blobs', digest.replace(':', '/')));
 	const {manifests} = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8')) as {
 		manifests: {digest: string; mediaType: string; annotations: Record<string, string>}[];
@@ -346,20 +357,20 @@ async function push(layout: string, name: string, to: string): Promise<void> {
 	const bytes = await read(top?.digest ?? '');
 	const {config, layers} = JSON.parse(bytes.toString()) as {config: {digest: string}; layers: {digest: string}[]};
 	for (const {digest} of [config, ...layers]) {
-		const begun = await fetch(`${to}/blobs/uploads/`, {method: 'POST'});
+		const begun = await fetch(`${to}/blobs/uploads/`, {method: 'POST', headers});
 		const place = new URL(begun.headers.get('location') ?? '', to);
 		place.searchParams.set('digest', digest);
 		const put = await fetch(place, {
 			method: 'PUT',
 			body: await read(digest),
-			headers: {'content-type': 'application/octet-stream'},
+			headers: {...headers, 'content-type': 'application/octet-stream'},
 		});
 		if (!put.ok) throw new Error(`${put.status} ${await put.text()}`);
 	}
 	const put = await fetch(`${to}/manifests/${name}`, {
 		method: 'PUT',
 		body: bytes,
-		headers: {'content-type': top?.mediaType ?? ''},
+		headers: {...headers, 'content-type': top?.mediaType ?? ''},
 	});
 	if (!put.ok) throw new Error(`${put.status} ${await put.text()}`);
 }
@@ -417,4 +428,22 @@ real("an image that umoci has made comes from Debian's registry, by its tag and 
 	t.true((await readFile(opened.path)).equals(await readFile(same.path)));
 	await t.throwsAsync(pullImage({image: `${host}/team/app:v2`, cache}), {code: 'REGISTRY_MISSING'});
 	await t.throwsAsync(pullImage({image: `${host}/team/none`, cache}), {code: 'REGISTRY_MISSING'});
+});
+
+real("Debian's registry gives an image of its users' to them alone", async (t) => {
+	const folder = await folderOf(t);
+	// The password is secret (bcrypt).
+	await writeFile(join(folder, 'users'), 'me:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n');
+	const host = await realRegistry(t, folder, `auth:\n  htpasswd:\n    realm: users\n    path: ${folder}/users\n`);
+	const layout = await writeLayout(join(folder, 'layout'), {v1: image});
+	const authorization = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+	await push(layout, 'v1', `http://${host}/v2/team/app`, {authorization});
+	const request = {image: `${host}/team/app:v1`, cache: join(folder, 'cache')};
+	const pulled = await pullImage({...request, credentials: {user: 'me', password: 'secret'}});
+	t.is(pulled.digest, image.manifest.digest);
+	const refused = await t.throwsAsync(pullImage(request), {code: 'REGISTRY_REFUSED'});
+	t.regex((refused as {remedy?: string}).remedy ?? '', /docker login/);
+	await t.throwsAsync(pullImage({...request, credentials: {user: 'me', password: 'wrong'}}), {
+		code: 'REGISTRY_REFUSED',
+	});
 });

@@ -12,6 +12,8 @@ interface Address {
 export interface Addresses {
 	/** True where any of them is not one of the internet: of this host, of a network around it, or of the link. */
 	readonly isPrivate: boolean;
+	/** True where any of them is one of the internet: whoever answers may be there. */
+	readonly isInternet: boolean;
 	/** Gives these addresses in place of a name server's. */
 	readonly lookup: LookupFunction;
 }
@@ -34,7 +36,11 @@ export class HostAddresses implements Addresses {
 	}
 
 	get isPrivate(): boolean {
-		return this.#all.some(({address}) => ipaddr.process(address).range() !== 'unicast');
+		return this.#all.some(({address}) => !isOfInternet(address));
+	}
+
+	get isInternet(): boolean {
+		return this.#all.some(({address}) => isOfInternet(address));
 	}
 
 	readonly lookup: LookupFunction = (_name, options, callback) => {
@@ -46,6 +52,8 @@ export class HostAddresses implements Addresses {
 		else callback(null, first.address, first.family);
 	};
 }
+
+const isOfInternet = (address: string): boolean => ipaddr.process(address).range() === 'unicast';
 
 /** True for names and addresses of this host itself. */
 export function isLoopback({hostname}: URL): boolean {

@@ -6,7 +6,7 @@ const tryAgain = 'Try again later; openvmm image ls lists what needs no registry
 export const registryError = errorTable({
 	REGISTRY_UNREACHABLE: (c: {url: string; what: string}) => ({
 		message: `${c.url} cannot be fetched: ${c.what}`,
-		remedy: `${tryAgain}. Behind a proxy set HTTPS_PROXY, and NODE_USE_ENV_PROXY=1; for a registry without TLS say --plain-http`,
+		remedy: `${tryAgain}. Behind a proxy set HTTPS_PROXY, and NODE_USE_ENV_PROXY=1; from a registry without TLS fetch it with openvmm image pull --plain-http`,
 	}),
 	REGISTRY_STALLED: (c: {url: string; bytes: number; seconds: number}) => ({
 		message: `${c.url} stands still: less than ${c.bytes} bytes came in ${c.seconds} seconds`,
@@ -28,7 +28,7 @@ export const registryError = errorTable({
 		message: `The registry does not give ${c.url}: HTTP status ${c.status}${c.says === '' ? '' : `, ${c.says}`}`,
 		remedy: c.loggedIn
 			? 'Check the name, and that this user may read it; registries say so of what there is not, too'
-			: 'Check the name; where it is for some users only, log in: docker login writes ~/.docker/config.json, or give --user',
+			: 'Check the name; where it is for some users only, log in: docker login writes ~/.docker/config.json, or openvmm image pull --user',
 	}),
 	REGISTRY_REDIRECTED: (c: {url: string; what: string}) => ({
 		message: `${c.url} leads elsewhere, ${c.what}`,

@@ -24,6 +24,8 @@ export interface HttpRequest {
 	/** Who is told more than others: it goes to this origin alone, and no further. */
 	readonly authorization: string | undefined;
 	readonly follows: boolean;
+	/** True where somebody of the internet sends there. */
+	readonly isSentFromInternet: boolean;
 	readonly resolve: Resolve;
 	readonly spanMs: number;
 	readonly signal: AbortSignal | undefined;
@@ -33,6 +35,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
 	readonly url: URL;
 	readonly status: number;
+	/** True where whoever was asked first may be one of the internet. */
+	readonly isInternet: boolean;
 	header(name: string): string | undefined;
 	/** @throws VmmError REGISTRY_STALLED, REGISTRY_UNREACHABLE; the signal's reason */
 	readonly pieces: AsyncIterable<Uint8Array>;
@@ -54,6 +58,8 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 	const signal = asked === undefined ? watch.signal : AbortSignal.any([asked, watch.signal]);
 	try {
 		const firstAddresses = hasProxy() ? undefined : await untilAborted(request.resolve(first), signal);
+		const isInternet = firstAddresses?.isInternet === true;
+		if (request.isSentFromInternet && firstAddresses?.isPrivate) throw inside(first, first);
 		let [url, addresses] = [first, firstAddresses];
 		for (let redirects = 0; ; redirects++) {
 			const isFirst = url.origin === first.origin;
@@ -73,6 +79,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 				return {
 					url,
 					status,
+					isInternet,
 					header: (name) => [answered[name]].flat()[0],
 					pieces: watched(first, response, watch, signal),
 					close() {
@@ -86,8 +93,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 			const next = URL.parse(target, url.href);
 			if (next === null || !isAtLeastAsSafe(url, next)) throw redirected(first, `to ${target.slice(0, 200)}`);
 			addresses = firstAddresses === undefined ? undefined : await untilAborted(request.resolve(next), signal);
-			if (addresses?.isPrivate && firstAddresses?.isPrivate === false)
-				throw redirected(first, `to ${next.host}, which is no host of the internet`);
+			if (addresses?.isPrivate && isInternet) throw inside(first, next);
 			url = next;
 		}
 	} catch (error) {
@@ -97,6 +103,8 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 }
 
 const redirected = ({href: url}: URL, what: string) => registryError('REGISTRY_REDIRECTED', {url, what});
+
+const inside = (url: URL, {host}: URL) => redirected(url, `to ${host}, which is no host of the internet`);
 
 const isAtLeastAsSafe = (from: URL, to: URL): boolean =>
 	(to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) &&

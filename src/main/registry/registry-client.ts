@@ -152,13 +152,16 @@ export class RegistryClient {
 		isPart = false,
 	): Promise<HttpAnswer> {
 		const {spanMs} = this.#patience;
-		const once = () =>
-			ask({url, headers, authorization: this.#authorization, follows: true, resolve: this.#resolve, spanMs, signal});
+		const asked = {resolve: this.#resolve, spanMs, signal};
+		const once = () => {
+			const authorization = this.#authorization;
+			return ask({url, headers, authorization, follows: true, isSentFromInternet: false, ...asked});
+		};
 		let answer = await once();
 		if (answer.status === 401 && answer.url.origin === url.origin) {
 			const challenge = answer.header('www-authenticate') ?? '';
 			answer.close();
-			this.#authorization = await this.#authorize(url, challenge, signal);
+			this.#authorization = await this.#authorize({url, isInternet: answer.isInternet}, challenge, signal);
 			if (this.#authorization !== undefined) answer = await once();
 		}
 		const {status} = answer;
@@ -167,7 +170,11 @@ export class RegistryClient {
 	}
 
 	/** What to ask with, as a registry's challenge wants it. @throws VmmError REGISTRY_* */
-	async #authorize(url: URL, header: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+	async #authorize(
+		{url, isInternet}: Pick<HttpAnswer, 'url' | 'isInternet'>,
+		header: string,
+		signal: AbortSignal | undefined,
+	): Promise<string | undefined> {
 		const challenge = parseChallenge(header);
 		const credentials = this.#credentials;
 		if (challenge?.scheme === 'basic') return credentials && basic(credentials);
@@ -181,8 +188,6 @@ export class RegistryClient {
 			throw invalid(`it sends to ${JSON.stringify(realm.slice(0, 200))} for a token`);
 		if (service !== undefined) address.searchParams.set('service', service);
 		address.searchParams.append('scope', scope);
-		if (!(await this.#mayAsk(url, address)))
-			throw invalid(`it sends to ${address.host} for a token, no host of the internet`);
 		const authorization = credentials && basic(credentials);
 		const {spanMs} = this.#patience;
 		const answer = await ask({
@@ -190,6 +195,7 @@ export class RegistryClient {
 			headers: {},
 			authorization,
 			follows: false,
+			isSentFromInternet: isInternet && address.host !== url.host,
 			resolve: this.#resolve,
 			spanMs,
 			signal,
@@ -199,13 +205,6 @@ export class RegistryClient {
 		const token = tokenOf(text);
 		if (token === undefined) throw invalid(`${address.href} gives no token`);
 		return `Bearer ${token}`;
-	}
-
-	/** A registry of the internet does not send to networks that only this host is in. */
-	async #mayAsk(from: URL, to: URL): Promise<boolean> {
-		if (from.host === to.host || process.env['NODE_USE_ENV_PROXY'] === '1') return true;
-		const [there, here] = await Promise.all([to, from].map((url) => this.#resolve(url).catch(() => undefined)));
-		return there?.isPrivate !== true || here?.isPrivate === true;
 	}
 
 	async #refusal(url: URL, answer: HttpAnswer): Promise<Error> {
