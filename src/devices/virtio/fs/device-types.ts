@@ -3,6 +3,7 @@ import {folderOptionTable, folderSource, type HostFolderSource} from '#devices/f
 import {openHostFolder} from '#devices/folder/host';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
+import {windowSize} from './file-window.ts';
 import {virtioFsFlags} from './flags.ts';
 import {type VirtioFsConfig, virtioFsKind} from './handle.ts';
 import {virtioFsOver} from './virtio-fs.ts';
@@ -24,9 +25,21 @@ export const virtioFsPciType = deviceType({
 	...devices.pci,
 	kind: virtioFsKind,
 	summary,
-	options,
+	options: {
+		...options,
+		dax: {
+			type: windowSize,
+			default: 0,
+			example: 2 ** 22,
+			help: 'memory where the guest has files mapped without a copy (mount -o dax=always): a multiple of 2M, up to 4G',
+		},
+	},
 	flags: virtioFsFlags,
-	configure: ({tag, ...folder}): VirtioFsConfig<HostFolderSource> => ({tag, folder: folderSource(folder)}),
+	configure: ({tag, dax, ...folder}): VirtioFsConfig<HostFolderSource> => ({
+		tag,
+		folder: folderSource(folder),
+		windowBytes: dax,
+	}),
 });
 
 /** The same on MMIO. */
@@ -38,6 +51,8 @@ export const virtioFsMmioType = deviceType({
 	configure: ({tag, base, irq, ...folder}): OnMmio<VirtioFsConfig<HostFolderSource>> => ({
 		tag,
 		folder: folderSource(folder),
+		// There is no shared memory on MMIO.
+		windowBytes: 0,
 		...mmioPlace({base, ...(irq !== undefined && {irq})}),
 	}),
 });

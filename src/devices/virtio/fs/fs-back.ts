@@ -3,6 +3,7 @@ import {type CachePolicy, type Folder, keepFolder, keptFolder} from '#devices/fo
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import {type Chain, LeftChains, leftBytes, type VirtQueue} from '#devices/virtio/queue';
 import {array, type FieldsView, u32, wire} from '#support/wire';
+import {FileWindow, windowTableBytes} from './file-window.ts';
 import {FuseServer} from './fuse-server.ts';
 import {BatchForgetIn, ForgetIn, ForgetOne, InHeader, InterruptIn, Opcode} from './layout.ts';
 import {UrgentRing, urgentRoom} from './urgent-ring.ts';
@@ -20,8 +21,11 @@ const keptBytes = 2 ** 25;
 const pageBytes = 4096;
 const ringAt = keptBytes;
 const ringBytes = Math.ceil(UrgentRing.bytes / pageBytes) * pageBytes;
-/** Memory of the host's that the two workers share. */
-export const sharedBytes: number = keptBytes + ringBytes;
+const tableAt = ringAt + ringBytes;
+/** Memory of the host's that the two workers share, and that snapshots have. */
+export const sharedBytes: number = tableAt + Math.ceil(windowTableBytes / pageBytes) * pageBytes;
+/** The shared memory region for files (virtio 1.2, 5.11.6.4). */
+export const windowRegion = 0;
 
 export const VirtioFsState = wire('virtio-fs', {
 	/** Tells whose client's files are open: a number that the back draws, or 0 before it has begun. */
@@ -43,6 +47,8 @@ export interface FolderParts<S> {
 	readonly source: S;
 	readonly open: OpenFolder<S>;
 	readonly cache: CachePolicy;
+	/** Bytes of the memory where files are mapped, or 0. */
+	readonly windowBytes: number;
 }
 
 const ringOf = (services: VirtioServices): UrgentRing =>
@@ -118,6 +124,7 @@ export class RequestsBack<S> implements VirtioBack {
 	#opening: Promise<Folder> | undefined;
 	#folder: Folder | undefined;
 	#server: FuseServer | undefined;
+	#window: FileWindow | undefined;
 	#isRunning = false;
 
 	constructor(parts: FolderParts<S>, state: State, services: VirtioServices) {
@@ -129,11 +136,14 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	async open(): Promise<void> {
-		const {open, source, cache} = this.#parts;
+		const {open, source, cache, windowBytes} = this.#parts;
 		const {reactor} = this.#services;
 		this.#opening = Promise.resolve(open(source, this.#services));
 		this.#folder = await this.#opening;
-		this.#server = new FuseServer(this.#folder, cache, {
+		const memory = windowBytes === 0 ? undefined : this.#services.sharedMemory(windowRegion);
+		const shared = this.#services.hostMemory as SharedArrayBuffer;
+		this.#window = memory && new FileWindow(memory, windowBytes, shared, tableAt);
+		this.#server = new FuseServer(this.#folder, cache, this.#window, {
 			reactor,
 			track: (promise, what) => this.#services.track(promise, what),
 			session: (isOn) => this.#tell(isOn),
@@ -192,6 +202,7 @@ export class RequestsBack<S> implements VirtioBack {
 	async dispose(): Promise<void> {
 		this.#server?.takeWaiting();
 		const folder = await this.#opening?.catch(() => undefined);
+		this.#window?.close();
 		await folder?.close();
 	}
 
@@ -210,6 +221,7 @@ export class RequestsBack<S> implements VirtioBack {
 		this.#isRunning = false;
 		const saved = wasMounted ? keptFolder(this.#kept) : undefined;
 		if (saved !== undefined) await this.#folder?.restore(saved);
+		if (this.#folder !== undefined) await this.#window?.restore(this.#folder);
 		if (this.#server !== undefined) this.#server.isOn = wasMounted;
 		this.#isRunning = true;
 		this.#begin();
