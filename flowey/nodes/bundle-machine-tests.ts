@@ -1,10 +1,11 @@
 /** Bundles the tests of machines for a back end into a folder of `.build/`, together with AVA. */
 
-import {globSync, writeFileSync} from 'node:fs';
+import {globSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import {type FloweyNode, PATHS} from '../core/index.ts';
 import {longestFirst} from '../tests/every-run.ts';
+import {writeAvaConfig} from './ava-config.ts';
 import {bundleFolder, bundleTests} from './bundle-tests.ts';
 
 /**
@@ -43,9 +44,15 @@ export const bundleMachineTests: FloweyNode<{readonly match: string; readonly on
 				.filter((path) => path.includes(match))
 				.sort();
 			const folder = bundleFolder(`${on}-tests`);
-			const files = longestFirst(await bundleTests(sources, folder, AVA));
-			const avaConfig = join(folder, 'ava.config.mjs');
-			writeFileSync(avaConfig, avaConfigText(files, on));
+			const files = longestFirst(await bundleTests(sources, folder, {extra: AVA}));
+			const avaConfig = writeAvaConfig(folder, {
+				// AVA would write its cache below node_modules, which is read-only in the incubator.
+				...{files, extensions: ['js'], cache: false, workerThreads: false, timeout: '30m'},
+				// A file more than there are processors: some of them wait.
+				concurrency: availableParallelism() + 1,
+				// See vmTest.
+				environmentVariables: {OPENVMM_TEST_ON: on},
+			});
 			context.log(`${files.length} test files`);
 			// A process for each file: the later ones find compiled what they share with the earlier, and so do programs that tests start.
 			const compileCache = `NODE_COMPILE_CACHE=${join(folder, 'compile-cache')}`;
@@ -53,21 +60,3 @@ export const bundleMachineTests: FloweyNode<{readonly match: string; readonly on
 			return {folder, files, avaArgv};
 		},
 	};
-
-/**
- * The cache is off because AVA would write it below node_modules, which is read-only in the incubator. A file more than there are
- * processors: some of them wait.
- */
-function avaConfigText(files: readonly string[], on: TestedBackEnd): string {
-	const config = {
-		...{files, extensions: ['js'], cache: false, workerThreads: false, timeout: '30m'},
-		concurrency: availableParallelism() + 1,
-		// See vmTest.
-		environmentVariables: {OPENVMM_TEST_ON: on},
-	};
-	return `
-const config = ${JSON.stringify(config, null, '\t')};
-const place = (path) => config.files.findIndex((file) => path.endsWith(file));
-export default {...config, sortTestFiles: (one, other) => place(one) - place(other)};
-`;
-}

@@ -1,6 +1,6 @@
 /**
- * Bundles programs that need KVM. They run where everything is emulated, at a tenth of the speed: loading TypeScript
- * module by module would take most of the time. It also runs the built form of the code.
+ * Bundles tests. A process that runs a file of them would load hundreds of modules one by one, which takes longer than most tests, and in an
+ * emulated machine ten times as long. It also runs the built form of the code.
  */
 
 import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
@@ -18,15 +18,22 @@ export interface ExtraEntry {
 	readonly out: string;
 }
 
+/** What else there is to say of a bundle. */
+export interface BundleOptions {
+	readonly extra?: readonly ExtraEntry[];
+	/** Packages that stay outside. */
+	readonly external?: readonly string[];
+}
+
 /** Bundles `sources` (relative to the repository) with the workers into `folder`; returns the files, in order. */
 export async function bundleTests(
 	sources: readonly string[],
 	folder: string,
-	extra: readonly ExtraEntry[] = [],
+	{extra = [], external = []}: BundleOptions = {},
 ): Promise<string[]> {
 	const names = sources.map((source) => source.replaceAll('/', '.').replace(/\.ts$/, ''));
 	await esbuild({
-		...bundleOptions(['@vercel/nft']),
+		...bundleOptions(['@vercel/nft', ...external]),
 		// Tests must find the one AVA that runs them.
 		splitting: true,
 		sourcemap: false,

@@ -147,7 +147,7 @@ test("the guide's examples compile", async (t) => {
 	const {project, installed} = t.context;
 	mkdirSync(join(project, 'node_modules/@types'));
 	symlinkSync(join(PATHS.repo, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'));
-	const names = ['checksum.ts', 'dma-engine.ts', 'variables.ts'];
+	const names = ['checksum.ts', 'dma-engine.ts', 'log-folder.ts', 'variables.ts'];
 	const sources = names.map((name) => [name, readFileSync(join(installed, 'guide/examples', name), 'utf8')]);
 	const options = {...resolutions.nodenext, types: ['node'], skipLibCheck: true};
 	t.is(await compile(project, 'examples', Object.fromEntries(sources), options), '');

@@ -6,14 +6,14 @@ import {isVmmError} from '#support/errors';
 import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode, WordsError} from '../core/index.ts';
 import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machine-tests.ts';
-import {generateFiles} from '../nodes/generate-files.ts';
+import {bundleUnitTests} from '../nodes/bundle-unit-tests.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
 import {restoreRuntimes} from '../nodes/restore-runtimes.ts';
 import {restoreUserLand} from '../nodes/restore-user-land.ts';
-import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
+import {launchHere, runAva} from '../tests/ava.ts';
 import {bootsUserLand, builtTestName, everyRun, needsHardwareKernels, needsRuntimes} from '../tests/every-run.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm} from '../tests/host-kvm.ts';
@@ -60,6 +60,8 @@ export const testCommand: Command = {
 			machines: () => machineSuites(values.match, values.all || values.match !== ''),
 			kvm: () => kvmSuites(values.match, values.all || values.match !== ''),
 		};
+		// Tests of the command line run what users run, and modules of devices of one's own import it.
+		if (SUITES.some((suite) => suite !== 'check' && wanted.has(suite))) await buildPackage();
 		for (const name of SUITES.filter((suite) => wanted.has(suite))) {
 			results.push(...(await suites[name]()));
 		}
@@ -85,15 +87,17 @@ async function checkSuite(): Promise<SuiteResult[]> {
 
 async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
-	await runNode(generateFiles, {folder: PATHS.dist});
-	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
+	const {folder, avaArgv: argv} = await runNode(bundleUnitTests, undefined);
+	try {
+		return [await runAva({suite: 'unit', where: 'host', argv, isVerbose: false, launch: launchHere})];
+	} finally {
+		rmSync(folder, {recursive: true, force: true});
+	}
 }
 
 /** @param all - run what takes long too */
 async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('machines');
-	// Tests of the command line run what users run.
-	await buildPackage();
 	const {folder, files, avaArgv} = await runNode(bundleMachineTests, {match, on: 'software'});
 	try {
 		const {now, later} = all ? {now: files, later: []} : everyRun('software', files);
@@ -132,8 +136,6 @@ async function restoreFor(what: string, restore: () => Promise<void>): Promise<v
 /** @param all - run what takes long under emulation too */
 async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('kvm');
-	// Tests of the command line run what users run.
-	await buildPackage();
 	const bundles = await runNode(bundleMachineTests, {match, on: 'kvm'});
 	try {
 		if (bundles.files.length === 0) throw noTest(match);

@@ -9,8 +9,10 @@ const choices = {
 	software: {
 		without: [
 			'test.guests.debian-',
+			'test.guests.folder-9p-linux.',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
+			'test.guests.net-amid-linux.',
 			'test.guests.runtimes.',
 		],
 	},
@@ -65,8 +67,9 @@ export function everyRun(on: keyof typeof choices, files: readonly string[]): Te
 const has = (start: string, files: readonly string[]): boolean =>
 	files.some((file) => builtTestName(file).startsWith(start));
 
-/** Tells whether any of these tests boots kernels that are made for hardware. */
-export const needsHardwareKernels = (files: readonly string[]): boolean => has('test.guests.hardware-kernels.', files);
+/** Tells whether any of these tests boots kernels that are made for hardware: those for virtual machines have no 9P. */
+export const needsHardwareKernels = (files: readonly string[]): boolean =>
+	has('test.guests.hardware-kernels.', files) || has('test.guests.folder-9p-linux.', files);
 
 /** Tells whether any of these tests boots a whole Debian. */
 export const bootsUserLand = (files: readonly string[]): boolean => has('test.guests.debian-', files);

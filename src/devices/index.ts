@@ -2,6 +2,7 @@
 
 export type {Option, OptionTable, OptionValues, ValueType} from '#support/options';
 export type {Reactor, Readiness, Timer, Watch} from '#support/reactor';
+export type {CallLimits, KeepObject, ProgramAnswer, ProgramCaller, ProgramHandle, ProgramObject} from '#support/rpc';
 export {readFields, type SavedFields, type StateVersions} from '#support/saved-state';
 export {ByteRing, ringFields} from '#support/shared-memory';
 export {asAddress, below, type Guest, masked, oneOf, unchecked, within} from '#support/trust';

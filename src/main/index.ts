@@ -4,6 +4,7 @@ import type {DebianImageBuild, ImageOperation} from '#main/images';
 export {type SerialPortHandle, serialPorts} from '#devices/chipset/serial-16550';
 export type {DeviceCommand} from '#devices/device';
 export type {DeviceHandle, KindHandle, ModuleHandle} from '#devices/device-type';
+export type {FolderEntry, FolderFile, FolderObject, FolderSpace, FolderStat} from '#devices/folder/object';
 export type {GuestMemory, WriteLog} from '#devices/guest-memory';
 export type {SerialBackendConfig} from '#devices/serial-backends';
 export {
@@ -28,6 +29,19 @@ export {
 } from '#main/config';
 export {type ControlOptions, type ControlServer, serveControl} from '#main/control';
 export {type GdbServer, serveGdb} from '#main/debugger';
+export {
+	type ArchiveFolderOptions,
+	archiveFolder,
+	type FolderFunction,
+	type FunctionAnswer,
+	folderAt,
+	functionFolder,
+	type MemoryFiles,
+	MemoryFolder,
+	type MemoryFolderOptions,
+	memoryFolder,
+	overlayFolder,
+} from '#main/folders';
 export type {DebianImageBuild, DebianImageFiles, DebianMirror, ImageOperation, ImageStep} from '#main/images';
 export {type ProfileInFile, profileFor, startProfile} from '#main/profile';
 export {type OpenSnapshot, openSnapshot, restoredConfig, verifySnapshot} from '#main/snapshot';

@@ -2,8 +2,10 @@ import {createHash, randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {createServer, get, type IncomingMessage, type ServerResponse} from 'node:http';
 import {type AddressInfo, createServer as createTcpServer} from 'node:net';
+import type {Duplex} from 'node:stream';
 import {buffer} from 'node:stream/consumers';
 import type {ExecutionContext} from 'ava';
+import type {ConnectFunction} from '#devices/network/user';
 import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
 
 const body = randomBytes(3_000_000);
@@ -45,11 +47,28 @@ async function fetched(port: number) {
 	return {status: response.statusCode, sum: md5(await buffer(response))};
 }
 
+/** Gives back all that a guest says, when it has said it. */
+async function answerAll(stream: Duplex): Promise<void> {
+	stream.end(await buffer(stream));
+}
+
 linuxTest('Linux gets an address by DHCP, names, files both ways and connections from the host', async (t, machine) => {
 	const server = await serve(t);
 	const hostPort = await freePort();
 	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,mac=02:00:00:00:00:01`;
-	const guest = await runInLinux(machine, {processors: {count: 2}, devices: flagged({'virtio-net': [nic]})}, [
+	const asked: unknown[] = [];
+	const connect: ConnectFunction = async (attempt) => {
+		asked.push(attempt);
+		const {address, port} = attempt;
+		if (address === '93.184.216.7' && port === 80) return {kind: 'redirect', address: '127.0.0.1', port: server.port};
+		if (address !== '93.184.216.8') return {kind: 'refuse', reason: 'the test has nothing there'};
+		return {kind: 'answer', answer: (stream) => void answerAll(stream)};
+	};
+	const devices = flagged({'virtio-net': [nic]}).map(({options = {}, ...device}) => {
+		const {endpoint} = options as {endpoint?: object};
+		return {...device, options: {...options, ...(endpoint && {endpoint: {...endpoint, connect}})}};
+	});
+	const guest = await runInLinux(machine, {processors: {count: 2}, devices}, [
 		'modprobe -a virtio_mmio virtio_net',
 		untilThere('/sys/class/net/eth0'),
 		'ip link set lo up; ip link set eth0 up',
@@ -68,6 +87,9 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 		'wget -q -O - http://10.0.0.9/ | sum link',
 		// It ends its side when all is sent, and has the answer all the same.
 		`(printf 'POST / HTTP/1.0\\r\\nContent-Length: ${body.length}\\r\\n\\r\\n'; cat /file) | nc 10.0.0.1 80 | tail -1`,
+		'wget -q -O - http://93.184.216.7/ | sum redirected',
+		'(echo question; cat /file) | nc 93.184.216.8 7 | sum answered',
+		'nc 93.184.216.9 80 </dev/null || echo refused=yes',
 		'nc 169.254.169.254 80 </dev/null || echo metadata=closed',
 		'nc 10.0.0.1 81 </dev/null || echo port=closed',
 		'httpd -p 7 -h / && echo listening=now',
@@ -83,8 +105,16 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 	const said = (line: string) => t.regex(guest.output, new RegExp(`^${line}\\r?$`, 'm'), `${line}: ${guest.output}`);
 	said('bound=10\\.0\\.0\\.2,24,10\\.0\\.0\\.1,10\\.0\\.0\\.1,web,internal,1500');
 	for (const each of ['ping4=ok', 'ping6=ok', 'fragments=ok', 'name= 10.0.0.1', 'name= 10.0.0.2']) said(each);
-	for (const from of ['four', 'six', 'link']) said(`${from}=${md5(body)}`);
-	for (const each of ['taken', 'metadata=closed', 'port=closed', 'go on']) said(each);
+	for (const from of ['four', 'six', 'link', 'redirected']) said(`${from}=${md5(body)}`);
+	said(`answered=${md5(Buffer.concat([Buffer.from('question\n'), body]))}`);
+	const decided = (address: string, port: number) => ({guest: 'web', protocol: 'tcp', name: undefined, address, port});
+	t.deepEqual(asked, [
+		decided('93.184.216.7', 80),
+		decided('93.184.216.8', 7),
+		decided('93.184.216.9', 80),
+		decided('169.254.169.254', 80),
+	]);
+	for (const each of ['refused=yes', 'taken', 'metadata=closed', 'port=closed', 'go on']) said(each);
 	t.deepEqual(server.uploads.map(md5), [md5(body)]);
 	t.notRegex(guest.output, /csum failure|WARNING: CPU|BUG:|Call Trace/);
 	const counted = async (name: string) => Number(await guest.inspect(`vm/devices/virtio-net-mmio/consomme/${name}`));

@@ -49,15 +49,15 @@ export function linuxVm(machine: MakeVm, options: VmOptions, ...words: readonly 
 	return machine({memory, boot, ...options});
 }
 
-/** Boots a stock kernel whose first program runs these lines of shell and powers off. */
+/** Boots a stock kernel, that for virtual machines unless another one is asked for, whose first program runs these lines of shell and powers off. */
 export async function runInLinux(
 	machine: MakeVm,
-	options: VmOptions,
+	{kernel = 'cloud', ...options}: VmOptions & {readonly kernel?: StockKernel},
 	lines: readonly string[],
 	...words: readonly string[]
 ): Promise<TestVm> {
-	const commandLine = linuxBoot('cloud', ...words, `OPENVMM_RUN="sh /${scriptName}"`);
-	const boot = {...commandLine, initrd: await initrdWith(lines)} as BootConfig;
+	const commandLine = linuxBoot(kernel, ...words, `OPENVMM_RUN="sh /${scriptName}"`);
+	const boot = {...commandLine, initrd: await initrdWith(kernel, lines)} as BootConfig;
 	const guest = await linuxVm(machine, {boot, ...options});
 	await guest.vm.start();
 	return guest;
@@ -67,7 +67,7 @@ const scriptName = 'script';
 let folder: string | undefined;
 
 /** The initial file system with a script in it: a command line is short. Machines read it again when they start again. */
-async function initrdWith(lines: readonly string[]): Promise<string> {
+async function initrdWith(kernel: StockKernel, lines: readonly string[]): Promise<string> {
 	if (folder === undefined) {
 		const made = mkdtempSync(join(tmpdir(), 'openvmm-initrd-'));
 		process.once('exit', () => rmSync(made, {recursive: true, force: true}));
@@ -76,7 +76,7 @@ async function initrdWith(lines: readonly string[]): Promise<string> {
 	const script = new FileTree(0);
 	script.addFile(scriptName, bytesContent(Buffer.from(lines.map((line) => `${line}\n`).join(''))));
 	const path = join(folder, randomUUID());
-	copyFileSync(stockFiles('cloud').initrd, path);
+	copyFileSync(stockFiles(kernel).initrd, path);
 	for await (const bytes of packCpio(script)) appendFileSync(path, bytes);
 	return path;
 }

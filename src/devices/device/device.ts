@@ -2,6 +2,7 @@ import type {GuestMemory} from '#devices/guest-memory';
 import type {InterruptLine, MessageInterrupts} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import type {Reactor} from '#support/reactor';
+import type {ProgramCaller, ProgramHandle} from '#support/rpc';
 import type {StateVersions} from '#support/saved-state';
 import type {Fields, FieldsView, Wire} from '#support/wire';
 import type {AccessContext, ProcessorFront} from './processor-access.ts';
@@ -430,6 +431,10 @@ export interface BackWork {
 	 * @throws RangeError for any other queue
 	 */
 	serve(queue: number): void;
+	/** Calls of functions that the machine's program has in the configuration: see `ValueType.detach`. They end with the device. */
+	readonly program: ProgramCaller;
+	/** What devices of this machine have in common on this worker, by names that tell whose it is. Who puts something in takes it out again. */
+	readonly together: Map<string, unknown>;
 }
 
 /** Services of a back beside its front's. */
@@ -460,4 +465,6 @@ export interface DeviceInstance {
 	readonly options?: Readonly<Record<string, unknown>>;
 	/** Place of a PCI function; other devices have none. */
 	readonly place?: PciPlace;
+	/** What the machine's program keeps for it. */
+	readonly programObjects?: readonly ProgramHandle[];
 }

@@ -35,7 +35,6 @@ export {
 	Whence,
 	XattrFlag,
 } from './folder.ts';
-export {folderOptionTable, folderSource, type HostFolderSource, ownerOption} from './folder-options.ts';
 export type {BytesFromGuest, BytesToGuest} from './guest-bytes.ts';
 export {HandleTable} from './handle-table.ts';
 export {keepFolder, keptFolder} from './kept-folder.ts';

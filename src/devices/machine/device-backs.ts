@@ -1,6 +1,7 @@
 import type {BackParts} from '#devices/device';
 import type {ReadySet} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
+import type {ProgramCalls} from '#support/rpc';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
 import {type DeviceFailed, openTimeout, stopTimeout} from './device-failure.ts';
@@ -28,6 +29,8 @@ export interface BacksOptions {
 	readonly stopLimitNs?: number;
 	/** Told of what fails that a device has left under way when it went. */
 	readonly late?: DeviceFailed;
+	/** The way to the machine's program. */
+	readonly program?: ProgramCalls | undefined;
 }
 
 /** A worker's part of a machine: the backs of all devices and the devices that live there alone, or the queues that a further worker has. */
@@ -36,6 +39,8 @@ export class DeviceBacks {
 	readonly #reactor: Reactor;
 	readonly #failed: DeviceFailed;
 	readonly #late: DeviceFailed;
+	readonly #program: ProgramCalls | undefined;
+	readonly #together = new Map<string, unknown>();
 	readonly #worker: number;
 	readonly #ready: ReadySet;
 	readonly #stopLimitNs: number;
@@ -60,7 +65,7 @@ export class DeviceBacks {
 		machine: AttachedMachine,
 		reactor: Reactor,
 		failed: DeviceFailed,
-		{worker = 0, stopLimitNs = defaultStopLimitNs, late = () => {}}: BacksOptions = {},
+		{worker = 0, stopLimitNs = defaultStopLimitNs, late = () => {}, program}: BacksOptions = {},
 	) {
 		this.#machine = machine;
 		this.#reactor = reactor;
@@ -68,6 +73,7 @@ export class DeviceBacks {
 			if (machine.layout.deviceFailure === 'machine') failed(error);
 		};
 		this.#late = late;
+		this.#program = program;
 		this.#worker = worker;
 		this.#ready = machine.calls.readyOf(worker);
 		this.#stopLimitNs = stopLimitNs;
@@ -220,14 +226,20 @@ export class DeviceBacks {
 			if (!isOwn || workerOf(calls, queue) !== worker.index) throw new RangeError(`it has no queue ${queue} to serve`);
 			this.#ready.signal(queueSlot(calls, queue));
 		};
-		const make = (own: Pick<BackParts, 'reactor' | 'track' | 'drained'>) => {
+		const make = (own: Pick<BackParts, 'reactor' | 'track' | 'drained' | 'program'>) => {
 			const noticed = () => this.#machine.events.noticed();
-			const parts = {...services, ...own, worker, hostMemory, commonMemory, locked, serve, noticed};
+			const together = this.#together;
+			const parts = {...services, ...own, together, worker, hostMemory, commonMemory, locked, serve, noticed};
 			if (model.owned === undefined) return model.back?.(placed.config, state, parts);
 			const owned = model.owned.make(placed.config, state, parts);
 			return new OwnedBack(owned, Object.keys(placed.inputs), services.isAsserted);
 		};
-		const back = new GuardedBack(device.faults, make, this.#reactor, this.#failed, this.#late);
+		const back = new GuardedBack(device.faults, make, {
+			reactor: this.#reactor,
+			failed: this.#failed,
+			late: this.#late,
+			program: this.#program,
+		});
 		if (!back.exists) return [];
 		const [machine, limitNs] = [this.#machine, this.#stopLimitNs];
 		return [new RunningBack({machine, device, calls, back, worker, reactor: this.#reactor, limitNs})];

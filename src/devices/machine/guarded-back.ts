@@ -1,10 +1,21 @@
 import type {BackParts, DeviceBack} from '#devices/device';
 import type {VmmError} from '#support/errors';
 import type {Reactor, Timer, Watch} from '#support/reactor';
+import {noProgram, type ProgramCalls} from '#support/rpc';
 import {DeviceCode} from './device-code.ts';
 import {type DeviceFailed, type DeviceFaults, deviceFailure} from './device-failure.ts';
 import {OwnedBack} from './owned-back.ts';
 import {TrackedPromises} from './tracked-promises.ts';
+
+/** What a back is guarded with. */
+export interface GuardedParts {
+	readonly reactor: Reactor;
+	readonly failed: DeviceFailed;
+	/** Told of what fails when the back has been disposed of. */
+	readonly late: DeviceFailed;
+	/** The machine's; without it there is no program. */
+	readonly program: ProgramCalls | undefined;
+}
 
 /**
  * A back whose every call, and every handler that it gives to the reactor, may throw: that fails the device, and nothing
@@ -15,6 +26,7 @@ export class GuardedBack implements DeviceBack {
 	readonly #faults: DeviceFaults;
 	readonly #failed: DeviceFailed;
 	readonly #late: DeviceFailed;
+	readonly #program: ReturnType<ProgramCalls['caller']> | undefined;
 	readonly #code = new DeviceCode((when, cause) => this.#strayed(when, cause));
 	readonly #tracked = new TrackedPromises((what, cause) => this.#strayed(what, cause));
 	readonly #watches = new Set<Watch>();
@@ -24,24 +36,21 @@ export class GuardedBack implements DeviceBack {
 	#isDisposed = false;
 	#released: Promise<void> | undefined;
 
-	/**
-	 * @param make - makes the back; what it throws is the caller's
-	 * @param late - told of what fails when the back has been disposed of
-	 */
+	/** @param make - makes the back; what it throws is the caller's */
 	constructor(
 		faults: DeviceFaults,
-		make: (own: Pick<BackParts, 'reactor' | 'track' | 'drained'>) => DeviceBack | undefined,
-		reactor: Reactor,
-		failed: DeviceFailed,
-		late: DeviceFailed,
+		make: (own: Pick<BackParts, 'reactor' | 'track' | 'drained' | 'program'>) => DeviceBack | undefined,
+		{reactor, failed, late, program}: GuardedParts,
 	) {
 		this.#faults = faults;
 		this.#failed = failed;
 		this.#late = late;
+		this.#program = program?.caller();
 		const own = {
 			reactor: this.#guard(reactor),
 			track: (promise: Promise<unknown>, what?: string) => this.#tracked.add(promise, what),
 			drained: () => this.#tracked.drained(),
+			program: this.#program ?? noProgram,
 		};
 		this.#back = this.run(() => make(own));
 	}
@@ -149,6 +158,7 @@ export class GuardedBack implements DeviceBack {
 		// The thread may go on, and would keep what they lead to.
 		for (const timer of this.#timers) timer.cancel();
 		this.#timers.clear();
+		this.#program?.close();
 		try {
 			const released: unknown = this.run(() => this.#back?.dispose());
 			if (released instanceof Promise)

@@ -23,6 +23,7 @@ import {nvmeType} from '#devices/nvme';
 import {completeModel} from '#devices/pci/function';
 import {downstreamPortType, rootPortType, upstreamPortType} from '#devices/pci/port';
 import {rootComplexType} from '#devices/pci/root-complex';
+import {virtio9pMmioType, virtio9pPciType} from '#devices/virtio/9p';
 import {virtioBalloonMmioType, virtioBalloonPciType} from '#devices/virtio/balloon';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
 import {virtioConsoleMmioType, virtioConsolePciType} from '#devices/virtio/console';
@@ -79,6 +80,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioNetMmioType,
 	virtioFsPciType,
 	virtioFsMmioType,
+	virtio9pPciType,
+	virtio9pMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

@@ -22,6 +22,7 @@ import {tellingInterrupts} from '#devices/interrupts/testing';
 import {TrackedPromises} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {VmTime, VmTimeState} from '#devices/vm-time';
+import {noProgram} from '#support/rpc';
 import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
 import type {Fields, FieldsView, PlainFields, ViewOf} from '#support/wire';
 import {FakeReactor} from './fake-reactor.ts';
@@ -282,6 +283,8 @@ export class DeviceUnderTest<C, T extends Fields> {
 			reactor: this.reactor,
 			track: (promise, what) => this.#tracked.add(promise, what),
 			drained: () => this.#tracked.drained(),
+			program: noProgram,
+			together: new Map(),
 			serve: (queue) => this.reactor.defer(() => this.#serve(queue)),
 			noticed() {},
 			worker: {index: 0, count: 1},

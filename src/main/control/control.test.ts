@@ -115,6 +115,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'pcie-remove',
 		'resize-disk',
 		'limit-disk',
+		'limit-nic',
 		'set-link',
 		'attach-namespace',
 		'detach-namespace',

@@ -9,6 +9,7 @@ import {loadDeviceModels} from '#devices/registry';
 import {close, eventfd} from '#support/ffi';
 import {MailboxCaller, mailboxBytes, WakerState} from '#support/mailbox';
 import {EpollReactor, ReactorState} from '#support/reactor';
+import {ProgramObjects} from '#support/rpc';
 import {FakeHypervisor} from '#vcpu-worker/hypervisor/testing';
 import {attachMachine} from '#vcpu-worker/machine';
 import {DeviceWorker} from './index.ts';
@@ -84,6 +85,7 @@ async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 			...handle,
 			worker: 0,
 			reactor: shared,
+			program: new ProgramObjects().connect(),
 			pollNs: 0,
 		});
 		creations.push(created);

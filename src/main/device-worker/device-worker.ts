@@ -1,4 +1,5 @@
 import {emitWarning} from 'node:process';
+import type {MessagePort} from 'node:worker_threads';
 import type {DeviceCommand} from '#devices/device';
 import type {MachineLayout, OwnedState} from '#devices/machine';
 import type {ErrorData, VmmError} from '#support/errors';
@@ -13,6 +14,8 @@ export interface DeviceWorkerData extends MachineHandle {
 	readonly reactor: SharedArrayBuffer;
 	/** Number that the thread has among the machine's workers. */
 	readonly worker: number;
+	/** The thread's end of a channel of the machine's `ProgramObjects`. */
+	readonly program: MessagePort;
 	/** Time to look for work before sleeping, in nanoseconds; the first machine's counts. */
 	readonly pollNs: number;
 }
@@ -47,7 +50,7 @@ export class DeviceWorker {
 	}
 
 	/** Makes a machine's backs and opens what they need; the first gives the thread to the reactor. @throws VmmError when a host resource cannot be had */
-	async create(machine: number, {reactor, pollNs, worker, ...handle}: DeviceWorkerData): Promise<void> {
+	async create(machine: number, {reactor, pollNs, worker, program, ...handle}: DeviceWorkerData): Promise<void> {
 		const state = ReactorState.on(reactor);
 		this.#reactor ??= this.#openReactor({pollNs, state});
 		let isWarned = false;
@@ -59,7 +62,7 @@ export class DeviceWorker {
 		const devices = new MachineDevices(this.#reactor, late);
 		this.#machines.set(machine, devices);
 		try {
-			await devices.create(handle, worker);
+			await devices.create(handle, worker, program);
 		} finally {
 			this.#run(this.#reactor);
 		}

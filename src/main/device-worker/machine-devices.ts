@@ -1,3 +1,4 @@
+import type {MessagePort} from 'node:worker_threads';
 import type {DeviceCommand} from '#devices/device';
 import {
 	type AttachedMachine,
@@ -10,6 +11,7 @@ import {loadDeviceModels} from '#devices/registry';
 import {type ErrorData, isVmmError, type VmmError} from '#support/errors';
 import {Waker, type WakerHandle} from '#support/mailbox';
 import type {RunningReactor} from '#support/reactor';
+import {ProgramCalls} from '#support/rpc';
 import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
 
 interface LiveDevices {
@@ -26,6 +28,7 @@ export class MachineDevices {
 	readonly #failed: (error: ErrorData | undefined) => void;
 	readonly #late: (error: VmmError) => void;
 	#live: LiveDevices | undefined;
+	#program: ProgramCalls | undefined;
 	/** The machine's part of its thread's reactor. */
 	#part: {close(): void} | undefined;
 	/** Resolves when {@link create} has made the backs, or could not. */
@@ -43,9 +46,11 @@ export class MachineDevices {
 	/**
 	 * Makes the backs, which are to be {@link open}ed. Call first.
 	 * @param worker - which of the machine's workers this is
+	 * @param program - leads to the objects of the machine's program
 	 * @throws VmmError when a host resource cannot be had
 	 */
-	create(handle: MachineHandle, worker: number): Promise<void> {
+	create(handle: MachineHandle, worker: number, program: MessagePort): Promise<void> {
+		this.#program = new ProgramCalls(program, this.#reactor);
 		const created = this.#create(handle, worker);
 		this.#creating = created.catch(() => {});
 		return created;
@@ -57,6 +62,7 @@ export class MachineDevices {
 		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()), {
 			worker,
 			late: this.#late,
+			program: this.#program,
 		});
 		this.#live = {machine, backs, waker};
 	}
@@ -146,7 +152,11 @@ export class MachineDevices {
 		this.#live = undefined;
 		this.#part?.close();
 		this.#failed(undefined);
-		await live?.backs.dispose();
+		try {
+			await live?.backs.dispose();
+		} finally {
+			this.#program?.close();
+		}
 	}
 }
 

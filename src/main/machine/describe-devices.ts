@@ -13,7 +13,8 @@ import {isFunctionModel} from '#devices/pci/function';
 import type {LoadedTypes} from '#devices/registry';
 import {configError, type VmConfig} from '#main/config';
 import {errorTable, VmmError} from '#support/errors';
-import {completeOptions, guestOptions, type RawOptions} from '#support/options';
+import {completeOptions, detachOptions, guestOptions, type RawOptions} from '#support/options';
+import type {KeepObject, ProgramHandle} from '#support/rpc';
 import {chipset} from './chipset.ts';
 
 const deviceError = errorTable({
@@ -40,6 +41,8 @@ export interface MachineBirth {
 	readonly timeMs: number;
 	/** 16 random bytes in hexadecimal. */
 	readonly generationId: string;
+	/** Keeps what is the program's in options; without it nobody can call that. */
+	readonly keep?: KeepObject;
 }
 
 /** The devices of a machine that are not of PCI Express, and what those that come later may know of it. */
@@ -56,7 +59,7 @@ export interface DescribedDevices {
 export function describeDevices(
 	{irqchip, devices, boot}: Pick<VmConfig, 'irqchip' | 'devices' | 'boot'>,
 	ram: readonly MemoryRange[],
-	{timeMs, generationId}: MachineBirth,
+	{timeMs, generationId, keep = unkept}: MachineBirth,
 	types: LoadedTypes,
 ): DescribedDevices {
 	const handles = withTypes([...chipset({irqchip}), ...devices], types);
@@ -64,13 +67,18 @@ export function describeDevices(
 	const hasSystem = boot.kind === 'linux' || boot.kind === 'none';
 	const facts: MachineFacts = {ram, bornMs: timeMs, generationId, hasSystem, has: (kind) => kinds.has(kind)};
 	const names = new DeviceNames();
-	return {devices: handles.map(([handle, type]) => describeDevice(handle, type, facts, names)), facts};
+	return {devices: handles.map(([handle, type]) => describeDevice(handle, type, {facts, names, keep})), facts};
 }
 
 /** Describes a device that comes to a machine, called as if it were alone. @throws as {@link describeDevices} */
-export function describeComing(handle: DeviceHandle, facts: MachineFacts, types: LoadedTypes): DeviceInstance {
+export function describeComing(
+	handle: DeviceHandle,
+	facts: MachineFacts,
+	types: LoadedTypes,
+	keep: KeepObject = unkept,
+): DeviceInstance {
 	const [[, type]] = withTypes([handle], types) as [TypedHandle];
-	return describeDevice(handle, type, facts, new DeviceNames());
+	return describeDevice(handle, type, {facts, names: new DeviceNames(), keep});
 }
 
 type TypedHandle = readonly [DeviceHandle, AnyDeviceType];
@@ -84,22 +92,30 @@ function withTypes(handles: readonly DeviceHandle[], {findType, own}: LoadedType
 	});
 }
 
+/** What stands for an object that nobody keeps. */
+const unkept: KeepObject = () => ({programObject: 0});
+
 function describeDevice(
 	handle: DeviceHandle,
 	type: AnyDeviceType,
-	machine: MachineFacts,
-	names: DeviceNames,
+	{facts, names, keep}: {facts: MachineFacts; names: DeviceNames; keep: KeepObject},
 ): DeviceInstance {
 	const {kind, options: table = {}} = type;
 	const of = handle.name ?? (isModule(handle) ? handle.module : kind);
 	const {place, given} = placeOf(handle, type, of);
-	const options = completeOptions(table, given, of);
+	const programObjects: ProgramHandle[] = [];
+	const options = detachOptions(table, completeOptions(table, given, of), (object) => {
+		const handle = keep(object);
+		programObjects.push(handle);
+		return handle;
+	});
 	return {
 		name: names.next(type.defaultName?.(options) ?? kind, handle.name),
 		kind,
-		config: configure(type, options, machine, of),
+		config: configure(type, options, facts, of),
 		options: guestOptions(table, options),
 		...(place && {place}),
+		...(programObjects.length > 0 && {programObjects}),
 	};
 }
 

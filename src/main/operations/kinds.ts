@@ -1,7 +1,8 @@
 import {isAbsolute, resolve} from 'node:path';
 import type {DeviceHandle, KindHandle} from '#devices/device-type';
+import {type NicLimits, parseNicLimits} from '#devices/network/limit';
 import {deviceRegistry} from '#devices/registry';
-import {type DiskLimits, parseLimits} from '#devices/storage/backend';
+import {type DiskLimits, parseDiskLimits} from '#devices/storage/backend';
 import {checkDevices, configError, parseDevice, parseSymbolFile} from '#main/config';
 import type {SymbolFile} from '#main/symbols';
 import {checkRange, linuxPaths, parseNumber, parseSize, readOptions} from '#support/options';
@@ -167,7 +168,17 @@ export const diskLimits = (option: string): Kind<DiskLimits> => ({
 	expected: `limits such as bps=100M,iops=500, ${longText.expected}`,
 	check(json) {
 		const written = longText.check(json);
-		return written === undefined ? undefined : parseLimits(written, option);
+		return written === undefined ? undefined : parseDiskLimits(written, option);
+	},
+	parse: (written) => written,
+});
+
+/** Limits of a NIC, in the same way. */
+export const nicLimits = (option: string): Kind<NicLimits> => ({
+	expected: `limits such as bps_tx=10M,pps=5000, ${longText.expected}`,
+	check(json) {
+		const written = longText.check(json);
+		return written === undefined ? undefined : parseNicLimits(written, option);
 	},
 	parse: (written) => written,
 });

@@ -5,7 +5,7 @@ import {measureDisk} from '#devices/storage/source';
 import type {LinkCommand} from '#devices/virtio/net';
 import {clockPolicies} from '#main/config';
 import {nodeName} from '#support/inspect';
-import {choice, diskLimits, integer, toggle, word} from './kinds.ts';
+import {choice, diskLimits, integer, nicLimits, toggle, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';
 
 /** An operation that changes what the machine does, and is answered with the state when that is done. */
@@ -85,6 +85,25 @@ export const limitDisk = operation({
 	async run(vm, {device, limits, disk = 0}) {
 		for (const [key, limit] of Object.entries(limits))
 			await vm.update(`vm/devices/${nodeName(device)}/disks/${disk}/limits/${key}`, `${limit}`);
+		return {};
+	},
+});
+
+export const limitNic = operation({
+	name: 'limit-nic',
+	help: 'change the limits of a NIC; what is not named stays, and 0 takes a limit away',
+	params: {
+		device: {kind: word, placeholder: 'DEVICE', help: "the NIC's name, such as virtio-net"},
+		limits: {
+			kind: nicLimits('limit-nic'),
+			placeholder: 'LIMITS',
+			help: "as the NIC's flag has them, for example bps_tx=10M,pps=5000",
+		},
+	},
+	result: 'nothing',
+	async run(vm, {device, limits}) {
+		for (const [key, limit] of Object.entries(limits))
+			await vm.update(`vm/devices/${nodeName(device)}/limits/${key}`, `${limit}`);
 		return {};
 	},
 });

@@ -23,6 +23,7 @@ import {
 import {type DevicePlace, WorkerStock} from '#main/workers';
 import type {LongOperation} from '#support/abort';
 import {close, eventfd} from '#support/ffi';
+import {ProgramObjects} from '#support/rpc';
 import {StateUnits} from '#support/state-units';
 import {backEndOf, type ChosenHypervisor, chooseHypervisor} from '#vcpu-worker/back-ends';
 import {type CpuChoice, needsOf} from '#vcpu-worker/cpuid';
@@ -114,7 +115,8 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const disks = taken.memory.use(new DiskMemory());
 	const ram = mapRam(plan, partition, snapshot, taken);
 	const birthMs = Date.now();
-	const {handle, facts} = layOut(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);
+	const program = new ProgramObjects();
+	const {handle, facts} = layOut(plan, {birthMs, partition, ram, own, program, failure: config.deviceFailure}, taken);
 	partition.interceptMsrs(claimedMsrs(handle.layout));
 	const opened = openVcpus(partition, plan.topology, config, snapshot !== undefined);
 	const attachment = (await backEndOf(handle.partition)).attach(handle.partition);
@@ -158,7 +160,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const isAlone = options.pollNs !== undefined || mayHang(machine.layout, own.models);
 	const places: DevicePlace[] = [];
 	for (const _ of machine.layout.workers) places.push(stock.takeDevices(isAlone, places));
-	const devices = new DeviceThreads(places, {pollNs, ...handle});
+	const devices = new DeviceThreads(places, {pollNs, ...handle}, program);
 	taken.workers.defer(() => devices.dispose());
 	if (savedUnits === undefined) devices.begin();
 	const time = timeUnit(machine, birthMs, snapshot);
@@ -201,7 +203,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		vcpus,
 		sampler: new GuestSampler(threads),
 		devices,
-		hotPlug: new HotPlug(machine, facts, [vcpus, devices], mappedPages),
+		hotPlug: new HotPlug({machine, facts, threads: [vcpus, devices], mappedPages, program}),
 		actions: config.guestActions,
 		bootImage,
 		resetLimit: config.guestResetLimit,
@@ -292,17 +294,18 @@ interface HostedParts {
 	readonly partition: Partition;
 	readonly ram: GuestRam;
 	readonly own: OwnDevices;
+	readonly program: ProgramObjects;
 	readonly failure: VmConfig['deviceFailure'];
 }
 
 /** The machine's devices in shared memory, for every thread to attach to. */
 function layOut(
 	plan: MachinePlan,
-	{birthMs, partition, ram, own, failure}: HostedParts,
+	{birthMs, partition, ram, own, program, failure}: HostedParts,
 	taken: Taken,
 ): {handle: MachineHandle; facts: MachineFacts} {
 	const openWakeFd = () => taken.host.adopt(eventfd(), (fd) => void close(fd));
-	const {devices, facts} = plan.describe(birthMs);
+	const {devices, facts} = plan.describe(birthMs, (object) => program.keep(object));
 	const layout = wireMachine(devices, plan.topology.vps.length, openWakeFd, own, failure);
 	const {watch} = partition;
 	return {handle: {layout, memory: {...ram.memory, ...(watch && {watch})}, partition: partition.handle}, facts};

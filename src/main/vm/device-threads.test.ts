@@ -6,6 +6,7 @@ import {openSnapshot} from '#main/snapshot';
 import type {DevicePlace} from '#main/workers';
 import {InProcessWorkers} from '#main/workers/testing';
 import {ReactorState} from '#support/reactor';
+import {ProgramObjects} from '#support/rpc';
 import type {Guest} from '#vcpu-worker/hypervisor/testing';
 import {DeviceThreads} from './device-threads.ts';
 import {type FakeMachineOptions, fakeMachine, openFiles} from './testing/index.ts';
@@ -184,7 +185,7 @@ test('devices of a machine that is given up before they are begun are not made',
 			failed: new Promise<never>(() => {}),
 		};
 		const leave = async () => void asked.push('leave');
-		return new DeviceThreads([{...place, leave, eventLoopUse: () => 0}], {} as never);
+		return new DeviceThreads([{...place, leave, eventLoopUse: () => 0}], {} as never, new ProgramObjects());
 	};
 	const [kept, givenUp] = [threads(), threads()];
 	kept.begin();

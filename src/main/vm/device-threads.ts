@@ -4,13 +4,18 @@ import type {DeviceWorkerData} from '#main/device-worker';
 import type {DevicePlace} from '#main/workers';
 import type {ErrorData} from '#support/errors';
 import {type HangWatch, ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
+import {type ProgramObjects, withPort} from '#support/rpc';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
+
+/** What each thread has for itself. */
+type OwnData = 'reactor' | 'worker' | 'program';
 
 /** A machine's device workers as its owner has them: each may be other machines' as well. */
 export class DeviceThreads {
 	readonly #places: readonly DevicePlace[];
-	readonly #data: Omit<DeviceWorkerData, 'reactor' | 'worker'>;
+	readonly #data: Omit<DeviceWorkerData, OwnData>;
+	readonly #program: ProgramObjects;
 	readonly #created = Promise.withResolvers<void>();
 	#isOver = false;
 	readonly #watches = new Set<HangWatch>();
@@ -20,8 +25,12 @@ export class DeviceThreads {
 	/** The threads, the one with all devices first: what each is doing, live also while it hangs. */
 	readonly threads: readonly (Pick<DevicePlace, 'eventLoopUse'> & {readonly reactor: ReactorStateView})[];
 
-	/** @param places - where {@link begin} has the devices made, one for each of the machine's workers */
-	constructor(places: readonly DevicePlace[], data: Omit<DeviceWorkerData, 'reactor' | 'worker'>) {
+	/**
+	 * @param places - where {@link begin} has the devices made, one for each of the machine's workers
+	 * @param program - has what devices call of the machine's program; it ends with them
+	 */
+	constructor(places: readonly DevicePlace[], data: Omit<DeviceWorkerData, OwnData>, program: ProgramObjects) {
+		this.#program = program;
 		this.#places = places;
 		this.threads = places.map(({reactor, eventLoopUse}) => ({reactor: ReactorState.on(reactor), eventLoopUse}));
 		this.#data = data;
@@ -34,8 +43,10 @@ export class DeviceThreads {
 	/** Has the devices made, unless they are to go already. Once; {@link ready} tells when they are. */
 	begin(): void {
 		if (this.#isOver) return;
-		const create: PlacedCall = (api, machine, {reactor}, worker) =>
-			api.create(machine, {...this.#data, reactor, worker});
+		const create: PlacedCall = (api, machine, {reactor}, worker) => {
+			const program = this.#program.connect();
+			return api.create(machine, withPort({...this.#data, reactor, worker, program}, program));
+		};
 		this.#all(create).then(this.#created.resolve, this.#created.reject);
 		for (const place of this.#places) void this.#failureOf(place).then(this.#failed);
 	}
@@ -129,7 +140,11 @@ export class DeviceThreads {
 	 */
 	async dispose(): Promise<void> {
 		this.#isOver = true;
-		await settled(this.#places.map((place) => place.leave()));
+		try {
+			await settled(this.#places.map((place) => place.leave()));
+		} finally {
+			this.#program.close();
+		}
 	}
 
 	#failureOf(place: DevicePlace): Promise<ErrorData> {

@@ -8,6 +8,7 @@ import {loadDeviceModels} from '#devices/registry';
 import {describeComing, deviceModuleUrls} from '#main/machine';
 import {untilAborted} from '#support/abort';
 import {errorTable} from '#support/errors';
+import type {ProgramHandle, ProgramObjects} from '#support/rpc';
 import type {DeviceThreads} from './device-threads.ts';
 import type {MappedPages} from './mapped-pages.ts';
 import {processMemories} from './process-memories.ts';
@@ -33,24 +34,31 @@ const hotPlugError = errorTable({
 /** Time between looks whether a guest has let go of a device. */
 const lookMs = 50;
 
+/** Parts of a machine that devices come to and go from. */
+export interface HotPlugParts {
+	readonly machine: AttachedMachine;
+	/** What its devices may know of the machine. */
+	readonly facts: MachineFacts;
+	readonly threads: readonly Pick<VcpuGroup | DeviceThreads, 'change'>[];
+	readonly mappedPages: Pick<MappedPages, 'follow'>;
+	/** Keeps what its devices call of the program. */
+	readonly program: ProgramObjects;
+}
+
 /** Brings devices to a machine and takes them away, while nothing runs. */
 export class HotPlug {
 	readonly #machine: AttachedMachine;
 	readonly #facts: MachineFacts;
 	readonly #threads: readonly Pick<VcpuGroup | DeviceThreads, 'change'>[];
 	readonly #mappedPages: Pick<MappedPages, 'follow'>;
+	readonly #program: ProgramObjects;
 
-	/** @param facts - what its devices may know of the machine */
-	constructor(
-		machine: AttachedMachine,
-		facts: MachineFacts,
-		threads: readonly Pick<VcpuGroup | DeviceThreads, 'change'>[],
-		mappedPages: Pick<MappedPages, 'follow'>,
-	) {
+	constructor({machine, facts, threads, mappedPages, program}: HotPlugParts) {
 		this.#machine = machine;
 		this.#facts = facts;
 		this.#threads = threads;
 		this.#mappedPages = mappedPages;
+		this.#program = program;
 	}
 
 	/**
@@ -64,10 +72,20 @@ export class HotPlug {
 		const modules = [...layout.modules, ...urls.filter((url) => !layout.modules.includes(url))];
 		const types = await loadDeviceModels(modules);
 		const own = urls.flatMap((url) => types.own[modules.indexOf(url)] ?? []);
-		const described = describeComing({...device, port}, this.#facts, {...types, own});
-		const name = device.name ?? freeName(described.name, layout.devices);
-		await this.#change(withDevice(layout, {...described, name}, types.findModel, modules, processMemories), port);
-		return name;
+		const kept: ProgramHandle[] = [];
+		try {
+			const described = describeComing({...device, port}, this.#facts, {...types, own}, (object) => {
+				const handle = this.#program.keep(object);
+				kept.push(handle);
+				return handle;
+			});
+			const name = device.name ?? freeName(described.name, layout.devices);
+			await this.#change(withDevice(layout, {...described, name}, types.findModel, modules, processMemories), port);
+			return name;
+		} catch (error) {
+			for (const handle of kept) this.#program.forget(handle);
+			throw error;
+		}
 	}
 
 	/** Pulls the device at a port out. @throws VmmError with a `HOT_PLUG_` code; the machine is as it was */
@@ -77,6 +95,7 @@ export class HotPlug {
 		const leaving = devices.find(({placed}) => placed.name === deviceAt(layout, port)?.name);
 		for (const line of Object.keys(leaving?.placed.lines ?? {})) leaving?.services.line(line).setLevel(false);
 		await this.#change(next, port);
+		for (const handle of leaving?.placed.programObjects ?? []) this.#program.forget(handle);
 	}
 
 	/**

@@ -13,6 +13,7 @@ import {
 	stateLimits,
 } from '#main/snapshot';
 import {createProcessorTopology, type MemoryLayout, type ProcessorTopology, readHostTopology} from '#main/topology';
+import type {KeepObject} from '#support/rpc';
 import {guestAddressBits} from '#vcpu-worker/cpuid';
 import type {ProcessorOffer} from '#vcpu-worker/hypervisor';
 import {describeMachine} from './wire-machine.ts';
@@ -23,8 +24,12 @@ export interface MachinePlan {
 	readonly memory: MemoryLayout;
 	/** RAM by NUMA node. */
 	readonly banks: readonly BankRequest[];
-	/** The devices that it begins with. @param baseTimeMs - real time at which VM time is 0, Unix milliseconds */
-	describe(baseTimeMs: number): DescribedDevices;
+	/**
+	 * The devices that it begins with.
+	 * @param baseTimeMs - real time at which VM time is 0, Unix milliseconds
+	 * @param keep - keeps what is the program's in their options
+	 */
+	describe(baseTimeMs: number, keep: KeepObject): DescribedDevices;
 	/** The machine as a guest sees it, with these devices: what a snapshot is compared by. */
 	shapeOf(devices: readonly DescribedDevice[]): MachineShape;
 }
@@ -51,7 +56,7 @@ export function planMachine(
 		topology,
 		memory,
 		banks: nodes.map((node, index) => ({...node, ranges: memory.nodes[index] ?? []})),
-		describe: (baseTimeMs) => describeMachine(config, {ram, complexes}, baseTimeMs, models),
+		describe: (baseTimeMs, keep) => describeMachine(config, {ram, complexes}, {timeMs: baseTimeMs, keep}, models),
 		shapeOf: (devices) => machineShape(config, {topology, ram, devices}),
 	};
 }

@@ -78,7 +78,7 @@ async function shapeOf(options: VmOptions): Promise<{shape: MachineShape; config
 	const topology = createProcessorTopology({processors: count, ...processors});
 	const size = numaNodes(config).map(({memory}) => memory.sizeBytes);
 	const {memory, complexes} = placeMachine({size}, config.pcie);
-	const described = describeMachine(config, {ram: memory.ram, complexes}, Date.now(), models).devices;
+	const described = describeMachine(config, {ram: memory.ram, complexes}, {timeMs: Date.now()}, models).devices;
 	const devices = described.map((instance) => {
 		const model = models.findModel(instance.kind);
 		if (model === undefined) throw new TypeError(`no ${instance.kind}`);

@@ -4,7 +4,7 @@ import {type DeviceFailurePolicy, layOutMachine, type MachineLayout, workersFor}
 import type {RootComplexConfig} from '#devices/pci/root-complex';
 import type {LoadedTypes} from '#devices/registry';
 import type {VmConfig} from '#main/config';
-import {type DescribedDevices, describeDevices, randomGenerationId} from '#main/machine';
+import {type DescribedDevices, describeDevices, type MachineBirth, randomGenerationId} from '#main/machine';
 import {describePcie} from '#main/pcie';
 import {mailboxBytes, type WakerHandle, WakerState} from '#support/mailbox';
 import {processMemories} from './process-memories.ts';
@@ -21,18 +21,14 @@ export interface WiredPlaces {
 	readonly complexes: readonly RootComplexConfig[];
 }
 
-/**
- * Lists all devices that a machine begins with.
- * @param baseTimeMs - real time at which VM time is 0, Unix milliseconds
- */
+/** Lists all devices that a machine begins with. */
 export function describeMachine(
 	config: VmConfig,
 	{ram, complexes}: WiredPlaces,
-	baseTimeMs: number,
+	birth: Omit<MachineBirth, 'generationId'>,
 	types: LoadedTypes,
 ): DescribedDevices {
-	const birth = {timeMs: baseTimeMs, generationId: randomGenerationId()};
-	const {devices, facts} = describeDevices(config, ram, birth, types);
+	const {devices, facts} = describeDevices(config, ram, {...birth, generationId: randomGenerationId()}, types);
 	return {devices: [...devices, ...describePcie(config.pcie, complexes)], facts};
 }
 

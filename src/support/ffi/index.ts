@@ -96,6 +96,7 @@ export {
 	listenUnix,
 	openDatagrams,
 	removeUnixSocket,
+	socketPair,
 	unixPathLimit,
 } from './socket.ts';
 export {openTap, type TapOptions} from './tap.ts';

@@ -20,6 +20,7 @@ const cConnect = libc('int connect(int fd, const void *address, uint32_t length)
 const cListen = libc('int listen(int fd, int backlog)');
 const cAccept = libc('int accept4(int fd, void *address, void *length, int flags)');
 const cConnectInPool = libcResultInPool('int connect(int fd, uintptr_t address, uint32_t length)');
+const cSocketpair = libc('int socketpair(int domain, int type, int protocol, void *pair)');
 const cShutdown = libc('int shutdown(int fd, int how)');
 const cSetsockopt = libc('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
 
@@ -63,6 +64,13 @@ export async function connectUnix(path: string): Promise<number> {
 
 /** Ends one direction of a connection, shutdown(2): what this side reads, or what it writes. 0 or the negated errno. */
 export const endDirection = (fd: number, which: 'read' | 'write'): number => cShutdown(fd, which === 'read' ? 0 : 1);
+
+/** Two Unix sockets that are each other's ends, non-blocking; undefined where the process has no descriptors left. */
+export function socketPair(): readonly [number, number] | undefined {
+	const pair = new Int32Array(new ArrayBuffer(8));
+	const isMade = cSocketpair(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0, pair) >= 0;
+	return isMade ? [pair[0] as number, pair[1] as number] : undefined;
+}
 
 /** A Unix socket for datagrams that has a path; else as {@link listenUnix}. */
 export async function openDatagrams(path: string): Promise<number> {

@@ -18,6 +18,7 @@ export type {
 export {linuxPaths, type PathHost, type PathKind, type PathState} from './path-host.ts';
 export {
 	completeOptions,
+	detachOptions,
 	explainOptions,
 	guestOptions,
 	hostProblems,

@@ -1,4 +1,5 @@
 import type {VmmError} from '#support/errors';
+import type {KeepObject} from '#support/rpc';
 import type {PathUse} from './check-path.ts';
 import type {PathHost} from './path-host.ts';
 
@@ -12,6 +13,12 @@ export interface ValueType<V> {
 	check(value: unknown, option: string): VmmError | undefined;
 	/** Says what is wrong with a value on this host. */
 	checkHost?(value: V, option: string, host: PathHost): VmmError | undefined;
+	/**
+	 * Takes functions and objects of the program's out of a value, which no other thread can have.
+	 * @param keep - keeps one, and gives what devices call it by
+	 * @returns the value as plain data
+	 */
+	detach?(value: V, keep: KeepObject): V;
 }
 
 /** Fields of an option whatever its values are. */

@@ -1,4 +1,5 @@
 import {isVmmError, type VmmError} from '#support/errors';
+import type {KeepObject} from '#support/rpc';
 import {optionError} from './errors.ts';
 import type {NumberOption, OptionTable, OptionValues} from './option.ts';
 import type {PathHost} from './path-host.ts';
@@ -62,6 +63,15 @@ export function hostProblems(table: OptionTable, values: RawOptions, of: string,
 		return value === undefined ? [] : (valueTypeOf(option).checkHost?.(value, `${of} ${name}`, host) ?? []);
 	});
 }
+
+/** Values as plain data: what is the program's in them is kept, and something stands for it. */
+export const detachOptions = <V extends RawOptions>(table: OptionTable, values: V, keep: KeepObject): V =>
+	Object.fromEntries(
+		Object.entries(values).map(([name, value]) => {
+			const option = table[name];
+			return [name, (option && valueTypeOf(option).detach?.(value, keep)) ?? value];
+		}),
+	) as V;
 
 /** The values that the guest can tell. */
 export const guestOptions = (table: OptionTable, values: RawOptions): RawOptions =>

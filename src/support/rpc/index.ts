@@ -1,3 +1,14 @@
+export {ProgramCalls} from './program-calls.ts';
+export {
+	type CallLimits,
+	type KeepObject,
+	noProgram,
+	type ProgramAnswer,
+	type ProgramCaller,
+	type ProgramHandle,
+	type ProgramObject,
+} from './program-object.ts';
+export {ProgramObjects} from './program-objects.ts';
 export {
 	adoptWorker,
 	connectOwner,
@@ -7,4 +18,5 @@ export {
 	serveOwner,
 	spawnWorker,
 	threadLimits,
+	withPort,
 } from './thread-rpc.ts';

@@ -1,5 +1,5 @@
 import {MessageChannel, MessagePort, parentPort, SHARE_ENV, Worker} from 'node:worker_threads';
-import {expose, type Remote, transferHandlers, wrap} from 'comlink';
+import {expose, type Remote, transfer, transferHandlers, wrap} from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import {throwHandler} from './error-transfer.ts';
 
@@ -87,6 +87,11 @@ export function connectOwner(): MessagePort {
 	parentPort.postMessage(port2, [port2]);
 	return port1;
 }
+
+/** Argument of a call that has a channel's end in it, which the callee has from then on. */
+export const withPort = <T>(argument: T, port: MessagePort): T =>
+	// comlink's types know the channels of browsers.
+	transfer(argument, [port] as unknown as Parameters<typeof transfer>[1]);
 
 /** In a worker thread: ends the thread once nothing else keeps it. */
 export function leaveOwner(): void {

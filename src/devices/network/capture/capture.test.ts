@@ -13,10 +13,12 @@ test.after.always(() => rmSync(folder, {recursive: true, force: true}));
 const frame = (length: number): Frame => packet({payload: new Uint8Array(length).fill(length)});
 const plain = ({bytes, length}: Frame) => Buffer.from(bytes.subarray(0, length));
 
-async function capture(name: string) {
+const mac = (last: number) => Uint8Array.of(2, 0, 0, 0, 0, last);
+
+async function capture(name: string, files = new Map<string, unknown>(), last = 1) {
 	const path = join(folder, name);
 	const counters = CaptureCounters.on(new SharedArrayBuffer(CaptureCounters.byteLength));
-	const made = await Capture.open(path, {track: (promise) => void promise}, counters);
+	const made = await Capture.open(path, {track: (promise) => void promise, files, mac: mac(last)}, counters);
 	const [own, peer] = [new TestNic(), new TestEndpoint()];
 	return {path, counters, own, peer, nic: made.seen(own), endpoint: made.wrap(peer)};
 }
@@ -24,19 +26,25 @@ async function capture(name: string) {
 /** Reads the packets of a file: direction, time in seconds and bytes. Fails where a block is not whole. */
 function packetsOf(path: string) {
 	const file = readFileSync(path);
-	const found: {direction: number; seconds: number; bytes: Buffer}[] = [];
+	const found: {direction: number; nic: number; seconds: number; bytes: Buffer}[] = [];
+	const nics: string[] = [];
 	const types: number[] = [];
 	for (let at = 0; at < file.length; ) {
 		const [type, length] = [file.readUInt32LE(at), file.readUInt32LE(at + 4)];
 		if (file.readUInt32LE(at + length - 4) !== length || length % 4 !== 0)
 			throw new Error(`a block of ${length} at ${at}`);
 		types.push(type);
+		if (type === 1) {
+			if (file.readUInt32LE(at + 16) !== 0x0006_0006) throw new Error('no address');
+			nics.push(file.toString('hex', at + 20, at + 26));
+		}
 		if (type === 6) {
 			const captured = file.readUInt32LE(at + 20);
 			const options = at + 28 + Math.ceil(captured / 4) * 4;
 			if (file.readUInt32LE(options) !== 0x0004_0002) throw new Error('no flags');
 			found.push({
 				direction: file.readUInt32LE(options + 4),
+				nic: file.readUInt32LE(at + 8),
 				seconds: (file.readUInt32LE(at + 12) * 2 ** 32 + file.readUInt32LE(at + 16)) / 1e6,
 				bytes: file.subarray(at + 28, at + 28 + captured),
 			});
@@ -44,7 +52,8 @@ function packetsOf(path: string) {
 		at += length;
 	}
 	if (types[0] !== 0x0a0d_0d0a || types[1] !== 1) throw new Error('it begins with no section and interface');
-	return found;
+	if (found.some(({nic}) => nic >= nics.length)) throw new Error('a packet before its interface');
+	return Object.assign(found, {nics});
 }
 
 test('frames that pass are in the file, in both directions, and those that are refused are not', async (t) => {
@@ -90,11 +99,48 @@ test('nobody waits for a file: what there is no room for is counted, and all tha
 
 test('a file that the host does not take ends the capture, and nothing else', async (t) => {
 	const counters = CaptureCounters.on(new SharedArrayBuffer(CaptureCounters.byteLength));
-	const host = {track: (promise: Promise<unknown>) => void promise};
+	const files = new Map<string, unknown>();
+	const host = {track: (promise: Promise<unknown>) => void promise, files, mac: mac(1)};
 	await t.throwsAsync(Capture.open('/dev/full', host, counters), {code: 'NETWORK_CAPTURE_UNUSABLE'});
 	await t.throwsAsync(Capture.open(join(folder, 'missing', 'file'), host, counters), {
 		code: 'NETWORK_CAPTURE_UNUSABLE',
 	});
+	t.is(files.size, 0);
+});
+
+test('NICs of a machine that name one file are interfaces of it, also one that comes later', async (t) => {
+	const files = new Map<string, unknown>();
+	const [one, two] = await Promise.all([capture('all', files, 1), capture('all', files, 2)]);
+	one.endpoint.send(frame(1));
+	two.endpoint.send(frame(2));
+	one.nic.receive(frame(3));
+	await one.endpoint.dispose();
+	two.endpoint.send(frame(4));
+	const three = await capture('all', files, 3);
+	three.nic.receive(frame(5));
+	await two.endpoint.dispose();
+	await three.endpoint.dispose();
+	const found = packetsOf(one.path);
+	t.deepEqual(found.nics, ['020000000001', '020000000002', '020000000003']);
+	t.deepEqual(
+		found.map(({nic, direction, bytes}) => [nic, direction, bytes.length - plain(frame(0)).length]),
+		[
+			[0, 2, 1],
+			[1, 2, 2],
+			[0, 1, 3],
+			[1, 2, 4],
+			[2, 1, 5],
+		],
+	);
+	t.deepEqual(
+		[one, two, three].map(({counters}) => [counters.frames, counters.lost]),
+		[
+			[2, 0],
+			[2, 0],
+			[1, 0],
+		],
+	);
+	t.is(files.size, 0, 'the last has closed it');
 });
 
 test('a file that the host stops taking ends with a whole frame, and what is not in it is counted', async (t) => {
@@ -104,7 +150,7 @@ test('a file that the host stops taking ends with a whole frame, and what is not
 		import {Capture, CaptureCounters} from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
 		import {TestEndpoint} from '#devices/network/testing';
 		const counters = CaptureCounters.on(new SharedArrayBuffer(CaptureCounters.byteLength));
-		const made = await Capture.open(${JSON.stringify(path)}, {track: (promise) => void promise}, counters);
+		const made = await Capture.open(${JSON.stringify(path)}, {track: (promise) => void promise, files: new Map(), mac: new Uint8Array(6)}, counters);
 		const endpoint = made.wrap(new TestEndpoint());
 		const frame = packet({payload: new Uint8Array(5000)});
 		for (let round = 0; round < 5; round++) {

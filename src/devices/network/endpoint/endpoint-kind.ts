@@ -2,6 +2,7 @@ import type {BackWork} from '#devices/device';
 import type {VmmError} from '#support/errors';
 import type {PathHost} from '#support/options';
 import type {Reactor} from '#support/reactor';
+import type {KeepObject} from '#support/rpc';
 import type {Endpoint, EndpointReport, Nic} from './endpoint.ts';
 
 /** What an endpoint is made from, as plain data. */
@@ -10,7 +11,7 @@ export interface EndpointSource {
 }
 
 /** What a NIC's worker has for its endpoint. */
-export interface EndpointHost extends Pick<BackWork, 'track'> {
+export interface EndpointHost extends Pick<BackWork, 'track' | 'program'> {
 	readonly reactor: Reactor;
 	/** Memory that the machine's owner looks at too, zero at first, and where in it the endpoint has its own. */
 	readonly memory: SharedArrayBuffer;
@@ -35,10 +36,12 @@ export interface EndpointKind<S extends EndpointSource> {
 	isRight(fields: Readonly<Record<string, unknown>>): boolean;
 	/** Says what is wrong with it on this host. */
 	checkHost?(source: S, option: string, host: PathHost): VmmError | undefined;
+	/** Takes what is the program's out of it: see `ValueType.detach`. */
+	detach?(source: S, keep: KeepObject): S;
 	/** Bytes of {@link EndpointHost.memory} that one has, a multiple of 8. */
 	sharedBytes(source: S): number;
 	/** Memory that it has in common with others of its process: what tells it from other such memory, and its length. */
-	common?(source: S): {readonly name: string; readonly bytes: number};
+	common?(source: S): {readonly name: string; readonly bytes: number} | undefined;
 	/**
 	 * Opens what it needs of the host. It passes nothing on before {@link Endpoint.start}.
 	 * @throws VmmError that says what cannot be had

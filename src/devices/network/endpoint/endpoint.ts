@@ -60,6 +60,13 @@ export interface Endpoint {
 	 * it has, or drop them: a guest that goes on in another machine finds none of them.
 	 */
 	stop(): void | Promise<void>;
+	/**
+	 * What the guest is to be told of where it goes on from a snapshot, once it has {@link stop}ped: bytes for {@link recall}.
+	 * @param most - as many at most
+	 */
+	remember?(most: number): Uint8Array;
+	/** The guest goes on from a snapshot with these bytes, which may be anybody's. After {@link start}. */
+	recall?(remembered: Uint8Array): void;
 	/** What keeps {@link stop} from its end, for people. */
 	inFlight?(): string | undefined;
 	/** Lets go of what it has of the host's; nothing is called afterwards. */

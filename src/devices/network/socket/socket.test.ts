@@ -7,6 +7,7 @@ import test from 'ava';
 import {type Endpoint, type EndpointHost, Frame, mostFrameBytes} from '#devices/network/endpoint';
 import {packet, TestNic} from '#devices/network/testing';
 import {EpollReactor} from '#support/reactor';
+import {noProgram} from '#support/rpc';
 import {SocketCounters} from './counters.ts';
 import {type DatagramSource, datagramKind, type StreamSource, streamKind} from './kinds.ts';
 
@@ -35,7 +36,14 @@ interface End {
 async function open(source: StreamSource | DatagramSource): Promise<End> {
 	const nic = new TestNic();
 	const memory = new SharedArrayBuffer(SocketCounters.byteLength);
-	const host: EndpointHost = {reactor, memory, offset: 0, common: undefined, track: (promise) => void promise};
+	const host: EndpointHost = {
+		reactor,
+		memory,
+		offset: 0,
+		common: undefined,
+		program: noProgram,
+		track: (promise) => void promise,
+	};
 	const endpoint = await (source.kind === 'stream'
 		? streamKind.open(source, nic, host)
 		: datagramKind.open(source, nic, host));

@@ -5,10 +5,11 @@ import {endpointForms, kindNamed, kindOf, kindOfPrefix, type NetworkSource} from
 export const endpointOption: ValueType<NetworkSource> = {
 	placeholder: 'BACKEND',
 	parse(text, option) {
-		const [, prefix = '', rest] = /^([^:]*)(?::(.*))?$/s.exec(text) ?? [];
+		// Words may follow at once, without what a colon is for.
+		const [, prefix = '', behind, words] = /^([^:,]*)(?::(.*)|(,.*))?$/s.exec(text) ?? [];
 		const kind = kindOfPrefix(prefix);
 		if (kind === undefined) throw invalidValue(option, text, endpointForms);
-		return kind.parse(rest, option);
+		return kind.parse(behind ?? words, option);
 	},
 	check(value, option) {
 		const fields = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
@@ -16,4 +17,5 @@ export const endpointOption: ValueType<NetworkSource> = {
 		return isRight ? undefined : invalidValue(option, value, endpointForms);
 	},
 	checkHost: (source, option, host) => kindOf(source).checkHost?.(source, option, host),
+	detach: (source, keep) => kindOf(source).detach?.(source, keep) ?? source,
 };

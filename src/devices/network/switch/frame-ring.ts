@@ -1,15 +1,25 @@
 import type {Frame, Segmentation} from '#devices/network/endpoint';
 import {lock, unlock} from '#support/shared-memory';
-import {FrameHeader, mostPorts, PortState, ringBytes, SwitchPort, type SwitchPortView} from './switch-memory.ts';
+import {
+	FrameHeader,
+	mostName,
+	mostPorts,
+	PortState,
+	ringBytes,
+	SwitchPort,
+	type SwitchPortView,
+} from './switch-memory.ts';
 
 const word = (name: Parameters<typeof SwitchPort.word>[0]): number => SwitchPort.word(name);
-const [stateWord, wakeWord, lockWord, headWord, tailWord, lostWord] = [
+const [stateWord, wakeWord, lockWord, headWord, tailWord, lostWord, epochWord, nameWord] = [
 	word('state'),
 	word('wakeFd'),
 	word('lock'),
 	word('head'),
 	word('tail'),
 	word('lost'),
+	word('epoch'),
+	word('nameLength'),
 ];
 /** Frames begin at multiples of this. */
 const alignment = 8;
@@ -23,12 +33,14 @@ export class FrameRing {
 	readonly #words: Int32Array;
 	readonly #queued: number;
 	readonly #bytes: Uint8Array<SharedArrayBuffer>;
+	readonly #name: Uint8Array;
 	readonly #header = FrameHeader.on(new ArrayBuffer(FrameHeader.byteLength));
 
 	constructor(port: SwitchPortView, ring: Uint8Array<SharedArrayBuffer>) {
 		this.#words = port.$atomic;
 		this.#queued = port.queued.byteOffset / 4 - port.$atomic.byteOffset / 4;
 		this.#bytes = ring;
+		this.#name = port.name;
 	}
 
 	get state(): number {
@@ -40,13 +52,32 @@ export class FrameRing {
 		return Atomics.load(this.#words, lostWord) >>> 0;
 	}
 
+	/** Tells those apart who have had the port. */
+	get epoch(): number {
+		return Atomics.load(this.#words, epochWord);
+	}
+
+	/** The name of its guest; empty where nobody has said one. */
+	get name(): string {
+		return Buffer.from(this.#name.slice(0, Atomics.load(this.#words, nameWord))).toString('ascii');
+	}
+
+	/** The port from which the frame came that was looked at. */
+	get from(): number {
+		return this.#header.from;
+	}
+
 	/** Takes the port for oneself; false where somebody has it. */
-	claim(wakeFd: number): boolean {
+	claim(wakeFd: number, name = ''): boolean {
 		if (Atomics.compareExchange(this.#words, stateWord, PortState.FREE, PortState.TAKEN) !== PortState.FREE)
 			return false;
 		this.#locked(() => {
 			this.#empty();
 			Atomics.store(this.#words, lostWord, 0);
+			Atomics.add(this.#words, epochWord, 1);
+			const letters = Buffer.from(name, 'ascii').subarray(0, mostName);
+			this.#name.set(letters);
+			Atomics.store(this.#words, nameWord, letters.length);
 			Atomics.store(this.#words, wakeWord, wakeFd);
 		});
 		return true;

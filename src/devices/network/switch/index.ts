@@ -1,1 +1,2 @@
-export {type SwitchSource, switchKind} from './switch-kind.ts';
+export {SwitchCounters, SwitchEndpoint, type SwitchPlace} from './switch-endpoint.ts';
+export {isSwitchName, type SwitchSource, switchCommon, switchKind} from './switch-kind.ts';

@@ -1,4 +1,4 @@
-import {array, f64, i32, type ViewOf, wire} from '#support/wire';
+import {array, f64, i32, reserved, u8, type ViewOf, wire} from '#support/wire';
 
 /** Ports that a switch has. */
 export const mostPorts = 32;
@@ -6,6 +6,9 @@ export const mostPorts = 32;
 export const addressesPerPort = 64;
 /** Room for frames that a port has not taken yet; each is up to a sixteenth of that. */
 export const ringBytes: number = 2 ** 20;
+
+/** Letters of a guest's name: a label of DNS. */
+export const mostName = 64;
 
 /** Port states. */
 export const PortState = {FREE: 0, TAKEN: 1, RUNNING: 2} as const;
@@ -23,6 +26,14 @@ export const SwitchPort = wire('switch-port', {
 	tail: i32,
 	/** Frames that were lost since there was no room. */
 	lost: i32,
+	/** Counts who have had it. */
+	epoch: i32,
+	/** Of the first port alone: 1 and the number of the port that a network has, which is the only one; 0 for none. */
+	network: i32,
+	padding: reserved(4),
+	/** Letters of its guest's name, and the name in ASCII; none where nobody has said one. */
+	nameLength: i32,
+	name: array(u8, mostName),
 	/** Bytes that each port has put in that have not been taken out. */
 	queued: array(i32, mostPorts),
 	/** Ethernet addresses as numbers; 0 for none. The port alone adds any, others take away what has moved to them. */

@@ -2,6 +2,7 @@ import test from 'ava';
 import {type Frame, Segmentation} from '#devices/network/endpoint';
 import {packet, TestNic} from '#devices/network/testing';
 import {FakeReactor} from '#devices/testing';
+import {noProgram} from '#support/rpc';
 import {SwitchCounters, SwitchEndpoint} from './switch-endpoint.ts';
 import {addressesPerPort, mostPorts, ringBytes, switchBytes} from './switch-memory.ts';
 
@@ -22,8 +23,15 @@ class Lan {
 	join() {
 		const nic = new TestNic();
 		const own = memory();
-		const host = {common: this.common, memory: own, offset: 0, reactor: this.reactor, track: () => {}};
-		const endpoint = new SwitchEndpoint('lan', nic, host);
+		const host = {
+			common: this.common,
+			memory: own,
+			offset: 0,
+			reactor: this.reactor,
+			program: noProgram,
+			track: () => {},
+		};
+		const endpoint = new SwitchEndpoint({name: 'lan'}, nic, host);
 		endpoint.start();
 		const port = {nic, endpoint, counters: SwitchCounters.on(own, 0)};
 		this.ports.push(port);

@@ -2,6 +2,7 @@ import {Worker} from 'node:worker_threads';
 import test from 'ava';
 import {packet, TestNic} from '#devices/network/testing';
 import {EpollReactor} from '#support/reactor';
+import {noProgram} from '#support/rpc';
 import {SwitchCounters, SwitchEndpoint} from './switch-endpoint.ts';
 import {switchBytes} from './switch-memory.ts';
 
@@ -14,7 +15,7 @@ const script = `
 	Promise.all(urls.map((url) => import(url))).then(([{SwitchEndpoint, SwitchCounters}, {packet, TestNic}]) => {
 	const reactor = {watch: () => ({interest() {}, close() {}})};
 	const memory = new SharedArrayBuffer(SwitchCounters.byteLength);
-	const endpoint = new SwitchEndpoint('lan', new TestNic(), {common, memory, offset: 0, reactor, track() {}});
+	const endpoint = new SwitchEndpoint({name: 'lan'}, new TestNic(), {common, memory, offset: 0, reactor, track() {}});
 	const to = Uint8Array.of(2, 0, 0, 0, 0, 1), from = Uint8Array.of(2, 0, 0, 0, 1, sender);
 	const made = Array.from({length: 16}, (_, each) =>
 		packet({to, from, payload: new Uint8Array(each * 190 + sender).fill(16 * sender + each)}),
@@ -55,7 +56,14 @@ test('ports on several threads: each frame is whole and in its order, or lost an
 			return true;
 		},
 	});
-	const endpoint = new SwitchEndpoint('lan', nic, {common, memory, offset: 0, reactor, track() {}});
+	const endpoint = new SwitchEndpoint({name: 'lan'}, nic, {
+		common,
+		memory,
+		offset: 0,
+		reactor,
+		program: noProgram,
+		track() {},
+	});
 	endpoint.start();
 	endpoint.send(packet({from: Uint8Array.of(2, 0, 0, 0, 0, 1)}));
 	const until = async (condition: () => boolean) => {

@@ -10,6 +10,8 @@ export interface Member {
 	readonly name: string;
 	readonly address: Uint8Array;
 	readonly mac: Uint8Array;
+	/** What it shares a wire with, which passes frames between those on it by itself. */
+	readonly segment: object | undefined;
 	relayed(frame: Frame): void;
 }
 

@@ -28,6 +28,7 @@ import {
 import {Ethernet, EtherType, Icmp, IpProtocol, Ipv4, Ipv6, isGroupMac, sameBytes, Tcp, Udp} from './packets/index.ts';
 import {KnownNames} from './policy/index.ts';
 import {
+	address6Of,
 	advertisementEveryMs,
 	answerArp,
 	answerDhcp,
@@ -43,6 +44,8 @@ import {
 	writeUnreachable,
 } from './services/index.ts';
 import {
+	decodeResets,
+	encodeResets,
 	type Flushed,
 	type Outgoing,
 	type OutgoingData,
@@ -63,11 +66,21 @@ const at = {
 	hops6: Ethernet.size + Ipv6.offset('hops'),
 };
 
+/** What the network gives a guest. */
+export interface GuestParts {
+	readonly name: string;
+	readonly address: Uint8Array;
+	/** See `Member.segment`. */
+	readonly segment: object | undefined;
+	readonly counters: GuestCountersView | undefined;
+}
+
 /** A NIC of a guest's on a network: what it sends is answered here, or goes on by the host's sockets. */
 export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	readonly takes: Offloads = allOffloads;
 	readonly name: string;
 	readonly address: Uint8Array;
+	readonly segment: object | undefined;
 	readonly names: KnownNames;
 	readonly budget = new Budget(budgetBytes);
 	readonly counters: GuestCountersView;
@@ -90,15 +103,12 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	#view = new DataView(new ArrayBuffer(0));
 	#advertisement: Timer | undefined;
 
-	constructor(
-		network: GuestNetwork,
-		nic: Nic,
-		{name, address, counters}: {name: string; address: Uint8Array; counters?: GuestCountersView},
-	) {
+	constructor(network: GuestNetwork, nic: Nic, {name, address, segment, counters}: GuestParts) {
 		this.#network = network;
 		this.#nic = nic;
 		this.name = name;
 		this.address = address;
+		this.segment = segment;
 		this.counters = counters ?? GuestCounters.on(new ArrayBuffer(GuestCounters.byteLength));
 		this.names = new KnownNames(network.policy.pinsNames);
 		this.#tcp = new TcpConnections(this, this, (stream) => {
@@ -163,6 +173,16 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	room(): void {
 		this.#roomLater();
+	}
+
+	/** Its connections: those that there is room for. */
+	remember(most: number): Uint8Array {
+		return encodeResets(this.#tcp.resets(), most);
+	}
+
+	/** Connections that it had are no more, and it may wait for them: it is told. */
+	recall(remembered: Uint8Array): void {
+		for (const reset of decodeResets(remembered, this.plan.mac)) if (!this.transmit(reset)) return;
 	}
 
 	/** A frame of another guest's of the network. */
@@ -348,7 +368,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	}
 
 	#answerDhcpv6({payload, packet, sourcePort}: Datagram): void {
-		const answer = answerDhcpv6(payload, this.plan, this.#network.domain);
+		const {domain, hasIpv6} = this.#network;
+		const address = hasIpv6 ? address6Of(this.plan, this.address) : undefined;
+		const answer = answerDhcpv6(payload, {plan: this.plan, domain, address});
 		if (answer === undefined) {
 			this.counters.malformed++;
 			return;

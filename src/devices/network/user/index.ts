@@ -9,6 +9,7 @@ export {
 	type Decision,
 	Policy,
 	type PolicyOptions,
+	type ProgramVerdict,
 	parseRule,
 	type Rule,
 	type Verdict,

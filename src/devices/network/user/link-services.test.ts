@@ -179,7 +179,7 @@ test('neighbours that ask for the gateway are answered; who looks for a free add
 	}
 });
 
-test('who asks by DHCPv6 for the resolver is told; who asks for an address is not', async (t) => {
+test('who asks by DHCPv6 for the resolver is told; who asks for nothing is not', async (t) => {
 	const {guest} = makeGuest();
 	const fields = guest.to('ff02:0:0:0:0:0:1:2', guestLocal);
 	const id = [0, 1, 0, 4, 1, 2, 3, 4];
@@ -198,6 +198,68 @@ test('who asks by DHCPv6 for the resolver is told; who asks for an address is no
 			...[0, 24, 0, 10, 8, ...Buffer.from('internal'), 0],
 		],
 	);
+});
+
+test('who asks by DHCPv6 for an address has the one of its IPv4, again and again', async (t) => {
+	const {guest} = makeGuest();
+	const fields = guest.to('ff02:0:0:0:0:0:1:2', guestLocal);
+	const client = [0, 1, 0, 4, 1, 2, 3, 4];
+	const server = [0, 2, 0, 10, 0, 3, 0, 1, ...mac(gatewayMac)];
+	const own = ip('fd4f:7065:6e56:0:0:0:a00:2');
+	const day = [0, 1, 0x51, 0x80];
+	const asked = [0, 3, 0, 12, 9, 8, 7, 6, ...new Array<number>(8).fill(0)];
+	const having = (address: readonly number[]) => [
+		0,
+		3,
+		0,
+		40,
+		9,
+		8,
+		7,
+		6,
+		...new Array<number>(8).fill(0),
+		0,
+		5,
+		0,
+		24,
+		...address,
+		...new Array<number>(8).fill(0),
+	];
+	const given = [0, 3, 0, 40, 9, 8, 7, 6, 0, 0, 0xa8, 0xc0, 0, 1, 0x0e, 0, 0, 5, 0, 24, ...own, ...day, ...day];
+	const rest = [0, 23, 0, 16, ...ip('fd4f:7065:6e56:0:0:0:0:1'), 0, 24, 0, 10, 8, ...Buffer.from('internal'), 0];
+	const ask = async (type: number, ...options: readonly number[]) => {
+		guest.send(udpFrame(fields, 546, 547, Uint8Array.from([type, 1, 2, 3, ...client, ...options])));
+		return [...(await guest.nextUdp(546)).data];
+	};
+	t.deepEqual(await ask(1, ...asked), [2, 1, 2, 3, ...client, ...server, ...given, ...rest], 'an offer');
+	t.deepEqual(await ask(1, ...asked, 0, 14, 0, 0), [7, 1, 2, 3, ...client, ...server, 0, 14, 0, 0, ...given, ...rest]);
+	for (const type of [3, 5])
+		t.deepEqual(await ask(type, ...server, ...asked), [7, 1, 2, 3, ...client, ...server, ...given, ...rest]);
+	t.deepEqual(await ask(6, ...having(own)), [7, 1, 2, 3, ...client, ...server, ...given, ...rest]);
+	const told = (code: number) => [7, 1, 2, 3, ...client, ...server, 0, 13, 0, 2, 0, code, ...rest];
+	t.deepEqual(await ask(4, ...having(own)), told(0));
+	t.deepEqual(await ask(4, ...having(ip('fd00:0:0:0:0:0:0:1'))), told(4), 'it is from elsewhere');
+	t.deepEqual(await ask(8, ...server, ...having(own)), told(0));
+	const wrong = [
+		[3, ...client, ...asked],
+		[3, ...client, 0, 2, 0, 1, 7, ...asked],
+		[1, ...asked],
+		[1, ...client, 0, 3, 0, 4, 1, 2, 3, 4],
+		[4, ...client, ...asked],
+		[12, ...client, ...asked],
+	];
+	for (const [type = 0, ...options] of wrong)
+		guest.send(udpFrame(fields, 546, 547, Uint8Array.from([type, 1, 2, 3, ...options])));
+	guest.send(udpFrame(fields, 546, 547, new Uint8Array()));
+	t.is(guest.frames.length, 0);
+});
+
+test('where there is no IPv6 nobody gets an address of it by DHCPv6', async (t) => {
+	const guest = new TestGuest(makeNetwork({ipv6: false}).network);
+	const asked = [1, 1, 2, 3, 0, 1, 0, 1, 5, 0, 3, 0, 12, 9, 8, 7, 6, ...new Array<number>(8).fill(0)];
+	guest.send(udpFrame(guest.to('ff02:0:0:0:0:0:1:2', guestLocal), 546, 547, Uint8Array.from(asked)));
+	const data = [...(await guest.nextUdp(546)).data];
+	t.deepEqual(data.slice(23, 23 + 22), [0, 3, 0, 18, 9, 8, 7, 6, ...new Array<number>(8).fill(0), 0, 13, 0, 2, 0, 2]);
 });
 
 test('the gateway answers echo requests, in pieces where they are long; others are told that there is no way', async (t) => {

@@ -1,4 +1,5 @@
 import type {NetworkInterfaceInfo} from 'node:os';
+import {duplexPair} from 'node:stream';
 import test, {type ExecutionContext} from 'ava';
 import {addressText, bytesOf} from './packets/index.ts';
 import {AddressKinds, hostAddresses, parseRule} from './policy/index.ts';
@@ -194,7 +195,11 @@ test('a program answers itself, also for addresses that are closed', async (t) =
 		allow: [],
 		connect: () => ({
 			kind: 'answer',
-			answer: (stream) => void stream.on('data', (data) => stream.end(`you said ${data}`)),
+			open() {
+				const [ours, theirs] = duplexPair({allowHalfOpen: true});
+				theirs.on('data', (data) => theirs.end(`you said ${data}`));
+				return ours;
+			},
 		}),
 	});
 	const client = new TcpClient(guest, '169.254.169.254', 80);

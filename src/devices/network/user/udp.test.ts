@@ -174,6 +174,19 @@ test('a function that leads datagrams to a port that is none has refused', async
 	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 13]);
 });
 
+test('a function may lead datagrams to a name, whose answers come back, and to one that is nobody’s', async (t) => {
+	const echo = await udpServer(t, () => 'answer');
+	const {guest} = makeGuest(t, {
+		allow: [],
+		connect: ({port}) => ({kind: 'redirect', address: port === 9 ? 'localhost' : 'a..b', port: echo.port}),
+	});
+	guest.udp('93.184.216.34', 5000, 9, 'x');
+	const {data, source} = await guest.nextUdp(5000);
+	t.deepEqual([data.toString(), source], ['answer', '93.184.216.34']);
+	guest.udp('93.184.216.34', 5001, 10, 'x');
+	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 13]);
+});
+
 test('nothing tells of what was for all of the network', async (t) => {
 	const {guest} = makeGuest(t);
 	guest.udp('10.0.0.255', 5000, 137, 'x');

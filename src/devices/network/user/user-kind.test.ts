@@ -3,6 +3,7 @@ import {type AddressInfo, connect, createServer} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
 import {type Endpoint, Frame, type Nic} from '#devices/network/endpoint';
 import {EpollReactor} from '#support/reactor';
+import {noProgram} from '#support/rpc';
 import {ACK, mac, type Parsed, parse, SYN, tcpFrame} from './testing/frames.ts';
 import {gatewayMac} from './testing/test-guest.ts';
 import {userKind} from './user-kind.ts';
@@ -97,7 +98,7 @@ async function onReactor(t: ExecutionContext, text: string) {
 	const source = userKind.parse(text, 'net');
 	const memory = new SharedArrayBuffer(64 + userKind.sharedBytes(source));
 	const running = reactor.run();
-	const host = {reactor, memory, offset: 64, common: undefined, track: () => undefined};
+	const host = {reactor, memory, offset: 64, common: undefined, track: () => undefined, program: noProgram};
 	let endpoint: Endpoint | undefined;
 	t.teardown(async () => {
 		await endpoint?.stop();

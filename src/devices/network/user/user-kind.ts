@@ -1,14 +1,27 @@
 import type {Endpoint, EndpointHost, EndpointKind, Nic} from '#devices/network/endpoint';
+import {SwitchCounters, switchCommon} from '#devices/network/switch';
+import type {ProgramHandle} from '#support/rpc';
 import {reactorClock} from './clock.ts';
 import {GuestCounters} from './counters.ts';
 import {type NetworkPlan, planOf} from './plan.ts';
-import {DecisionRing, keepDecision, keptDecisions, Policy, parseRule, type Rule} from './policy/index.ts';
+import {
+	askedFunction,
+	askProgram,
+	DecisionRing,
+	keepDecision,
+	keptDecisions,
+	Policy,
+	parseRule,
+	type Rule,
+} from './policy/index.ts';
+import {SwitchUplink} from './uplink.ts';
 import {UserNetwork, type UserNetworkEndpoint} from './user-network.ts';
 import {isUserSource, parseUserSource, type UserSource, userForm, usualCidr} from './user-source.ts';
 
 /** Opens a network for one NIC, and the ports of the host that lead to its guest. @throws VmmError NETWORK_PORT_UNAVAILABLE */
-async function open(source: UserSource, nic: Nic, {reactor, memory, offset}: EndpointHost): Promise<Endpoint> {
-	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], nameservers, name} = source;
+async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<Endpoint> {
+	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], nameservers, name, connect} = source;
+	const {reactor, memory, offset, program} = host;
 	const clock = reactorClock(reactor);
 	const counters = GuestCounters.on(memory, offset);
 	const ring = DecisionRing.on(memory, offset + GuestCounters.byteLength);
@@ -17,6 +30,7 @@ async function open(source: UserSource, nic: Nic, {reactor, memory, offset}: End
 		closed: source.closed ?? (allow.length > 0 ? 'all' : 'host'),
 		allow: allow.map((text) => parseRule(text) as Rule),
 		clock,
+		connect: connect && askProgram(program, connect as ProgramHandle),
 		decided(decision) {
 			counters[totals[decision.kind]]++;
 			keepDecision(ring, decision);
@@ -25,11 +39,15 @@ async function open(source: UserSource, nic: Nic, {reactor, memory, offset}: End
 	const network = new UserNetwork({clock, plan: planOf(cidr) as NetworkPlan, policy, guestForwards, nameservers});
 	const guest = network.join(nic, {name, counters}) as UserNetworkEndpoint;
 	const forwards: {close(): void}[] = [];
+	let uplink: SwitchUplink | undefined;
 	const dispose = () => {
+		uplink?.dispose();
 		for (const forward of forwards) forward.close();
 		return guest.dispose();
 	};
 	try {
+		if (source.switch !== undefined)
+			uplink = new SwitchUplink(network, source.switch, nic.mtu, {...host, offset: offset + switchOffset});
 		for (const forward of hostForwards) forwards.push(await guest.forward(forward));
 	} catch (error) {
 		await dispose();
@@ -37,13 +55,24 @@ async function open(source: UserSource, nic: Nic, {reactor, memory, offset}: End
 	}
 	return {
 		takes: guest.takes,
-		start: () => guest.start(),
+		start() {
+			guest.start();
+			uplink?.start();
+		},
 		send: (frame) => guest.send(frame),
 		room: () => guest.room(),
-		stop: () => guest.stop(),
+		remember: (most) => guest.remember(most),
+		recall: (remembered) => guest.recall(remembered),
+		stop() {
+			uplink?.stop();
+			return guest.stop();
+		},
 		dispose,
 	};
 }
+
+/** Where the memory of an endpoint has what its port of a switch tells. */
+const switchOffset = GuestCounters.byteLength + DecisionRing.byteLength;
 
 /** `consomme`: a network of the guest's own, which needs no rights on the host. */
 export const userKind: EndpointKind<UserSource> = {
@@ -51,7 +80,10 @@ export const userKind: EndpointKind<UserSource> = {
 	form: userForm,
 	parse: parseUserSource,
 	isRight: isUserSource,
-	sharedBytes: () => GuestCounters.byteLength + DecisionRing.byteLength,
+	detach: (source, keep) =>
+		typeof source.connect === 'function' ? {...source, connect: keep(askedFunction(source.connect))} : source,
+	sharedBytes: () => switchOffset + SwitchCounters.byteLength,
+	common: (source) => (source.switch === undefined ? undefined : switchCommon(source.switch)),
 	open,
 	report({cidr = usualCidr}, memory, offset) {
 		const counters = GuestCounters.on(memory, offset);

@@ -30,6 +30,8 @@ export interface GuestOptions {
 	readonly name?: string | undefined;
 	/** Memory for counters that others look at. */
 	readonly counters?: GuestCountersView | undefined;
+	/** What it shares a wire with: see `Member.segment`. */
+	readonly segment?: object | undefined;
 }
 
 /** Names of guests, and of the gateway, end with this: ICANN keeps it for networks like this one. */
@@ -40,6 +42,8 @@ const gatewayNames = ['gateway', 'host'];
 /** A NIC's place on a network. */
 export interface UserNetworkEndpoint extends Endpoint {
 	readonly name: string;
+	remember(most: number): Uint8Array;
+	recall(remembered: Uint8Array): void;
 	/** The address that the guest is given. */
 	readonly ipv4: string;
 	/**
@@ -79,13 +83,13 @@ export class UserNetwork implements GuestNetwork {
 	}
 
 	/** Connects a NIC. Undefined where the network has no address left. */
-	join(nic: Nic, {name, counters}: GuestOptions = {}): UserNetworkEndpoint | undefined {
+	join(nic: Nic, {name, counters, segment}: GuestOptions = {}): UserNetworkEndpoint | undefined {
 		let number = 0;
 		while (this.#guests.has(number)) number++;
 		const address = this.plan.guest(number);
 		if (address === undefined) return undefined;
 		const guestName = name ?? `guest${number === 0 ? '' : number + 1}`;
-		const guest = new Guest(this, nic, {name: guestName, address, ...(counters === undefined ? {} : {counters})});
+		const guest = new Guest(this, nic, {name: guestName, address, segment, counters});
 		this.#guests.set(number, guest);
 		return Object.assign(guest, {
 			ipv4: addressText(address),
@@ -117,8 +121,13 @@ export class UserNetwork implements GuestNetwork {
 	relay(from: Member, frame: Frame): void {
 		if (this.#guests.size < 2) return;
 		const isForAll = isGroupMac(frame.bytes);
+		const reached = new Set<object | undefined>([from.segment]);
 		for (const guest of this.#guests.values()) {
-			if (guest !== from && (isForAll || sameBytes(frame.bytes, 0, guest.mac))) guest.relayed(frame);
+			const {segment} = guest;
+			if (guest === from || (segment !== undefined && reached.has(segment))) continue;
+			if (!isForAll && !sameBytes(frame.bytes, 0, guest.mac)) continue;
+			guest.relayed(frame);
+			reached.add(segment);
 		}
 	}
 

@@ -1,8 +1,10 @@
 import {isIP} from 'node:net';
+import {isSwitchName} from '#devices/network/switch';
 import {invalidValue} from '#support/options';
+import type {ProgramHandle} from '#support/rpc';
 import {type GuestForward, type HostForward, parseGuestForward, parseHostForward} from './forward/index.ts';
 import {planOf} from './plan.ts';
-import {type Closed, isName, parseRule} from './policy/index.ts';
+import {type Closed, type ConnectFunction, isName, parseRule} from './policy/index.ts';
 
 /** A network of our own for one NIC, as plain data. */
 export interface UserSource {
@@ -19,6 +21,10 @@ export interface UserSource {
 	readonly name?: string;
 	/** Resolvers that are asked in place of the host's. */
 	readonly nameservers?: readonly string[];
+	/** A switch of this process whose NICs are guests of the network too. */
+	readonly switch?: string;
+	/** Decides about what no rule opens. Devices have what stands for it. */
+	readonly connect?: ConnectFunction | ProgramHandle;
 }
 
 export const usualCidr = '10.0.0.0/24';
@@ -27,7 +33,7 @@ const mostItems = 1024;
 
 /** How a network is written, for errors and help. */
 export const userForm =
-	"consomme[:CIDR] (a network by the host's sockets, with any of hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, allow=HOST[:PORT], closed=host|private|all, name=NAME and dns=ADDRESS behind it, between commas)";
+	"consomme[:CIDR] (a network by the host's sockets, with any of hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, allow=HOST[:PORT], closed=host|private|all, name=NAME, dns=ADDRESS and switch=NAME (a switch whose NICs are guests of it too) behind it, between commas)";
 
 const isClosed = (value: unknown): value is Closed => value === 'host' || value === 'private' || value === 'all';
 const isLabel = (value: unknown): value is string => typeof value === 'string' && isName(value) && !value.includes('.');
@@ -40,7 +46,7 @@ export function parseUserSource(text: string | undefined, option: string): UserS
 	const guestForwards: GuestForward[] = [];
 	const allow: string[] = [];
 	const nameservers: string[] = [];
-	const rest: {cidr?: string; closed?: Closed; name?: string} = {};
+	const rest: {cidr?: string; closed?: Closed; name?: string; switch?: string} = {};
 	const keep = <T>(list: T[], value: T | undefined, item: string, expected: string) => {
 		if (value === undefined || list.length >= mostItems) throw wrong(item, expected);
 		list.push(value);
@@ -59,6 +65,7 @@ export function parseUserSource(text: string | undefined, option: string): UserS
 		else if (key === 'dns') keep(nameservers, isServer(value) ? value : undefined, item, 'dns=ADDRESS');
 		else if (key === 'closed' && isClosed(value)) rest.closed = value;
 		else if (key === 'name' && isLabel(value)) rest.name = value;
+		else if (key === 'switch' && isSwitchName(value)) rest.switch = value;
 		else if (key === '' && index === 0 && planOf(value) !== undefined) rest.cidr = value;
 		else throw wrong(item, userForm);
 	}
@@ -99,7 +106,7 @@ function isGuestForward(value: unknown): boolean {
 
 /** True for data, which may be anybody's, that is such a network. */
 export function isUserSource(fields: Unknown): boolean {
-	const {cidr, hostForwards, guestForwards, allow, closed, name, nameservers} = fields as {
+	const {cidr, hostForwards, guestForwards, allow, closed, name, nameservers, connect, ...others} = fields as {
 		[K in keyof UserSource]?: unknown;
 	};
 	return (
@@ -109,6 +116,8 @@ export function isUserSource(fields: Unknown): boolean {
 		isList(allow, (rule) => typeof rule === 'string' && parseRule(rule) !== undefined) &&
 		isList(nameservers, isServer) &&
 		(closed === undefined || isClosed(closed)) &&
-		(name === undefined || isLabel(name))
+		(name === undefined || isLabel(name)) &&
+		(connect === undefined || typeof connect === 'function') &&
+		(others.switch === undefined || isSwitchName(others.switch))
 	);
 }

@@ -3,6 +3,7 @@ import type {DeclaredModel} from '#devices/device';
 import type {AttachedDevice} from '#devices/machine';
 import {complexOf, PciTestMachine, rootPortOf} from '#devices/pci/testing';
 import {FakeReactor} from '#devices/testing';
+import {noProgram} from '#support/rpc';
 import {u8, wire} from '#support/wire';
 import {completeModel} from './index.ts';
 
@@ -11,7 +12,18 @@ const attached: [DeclaredModel['attach'], readonly string[]][] = [
 	[{pciHost: () => []}, ['configSpace']],
 	[{pci: {vendor: 1, device: 2, class: 3}}, ['pci']],
 ];
-const ofBacks = ['reactor', 'worker', 'hostMemory', 'locked', 'track', 'drained', 'serve', 'noticed'];
+const ofBacks = [
+	'reactor',
+	'worker',
+	'hostMemory',
+	'locked',
+	'track',
+	'drained',
+	'serve',
+	'noticed',
+	'program',
+	'together',
+];
 const namesIn = (services: object) => ['pci', 'configSpace', 'slot', ...ofBacks].filter((name) => name in services);
 for (const [attach, expected] of attached) {
 	test(`a device that attaches to ${Object.keys(attach)[0]} gets the services of that, and no others`, (t) => {
@@ -39,6 +51,8 @@ for (const [attach, expected] of attached) {
 			locked: (action) => action(),
 			track() {},
 			drained: async () => {},
+			program: noProgram,
+			together: new Map(),
 			serve() {},
 			noticed() {},
 		});

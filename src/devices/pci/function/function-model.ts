@@ -200,7 +200,8 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
 				const {slot, ...offered} = attached.services;
-				const {reactor, worker, hostMemory, commonMemory, locked, track, drained, serve, noticed} = services;
+				const {reactor, worker, hostMemory, commonMemory, locked, track, drained, serve, noticed, program, together} =
+					services;
 				return device.back?.(config, view as never, {
 					...offered,
 					reactor,
@@ -210,6 +211,8 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 					locked,
 					track,
 					drained,
+					program,
+					together,
 					serve,
 					noticed,
 				}) as DeviceBack;
@@ -251,7 +254,7 @@ function servedOwned<C, T extends Fields>(
 		},
 		make(config, view, services) {
 			const {slot, line, ...offered} = new AttachedFunction(parts, config, view as never, services).services;
-			const {reactor, locked, track, drained, serve} = services;
+			const {reactor, locked, track, drained, serve, program, together} = services;
 			/** Other threads are at the function's interrupts too. */
 			const lockedLine = (name: string): InterruptLine => {
 				const own = line(name);
@@ -260,7 +263,7 @@ function servedOwned<C, T extends Fields>(
 					rise: () => locked(() => own.rise()),
 				};
 			};
-			return make(config as C, {...offered, reactor, track, drained, serve, line: lockedLine});
+			return make(config as C, {...offered, reactor, track, drained, serve, program, together, line: lockedLine});
 		},
 	};
 }

@@ -1,13 +1,14 @@
 import type {SavedMemory} from '#devices/device';
 import {IoVectors} from '#devices/guest-memory';
+import {monotonicClock, TokenBuckets} from '#devices/limits';
 import {type Disk, DiskError, DiskLayer, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import {type DiskHost, type DiskSource, type openDisk, savedParts, sharedBytes} from '#devices/storage/source';
 import type {Timer} from '#support/reactor';
 import {DeadlineDisk} from './deadline-disk.ts';
 import {bucketCount, bucketOf} from './latency.ts';
+import {type LimitName, limitTable} from './limits.ts';
 import {actionOn, type DiskPolicy, errorActions, isOfHost} from './policy.ts';
 import {diskShare, shareBytes, UnderWay, type WorkerShareView, workerShare} from './share.ts';
-import {TokenBuckets} from './token-buckets.ts';
 
 /** Opens the disk below; see `openDisk`. */
 export type OpenDisk = typeof openDisk;
@@ -36,13 +37,6 @@ export const backendSavedParts = (
 /** Longest sleep of requests that wait for a limit: it may have been changed meanwhile. */
 const longestWaitNs = 50e6;
 
-/** The host's monotonic clock, which all threads have in common, in nanoseconds. */
-export function monotonicClock(): () => number {
-	// A thread's own clock begins with it, and costs less to read.
-	const startNs = Number(process.hrtime.bigint()) - performance.now() * 1e6;
-	return () => startNs + performance.now() * 1e6;
-}
-
 /**
  * What stands between a device and its disk on one worker, whatever the disk is made of: requests are counted and timed, wait for the
  * disk's limits, and errors of the host are dealt with as its policy says. A disk has one for each worker; nothing is allocated for a request.
@@ -50,7 +44,7 @@ export function monotonicClock(): () => number {
 export class DiskBackend extends DiskLayer {
 	readonly #policy: DiskPolicy;
 	readonly #host: BackendHost;
-	readonly #buckets: TokenBuckets;
+	readonly #buckets: TokenBuckets<LimitName>;
 	readonly #counts: Counts;
 	readonly #free: Passage[] = [];
 	/** Those that wait for a limit, by direction: neither waits for a limit of the other's. */
@@ -68,7 +62,7 @@ export class DiskBackend extends DiskLayer {
 		super(policy.timeout === undefined ? disk : withDeadline(disk, policy.timeout, host, share));
 		this.#policy = policy;
 		this.#host = host;
-		this.#buckets = new TokenBuckets(diskShare(host.memory, share), clockNs);
+		this.#buckets = new TokenBuckets(limitTable, diskShare(host.memory, share), clockNs);
 		this.#counts = new Counts(workerShare(host.memory, share, host.worker.index));
 		if (host.worker.index === 0 && policy.limits !== undefined) this.#buckets.set(policy.limits);
 	}
@@ -146,7 +140,10 @@ export class DiskBackend extends DiskLayer {
 
 	/** Has the disk have it, where the limits let it. */
 	#pass(passage: Passage, isOwed: boolean): boolean {
-		const waitNs = this.#buckets.take(passage.operation, passage.length, isOwed);
+		const {operation, length} = passage;
+		const isRead = operation === DiskOperation.READ;
+		const moved = isRead || operation === DiskOperation.WRITE ? length : 0;
+		const waitNs = this.#buckets.take(isRead, moved, 1, isOwed);
 		if (waitNs > 0) {
 			passage.waitNs = waitNs;
 			return false;

@@ -1,9 +1,9 @@
 import type {DeviceNotice, HostReport} from '#devices/device-type';
+import {limitNodes, monotonicClock, TokenBuckets} from '#devices/limits';
 import {DiskError} from '#devices/storage/disk';
-import {byteCount, type Children, duration, integerWriter, leaf, object} from '#support/inspect';
-import {monotonicClock} from './disk-backend.ts';
+import {byteCount, type Children, duration, object} from '#support/inspect';
 import {boundOf, bucketCount, quantile} from './latency.ts';
-import {type LimitKey, limitTable, mostLimit} from './limits.ts';
+import {type LimitName, limitTable} from './limits.ts';
 import {type ErrorAction, errorActions} from './policy.ts';
 import {
 	countedOperations,
@@ -13,13 +13,12 @@ import {
 	type WorkerShareView,
 	workerShare,
 } from './share.ts';
-import {TokenBuckets} from './token-buckets.ts';
 
 /** A disk in the memory that its workers share, as the machine's owner reads it. */
 class DiskReport {
 	readonly #disk: number;
 	readonly #share: DiskShareView;
-	readonly #buckets: TokenBuckets;
+	readonly #buckets: TokenBuckets<LimitName>;
 	readonly #workers: readonly WorkerShareView[];
 	readonly #told: number[];
 
@@ -27,7 +26,7 @@ class DiskReport {
 	constructor(disk: number, memory: SharedArrayBuffer, offset: number, workers: number) {
 		this.#disk = disk;
 		this.#share = diskShare(memory, offset);
-		this.#buckets = new TokenBuckets(this.#share, monotonicClock());
+		this.#buckets = new TokenBuckets(limitTable, this.#share, monotonicClock());
 		this.#workers = Array.from({length: workers}, (_, worker) => workerShare(memory, offset, worker));
 		this.#told = this.#workers.map(() => 0);
 	}
@@ -53,7 +52,7 @@ class DiskReport {
 			throttledTime: duration(sum(({throttledNs}) => throttledNs)),
 			failures: sum(({failures}) => failures),
 			overdue: this.#share.overdue,
-			limits: object(() => this.#limitNodes()),
+			limits: object(() => limitNodes(this.#buckets)),
 			...Object.fromEntries(
 				countedOperations.map((name, operation) => [name, object(() => this.#operationNodes(operation))]),
 			),
@@ -83,17 +82,6 @@ class DiskReport {
 			details: {...details, error, ...(why !== '' && {why})},
 			pauses: action === 'stop',
 		};
-	}
-
-	/** Changes limits, on all workers at once. */
-	#limitNodes(): Children {
-		const keys = limitTable.flatMap(({name}) => [name, `${name}_burst`] as const);
-		const node = (key: LimitKey) =>
-			leaf(() => this.#buckets.limits[key] ?? 0, {
-				...(key.startsWith('bps') && {unit: 'bytes' as const}),
-				writer: integerWriter(0, mostLimit, (value) => this.#buckets.set({[key]: value})),
-			});
-		return Object.fromEntries(keys.map((key) => [key, node(key)]));
 	}
 
 	#operationNodes(operation: number): Children {

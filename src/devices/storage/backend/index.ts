@@ -1,6 +1,6 @@
 export {type BackendHost, backendBytes, backendSavedParts, DiskBackend, type OpenDisk} from './disk-backend.ts';
 export {diskReport, type ReportedDisk} from './disk-report.ts';
-export {type DiskLimits, parseLimits} from './limits.ts';
+export {type DiskLimits, parseDiskLimits} from './limits.ts';
 export {
 	type DiskPolicy,
 	type ErrorAction,

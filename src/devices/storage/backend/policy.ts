@@ -1,6 +1,7 @@
+import {areLimits, givenLimits, limitKeyTable} from '#devices/limits';
 import {DiskError} from '#devices/storage/disk';
 import {invalidValue, type KeyTable, type KeyValues, parseNumber, type ValueType} from '#support/options';
-import {areLimits, type DiskLimits, givenLimits, limitKeyTable} from './limits.ts';
+import {type DiskLimits, limitTable} from './limits.ts';
 
 /** What follows an error of the host's: the guest is told, it is not told, or the machine pauses and tries again when it goes on. */
 export const errorActions = ['report', 'ignore', 'stop'] as const;
@@ -33,7 +34,7 @@ export const mayHold = ({onError = 'report', enospc = onError}: DiskPolicy): boo
 
 /** Keys of a policy between those of a flag. */
 export const policyKeys: KeyTable = {
-	...limitKeyTable,
+	...limitKeyTable(limitTable),
 	on_error: 'value',
 	enospc: 'value',
 	timeout: 'value',
@@ -45,7 +46,7 @@ export const policyHelp =
 
 /** A policy by the keys of a flag; undefined where none is given. @throws VmmError CONFIG_ */
 export function givenPolicy(given: Pick<KeyValues, 'value'> | undefined, option: string): DiskPolicy | undefined {
-	const limits = givenLimits(given, option);
+	const limits = givenLimits(limitTable, given, option);
 	const [onError, enospc] = ['on_error', 'enospc'].map((key) => parseAction(given?.value(key), `${option} ${key}`));
 	const timeout = given?.value('timeout');
 	const policy: DiskPolicy = {
@@ -88,7 +89,7 @@ export function isPolicy(value: unknown): value is DiskPolicy {
 	const {limits, onError, enospc, timeout, ...rest} = value as Record<string, unknown>;
 	return (
 		Object.keys(rest).length === 0 &&
-		(limits === undefined || areLimits(limits)) &&
+		(limits === undefined || areLimits(limitTable, limits)) &&
 		[onError, enospc].every((action) => action === undefined || isAction(action)) &&
 		(timeout === undefined || (Number.isInteger(timeout) && Number(timeout) >= 1 && Number(timeout) <= mostTimeout))
 	);

@@ -1,3 +1,4 @@
+import {bucketFields} from '#devices/limits';
 import {array, f64, i32, reserved, u8, u32, type ViewOf, wire} from '#support/wire';
 import {bucketCount} from './latency.ts';
 import {limitTable} from './limits.ts';
@@ -8,19 +9,10 @@ export type CountedOperation = (typeof countedOperations)[number];
 
 /** What all workers of a disk have in common with its machine's owner: its limits, and what is left of them. */
 export const DiskShare = wire('disk', {
-	/** Held by whoever changes the rest. */
-	lock: i32,
-	/** 1 where there is any limit. */
-	isLimited: i32,
+	...bucketFields(limitTable),
 	/** Requests that may still change the disk, though they were given up: see `DeadlineDisk`. */
 	overdue: i32,
 	padding: reserved(4),
-	/** Each a second, and at once, in the order of {@link limitTable}; 0 for none. */
-	limits: array(f64, limitTable.length),
-	bursts: array(f64, limitTable.length),
-	/** Tokens that there were at this time of the host's monotonic clock, in nanoseconds. Below 0 where more went than there were. */
-	tokens: array(f64, limitTable.length),
-	filledNs: array(f64, 1),
 });
 export type DiskShareView = ViewOf<typeof DiskShare>;
 

@@ -49,6 +49,8 @@ export class VirtioWorker implements DeviceBack {
 			drained: () => services.drained(),
 			serve: (queue) => services.serve(queue),
 			noticed: () => services.noticed(),
+			program: services.program,
+			together: services.together,
 			worker: services.worker,
 			hostMemory: services.hostMemory,
 			commonMemory: services.commonMemory,

@@ -1,6 +1,5 @@
 import {deviceType} from '#devices/device-type';
-import {folderOptionTable, folderSource, type HostFolderSource} from '#devices/folder';
-import {openHostFolder} from '#devices/folder/host';
+import {type FolderSource, folderOptionTable, folderSource, openFolder} from '#devices/folder/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
 import {windowSize} from './file-window.ts';
@@ -8,10 +7,7 @@ import {virtioFsFlags} from './flags.ts';
 import {type VirtioFsConfig, virtioFsKind} from './handle.ts';
 import {virtioFsOver} from './virtio-fs.ts';
 
-const devices = virtioFsOver<HostFolderSource>(
-	({path, options}) => openHostFolder(path, options),
-	({options: {cache}}) => cache,
-);
+const devices = virtioFsOver<FolderSource>(openFolder, ({options: {cache}}) => cache);
 
 const options = {
 	tag: {type: 'text', example: 'host', help: 'by which the guest mounts it: 1 to 36 bytes'},
@@ -35,7 +31,7 @@ export const virtioFsPciType = deviceType({
 		},
 	},
 	flags: virtioFsFlags,
-	configure: ({tag, dax, ...folder}): VirtioFsConfig<HostFolderSource> => ({
+	configure: ({tag, dax, ...folder}): VirtioFsConfig<FolderSource> => ({
 		tag,
 		folder: folderSource(folder),
 		windowBytes: dax,
@@ -48,7 +44,7 @@ export const virtioFsMmioType = deviceType({
 	kind: `${virtioFsKind}-mmio`,
 	summary: `${summary}, on MMIO`,
 	options: {...options, ...mmioOptions},
-	configure: ({tag, base, irq, ...folder}): OnMmio<VirtioFsConfig<HostFolderSource>> => ({
+	configure: ({tag, base, irq, ...folder}): OnMmio<VirtioFsConfig<FolderSource>> => ({
 		tag,
 		folder: folderSource(folder),
 		// There is no shared memory on MMIO.

@@ -1,22 +1,14 @@
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
-import {cachePolicies, ownerOption} from '#devices/folder';
+import {parseFlaggedFolder} from '#devices/folder/source';
 import {flaggedPlace} from '#devices/virtio/device';
-import {invalidValue, optionError, type ValueType} from '#support/options';
+import {invalidValue, optionError} from '#support/options';
 import {windowSize} from './file-window.ts';
 import {virtioFsId, virtioFsKind} from './handle.ts';
 
 const [flag, busFlag] = ['virtio-fs', 'virtio-fs-bus'];
 const option = `--${flag}`;
 const buses = ['auto', 'pci', 'mmio'];
-/** Options with a value. */
-const words: Readonly<Record<string, ValueType<unknown>>> = {owner: ownerOption, dax: windowSize};
-const isWord = (key: string): boolean => key === 'cache' || key in words;
-const switches: Readonly<Record<string, string>> = {
-	ro: 'readOnly',
-	xattrs: 'xattrs',
-	locks: 'locks',
-	submounts: 'submounts',
-};
+const known = ['readOnly', 'owner', 'cache', 'xattrs', 'locks', 'submounts'];
 
 /** The flags that OpenVMM has for shared folders. */
 export const virtioFsFlags: DeviceFlags = {
@@ -41,7 +33,7 @@ export const virtioFsFlags: DeviceFlags = {
 		if (!buses.includes(bus)) throw invalidValue(`--${busFlag}`, bus, buses.join(', '));
 		let onMmio = 0;
 		return given(flag).map((text): FlaggedDevice => {
-			const {port, options} = parseFolder(text);
+			const {port, options} = parseFlaggedFolder(text, option, known, {dax: windowSize});
 			if (port !== undefined) return {port, options};
 			if (options['dax'] !== undefined)
 				throw optionError('CONFIG_REQUIRES', {option, first: 'dax', needed: 'pcie_port=PORT:'});
@@ -53,25 +45,3 @@ export const virtioFsFlags: DeviceFlags = {
 		});
 	},
 };
-
-function parseFolder(text: string): {readonly port?: string; readonly options: Record<string, unknown>} {
-	const [, port, tag, rest] = /^(?:pcie_port=([^:]+):)?([^,]+),(.+)$/s.exec(text) ?? [];
-	if (tag === undefined || rest === undefined) throw invalidValue(option, text, 'TAG,PATH');
-	const options: Record<string, unknown> = {};
-	const pieces = rest.split(',');
-	// A path may have commas: what is an option ends it, from behind.
-	while (pieces.length > 1 && read(pieces.at(-1) as string, options)) pieces.pop();
-	return {...(port !== undefined && {port}), options: {tag, path: pieces.join(','), ...options}};
-}
-
-/** Reads one option; false for what is none. */
-function read(word: string, options: Record<string, unknown>): boolean {
-	const [, key = '', value] = /^(\w+)(?:=(.*))?$/s.exec(word) ?? [];
-	const name = value === undefined ? switches[key] : isWord(key) ? key : undefined;
-	if (name === undefined) return false;
-	if (name in options) throw invalidValue(option, word, `${key} once`);
-	if (key === 'cache' && !cachePolicies.some((policy) => policy === value))
-		throw invalidValue(`${option} cache`, value, cachePolicies.join(', '));
-	options[name] = value === undefined ? true : key === 'cache' ? value : words[key]?.parse(value, `${option} ${key}`);
-	return true;
-}

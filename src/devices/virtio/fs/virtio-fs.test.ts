@@ -411,7 +411,7 @@ test('flags say what OpenVMM\u2019s do', (t) => {
 			port: 'rp0',
 			options: {
 				tag: 'tag',
-				path: '/data,with,commas',
+				folder: '/data,with,commas',
 				readOnly: true,
 				owner: {uid: 1000, gid: 100},
 				cache: 'never',
@@ -421,9 +421,9 @@ test('flags say what OpenVMM\u2019s do', (t) => {
 	]);
 	t.deepEqual(devices(['a,/b'])?.[0], {
 		kind: 'virtio-fs-mmio',
-		options: {tag: 'a', path: '/b', base: 0xf81a_0000},
+		options: {tag: 'a', folder: '/b', base: 0xf81a_0000},
 	});
-	t.deepEqual(devices(['pcie_port=rp0:a,/b,dax=1G'])?.[0]?.options, {tag: 'a', path: '/b', dax: 2 ** 30});
+	t.deepEqual(devices(['pcie_port=rp0:a,/b,dax=1G'])?.[0]?.options, {tag: 'a', folder: '/b', dax: 2 ** 30});
 	t.throws(() => devices(['a,/b,dax=1G']), {code: 'CONFIG_REQUIRES'});
 	t.throws(() => devices(['a,/b'], ['pci']), {code: 'CONFIG_REQUIRES'});
 	for (const text of ['a', 'a,', ',/b', 'a,/b,cache=some', 'a,/b,owner=me', 'a,/b,ro,ro', 'a,/b,dax=3M'])

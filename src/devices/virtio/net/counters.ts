@@ -1,4 +1,5 @@
 import {CaptureCounters} from '#devices/network/capture';
+import {NicBuckets} from '#devices/network/limit';
 import {byteCount, type Children, object} from '#support/inspect';
 import {f64, type ViewOf, wire} from '#support/wire';
 
@@ -28,9 +29,10 @@ export const NetCounters = wire('network-interface', {
 });
 export type NetCountersView = ViewOf<typeof NetCounters>;
 
-/** Where a NIC's memory has what a capture tells, and where its endpoint's begins. */
+/** Where a NIC's memory has what a capture tells, and its limits, and where its endpoint's begins. */
 export const captureOffset: number = NetCounters.byteLength;
-export const endpointOffset: number = captureOffset + CaptureCounters.byteLength;
+export const limitsOffset: number = captureOffset + CaptureCounters.byteLength;
+export const endpointOffset: number = limitsOffset + NicBuckets.byteLength;
 
 const parts = {
 	sent: ['Frames', 'Bytes', 'Waited', 'Wrong', 'Dropped', 'Finished'],

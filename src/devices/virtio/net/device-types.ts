@@ -1,10 +1,12 @@
 import {deviceType, type HostReport} from '#devices/device-type';
+import {limitNodes, monotonicClock, TokenBuckets} from '#devices/limits';
 import {CaptureCounters} from '#devices/network/capture';
+import {limitsOption, NicBuckets, nicLimitTable} from '#devices/network/limit';
 import {endpointForms, endpointOption, endpointReport} from '#devices/network/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import {object} from '#support/inspect';
 import type {OptionTable} from '#support/options';
-import {captureOffset, counterNodes, endpointOffset, NetCounters} from './counters.ts';
+import {captureOffset, counterNodes, endpointOffset, limitsOffset, NetCounters} from './counters.ts';
 import {virtioNetFlags} from './flags.ts';
 import {leastMtu, mostMtu, mostPairs, usualMtu, type VirtioNetConfig, virtioNetKind} from './handle.ts';
 import {type LinkCommand, virtioNetMmio, virtioNetPci} from './virtio-net.ts';
@@ -32,16 +34,30 @@ const options = {
 		host: true,
 		help: 'a file that frames are written to as they pass, in pcapng, which is made or emptied',
 	},
+	limits: {
+		type: limitsOption,
+		optional: true,
+		example: {bps_tx: 10_000_000},
+		host: true,
+		help: 'how much it may pass on in a second: bps_tx=10M;pps=5000, see the flag',
+	},
 	packed: {type: 'flag', default: true, help: 'rings may be packed, if the driver knows that format'},
 } as const satisfies OptionTable;
 
 const report = ({endpoint, capture}: VirtioNetConfig, memory: SharedArrayBuffer): HostReport => {
 	const counters = NetCounters.on(memory);
 	const own = endpointReport(endpoint, memory, endpointOffset);
+	const share = NicBuckets.on(memory, limitsOffset);
+	const buckets = new TokenBuckets(nicLimitTable, share, monotonicClock());
 	const captured = CaptureCounters.on(memory, captureOffset);
 	return {
 		nodes: () => ({
 			...counterNodes(counters),
+			limits: object(() => ({
+				...limitNodes(buckets),
+				sentThrottled: share.sentThrottled,
+				receivedThrottled: share.receivedThrottled,
+			})),
 			...(capture !== undefined && {
 				capture: object(() => ({
 					file: capture,

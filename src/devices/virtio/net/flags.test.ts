@@ -39,6 +39,42 @@ test('what carries the frames has words of its own, in any place among the NICâ€
 	t.throws(() => devices('tap:vm0,name=web'), {instanceOf: VmmError});
 });
 
+test('--net and --nic are NICs too, and --capture is of all that have no file of their own', (t) => {
+	const given: Record<string, string[]> = {
+		'virtio-net': ['none,capture=/tmp/own'],
+		net: ['tap:vm0', 'queues=2:pcie_port=rp0:none'],
+		nic: [''],
+		capture: ['/tmp/all'],
+	};
+	const made = virtioNetFlags.devices((flag) => given[flag] ?? []);
+	t.deepEqual(
+		made.map(({kind, port, options}) => [
+			kind ?? port,
+			(options?.['endpoint'] as {kind: string} | undefined)?.kind,
+			options?.['capture'],
+		]),
+		[
+			['virtio-net-mmio', 'none', '/tmp/own'],
+			['virtio-net-mmio', 'tap', '/tmp/all'],
+			['rp0', 'none', '/tmp/all'],
+			['virtio-net-mmio', 'consomme', '/tmp/all'],
+		],
+	);
+	for (const text of ['vtl2:none', 'queues=2:uh:none'])
+		t.throws(() => virtioNetFlags.devices((flag) => (flag === 'net' ? [text] : [])), {
+			code: 'CONFIG_VALUE_INVALID',
+			message: /--net/,
+		});
+});
+
+test('a NIC has limits by the words that disks have, and of packets', (t) => {
+	const [made] = devices('consomme,bps_tx=10M,closed=all,pps=500,pps_burst=5');
+	t.deepEqual(made?.options?.['limits'], {bps_tx: 10 * 2 ** 20, pps: 500, pps_burst: 5});
+	t.deepEqual(made?.options?.['endpoint'], {kind: 'consomme', closed: 'all'});
+	for (const wrong of ['none,bps=x', 'none,pps=-1', 'none,bps_rd=1', 'none,bps=1,bps=2'])
+		t.throws(() => devices(wrong), {instanceOf: VmmError});
+});
+
 test('a NIC without an address has one of its own', (t) => {
 	const addresses = devices(...new Array<string>(16).fill('none')).map(({options}) => `${options?.['mac']}`);
 	t.is(new Set(addresses).size, 16);

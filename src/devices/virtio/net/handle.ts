@@ -1,3 +1,4 @@
+import type {NicLimits} from '#devices/network/limit';
 import type {NetworkSource} from '#devices/network/source';
 
 /** Names the device on PCI in machine descriptions; on MMIO `-mmio` follows. */
@@ -18,6 +19,8 @@ export interface VirtioNetConfig {
 	readonly queues: number;
 	/** A file that frames are written to as they pass, in pcapng. */
 	readonly capture?: string;
+	/** How much it may pass on. */
+	readonly limits?: NicLimits;
 	/** Its rings may be packed, where the driver knows that format. */
 	readonly packed: boolean;
 }

@@ -1,15 +1,16 @@
 import {Capture, CaptureCounters} from '#devices/network/capture';
 import type {Endpoint, EndpointHost, Frame, Nic} from '#devices/network/endpoint';
+import {NicBuckets, RateLimit} from '#devices/network/limit';
 import type {OpenEndpoint} from '#devices/network/source';
 import type {VirtioBack} from '#devices/virtio/device';
 import type {VirtQueue} from '#devices/virtio/queue';
 import {ControlQueue} from './control-queue.ts';
-import {captureOffset, endpointOffset, NetCounters} from './counters.ts';
+import {captureOffset, endpointOffset, limitsOffset, NetCounters} from './counters.ts';
 import type {NetServices} from './features.ts';
 import {macBytes, type VirtioNetConfig} from './handle.ts';
 import {NetConfig, NetStatus} from './layout.ts';
 import {Receiver, receiveQueue} from './receiver.ts';
-import {forgetDriver, macLength, type NetStateView} from './state.ts';
+import {forgetDriver, macLength, mostRemembered, type NetStateView} from './state.ts';
 import {Transmitter, transmitQueue} from './transmitter.ts';
 
 const statusOffset = NetConfig.offset('status');
@@ -52,18 +53,34 @@ export class NetBack implements VirtioBack {
 	}
 
 	async open(): Promise<void> {
-		const {reactor, hostMemory, track} = this.#services;
+		const {reactor, hostMemory, track, program} = this.#services;
 		const memory = hostMemory as SharedArrayBuffer;
-		const host = {reactor, track, memory, offset: endpointOffset, common: this.#services.commonMemory};
+		const host = {reactor, track, program, memory, offset: endpointOffset, common: this.#services.commonMemory};
 		this.#opening = this.#openWith(host, memory);
 		this.#endpoint = await this.#opening;
 	}
 
 	async #openWith(host: EndpointHost, memory: SharedArrayBuffer): Promise<Endpoint> {
-		const {endpoint: source, capture: path} = this.#config;
-		const nic = this.#nic();
+		const {endpoint: source, capture: path, limits} = this.#config;
+		const limit = new RateLimit(limits, NicBuckets.on(memory, limitsOffset), host.reactor);
+		const own = this.#nic();
+		const nic = limit.seen(own, () => this.#endpoint);
+		return limit.wrap(await this.#openCaptured(source, path, nic, host), own);
+	}
+
+	async #openCaptured(
+		source: VirtioNetConfig['endpoint'],
+		path: string | undefined,
+		nic: Nic,
+		host: EndpointHost,
+	): Promise<Endpoint> {
 		if (path === undefined) return this.#openEndpoint(source, nic, host);
-		const capture = await Capture.open(path, host, CaptureCounters.on(memory, captureOffset));
+		const {together: files} = this.#services;
+		const capture = await Capture.open(
+			path,
+			{track: host.track, files, mac: nic.mac},
+			CaptureCounters.on(host.memory, captureOffset),
+		);
 		try {
 			return capture.wrap(await this.#openEndpoint(source, capture.seen(nic), host));
 		} catch (error) {
@@ -89,12 +106,20 @@ export class NetBack implements VirtioBack {
 		if (isRestored && this.#services.has('announce') && this.#services.has('status'))
 			this.#setStatus(this.#status | NetStatus.ANNOUNCE);
 		this.#endpoint?.start();
+		const {remembered, rememberedBytes} = this.#state;
+		if (isRestored && rememberedBytes > 0)
+			this.#endpoint?.recall?.(remembered.slice(0, Math.min(rememberedBytes, mostRemembered)));
 	}
 
 	async stop(): Promise<void> {
 		this.#receiver.tell();
 		this.#isRunning = false;
 		await this.#endpoint?.stop();
+		const remembered = this.#endpoint?.remember?.(mostRemembered) ?? new Uint8Array();
+		this.#services.locked(() => {
+			this.#state.remembered.set(remembered);
+			this.#state.rememberedBytes = remembered.length;
+		});
 	}
 
 	inFlight(): string | undefined {

@@ -4,6 +4,8 @@ import {array, bytes, type FieldsView, u32, wire} from '#support/wire';
 export const mostAddresses = 64;
 export const macLength = 6;
 const vlans = 4096;
+/** Bytes that a NIC's endpoint may have in a snapshot. */
+export const mostRemembered = 8192;
 
 /** Bits of {@link NetState}'s modes, in the order of the commands that set them (virtio 1.2, 5.1.6.5.1), and two more. */
 export const Mode = {
@@ -36,12 +38,15 @@ export const NetState = wire('virtio-net', {
 	offloads: array(u32, 2),
 	/** Pairs of queues that it gets frames by; 0 for one. */
 	pairs: u32,
+	/** What its endpoint has it told where it goes on from a snapshot: how many bytes, and these. */
+	rememberedBytes: u32,
+	remembered: bytes(mostRemembered),
 });
 export type NetStateView = FieldsView<typeof NetState.fields>;
 
 /** What the driver has said is forgotten; what the owner has said is not. */
 export function forgetDriver(state: NetStateView): void {
-	state.modes = state.unicast = state.multicast = state.hasOffloads = state.pairs = 0;
+	state.modes = state.unicast = state.multicast = state.hasOffloads = state.pairs = state.rememberedBytes = 0;
 	state.addresses.fill(0);
 	state.vlans.fill(0);
 	state.offloads.fill(0);

@@ -1,12 +1,13 @@
 import {commonOf, endpointBytes, type OpenEndpoint, openEndpoint} from '#devices/network/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
+import {type SavedFields, stateError} from '#support/saved-state';
 import {endpointOffset} from './counters.ts';
 import {goTogether, type NetFeature, netFeatures} from './features.ts';
 import {leastMtu, macBytes, mostMtu, mostPairs, type VirtioNetConfig, virtioNetId, virtioNetKind} from './handle.ts';
 import {fullDuplex, NetConfig, NetStatus} from './layout.ts';
 import {NetBack} from './net-back.ts';
-import {NetState} from './state.ts';
+import {mostRemembered, NetState} from './state.ts';
 
 const netError = errorTable({
 	VIRTIO_NET_IMPOSSIBLE: (c: {cause: string}) => ({
@@ -27,12 +28,23 @@ export interface LinkCommand {
 	readonly up: boolean;
 }
 
+/** In version 2 what the endpoint remembers came. */
+const versions = {
+	version: 2,
+	upgrade: (saved: SavedFields): SavedFields => {
+		for (const field of ['remembered', 'rememberedBytes'])
+			if (field in saved) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioNetKind, field});
+		return {...saved, rememberedBytes: 0, remembered: Buffer.alloc(mostRemembered).toString('base64')};
+	},
+};
+
 /** A NIC (virtio 1.2, 5.1), whose endpoint is opened so. */
 const virtioNet = (open: OpenEndpoint): VirtioDevice<VirtioNetConfig, typeof NetState.fields, NetFeature> => ({
 	kind: virtioNetKind,
 	id: virtioNetId,
 	pciClass: 0x02_0000,
 	state: NetState,
+	versions,
 	hostMemory: ({endpoint}) => endpointOffset + endpointBytes(endpoint),
 	commonMemory: ({endpoint}) => commonOf(endpoint),
 	features: netFeatures,

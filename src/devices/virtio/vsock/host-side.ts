@@ -6,7 +6,7 @@ import {HostSocket} from './host-socket.ts';
 
 /** Clients that the kernel keeps until they are accepted. */
 const mostWaiting = 128;
-/** Clients that have not said which port they want, at most; others wait. */
+/** Clients that have not said which port they want, at most: the one that has been silent for the longest goes. */
 const mostAsking = 64;
 /** Bytes of the line that says it. */
 const mostLine = 32;
@@ -97,10 +97,9 @@ export class HostSide {
 		this.#listener = fd;
 	}
 
-	/** Looks for clients while there is room for them: others stay in the kernel's backlog. */
+	/** Looks for clients. */
 	#await(): void {
 		if (!this.#isRunning || this.#waiting !== undefined || this.#retry !== undefined) return;
-		if (this.#asking.size >= mostAsking) return;
 		this.#waiting = this.#reactor.watch(this.#listener, {readable: true, writable: false}, () => this.#accept());
 	}
 
@@ -130,14 +129,22 @@ export class HostSide {
 			const end = line.subarray(0, length).indexOf(newline);
 			if (end < 0 && length < mostLine && !socket.hasEnded && !socket.isGone) return socket.interest(true, false);
 			this.#asking.delete(socket);
-			this.#await();
 			const port = end < 0 ? undefined : portIn(line.subarray(0, end));
 			if (port === undefined) socket.close();
 			else this.#asked({socket, port, rest: line.slice(end + 1, length)});
 		};
 		this.#asking.add(socket);
 		socket.interest(true, false);
-		if (this.#asking.size >= mostAsking) this.#rest();
+		if (this.#asking.size > mostAsking) this.#makeRoom();
+	}
+
+	/** Who says nothing keeps nobody else from being heard. */
+	#makeRoom(): void {
+		const [oldest] = this.#asking;
+		// It may have said it just now.
+		oldest?.ready();
+		if (oldest === undefined || !this.#asking.delete(oldest)) return;
+		oldest.close();
 	}
 }
 

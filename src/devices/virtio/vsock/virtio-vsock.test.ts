@@ -105,6 +105,26 @@ for (const transport of ['pci', 'mmio'] as const)
 		t.deepEqual(guest.machine.failures, []);
 	});
 
+test('clients that say nothing keep nobody from being heard: the one that was silent for the longest goes', async (t) => {
+	const started = await startedFor(t);
+	const silent: ReturnType<typeof collected>[] = [];
+	for (let count = 0; count < 65; count++) {
+		const client = createConnection({path: started.path, allowHalfOpen: true});
+		t.teardown(() => client.destroy());
+		silent.push(collected(client));
+		await once(client, 'connect');
+	}
+	await started.guest.until(() => silent[0]?.isEnded === true);
+	const {got, ports} = await clientOf(t, started);
+	await started.guest.send({...ports, operation: Operation.RESPONSE});
+	await started.guest.until(() => got.bytes.length > 0);
+	t.regex(String(got.bytes), /^OK /);
+	t.deepEqual(
+		silent.map(({isEnded}) => isEnded),
+		[true, true, ...new Array<boolean>(63).fill(false)],
+	);
+});
+
 test('a client of the host’s names a port, and gets the stream of it', async (t) => {
 	const started = await startedFor(t);
 	const {guest} = started;

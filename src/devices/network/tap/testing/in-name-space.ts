@@ -5,6 +5,7 @@ import {createSocket} from 'node:dgram';
 import {Segmentation} from '#devices/network/endpoint';
 import {isSound, packet, payloadOf, TestNic} from '#devices/network/testing';
 import {EpollReactor} from '#support/reactor';
+import {noProgram} from '#support/rpc';
 import {TapCounters, TapEndpoint} from '../tap-endpoint.ts';
 
 const peer = '02:00:00:00:00:99';
@@ -15,7 +16,14 @@ const reactor = new EpollReactor();
 const running = reactor.run();
 const memory = new SharedArrayBuffer(TapCounters.byteLength);
 const nic = new TestNic();
-const tap = new TapEndpoint('ovm0', nic, {reactor, memory, offset: 0, common: undefined, track: () => {}});
+const tap = new TapEndpoint('ovm0', nic, {
+	reactor,
+	memory,
+	offset: 0,
+	common: undefined,
+	track: () => {},
+	program: noProgram,
+});
 ip('addr', 'add', '10.0.0.2/24', 'dev', 'ovm0');
 ip('link', 'set', 'ovm0', 'up');
 ip('neigh', 'add', '10.0.0.1', 'lladdr', peer, 'dev', 'ovm0');
@@ -62,7 +70,14 @@ await until(() => messages.some(({length}) => length === 800));
 
 const again = (() => {
 	try {
-		new TapEndpoint('ovm0', nic, {reactor, memory, offset: 0, common: undefined, track: () => {}}).dispose();
+		new TapEndpoint('ovm0', nic, {
+			reactor,
+			memory,
+			offset: 0,
+			common: undefined,
+			track: () => {},
+			program: noProgram,
+		}).dispose();
 		return 'opened';
 	} catch (error) {
 		return (error as {code?: string}).code;

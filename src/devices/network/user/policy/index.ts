@@ -3,5 +3,6 @@ export {DecisionLog, type Logged} from './decision-log.ts';
 export {DecisionRing, type DecisionRingView, keepDecision, keptDecisions} from './decision-ring.ts';
 export {KnownNames} from './known-names.ts';
 export {type Closed, Policy, type PolicyOptions} from './policy.ts';
+export {askedFunction, askProgram} from './program-policy.ts';
 export {isName, namesName, parseRule, type Rule} from './rule.ts';
-export type {Attempt, ConnectFunction, Decision, Verdict} from './verdict.ts';
+export type {Attempt, ConnectFunction, Decide, Decision, ProgramVerdict, Verdict} from './verdict.ts';

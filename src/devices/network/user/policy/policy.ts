@@ -4,7 +4,7 @@ import {type AddressKind, AddressKinds} from './address-kind.ts';
 import {DecisionLog} from './decision-log.ts';
 import type {KnownNames} from './known-names.ts';
 import {namesName, type Rule} from './rule.ts';
-import type {Attempt, ConnectFunction, Decision, Verdict} from './verdict.ts';
+import type {Attempt, Decide, Decision, Verdict} from './verdict.ts';
 
 /** What is closed unless a rule opens it: the host itself and metadata, private networks too, everything. */
 export type Closed = 'host' | 'private' | 'all';
@@ -13,13 +13,14 @@ export interface PolicyOptions {
 	readonly closed: Closed;
 	readonly allow: readonly Rule[];
 	readonly clock: Pick<Clock, 'after'>;
-	readonly connect?: ConnectFunction | undefined;
+	/** Decides about what no rule opens. */
+	readonly connect?: Decide | undefined;
 	readonly decided?: ((decision: Decision) => void) | undefined;
 	readonly kinds?: AddressKinds | undefined;
 }
 
 /** The time that a program's function has, in milliseconds. */
-const patienceMs = 10_000;
+export const patienceMs = 10_000;
 
 /** Kinds of addresses that are closed by each word. Nothing opens what nobody can connect to. */
 const closedKinds: Record<Closed, readonly AddressKind[]> = {
@@ -138,7 +139,7 @@ function isVerdict(value: Verdict | undefined, {protocol}: Attempt): value is Ve
 	if (value === null || typeof value !== 'object') return false;
 	if (value.kind === 'allow') return true;
 	if (value.kind === 'refuse') return typeof value.reason === 'string';
-	if (value.kind === 'answer') return protocol === 'tcp' && typeof value.answer === 'function';
+	if (value.kind === 'answer') return protocol === 'tcp' && typeof value.open === 'function';
 	const {address, port} = value;
 	const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
 	return protocol !== 'dns' && value.kind === 'redirect' && typeof address === 'string' && isPort;

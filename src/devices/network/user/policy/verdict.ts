@@ -12,18 +12,27 @@ export interface Attempt {
 	readonly port: number | undefined;
 }
 
-/**
- * What becomes of it: it goes where it wants to, nowhere, elsewhere on the host's network, or to somebody in this process, for TCP
- * alone, who is given the other end of the guest's connection.
- */
-export type Verdict =
+/** What becomes of it: it goes where it wants to, nowhere, or elsewhere on the host's network. */
+type PlainVerdict =
 	| {readonly kind: 'allow'}
 	| {readonly kind: 'refuse'; readonly reason: string}
-	| {readonly kind: 'redirect'; readonly address: string; readonly port: number}
-	| {readonly kind: 'answer'; readonly answer: (stream: Duplex) => void};
+	/** The address may be a name of the host's network. */
+	| {readonly kind: 'redirect'; readonly address: string; readonly port: number};
 
-/** Decides about what rules do not close. A function that throws, or does not come to an end, has refused. */
-export type ConnectFunction = (attempt: Attempt) => Verdict | Promise<Verdict>;
+/** A verdict of a program's: it may be the other end itself, for TCP alone, and is then given the guest's connection. */
+export type ProgramVerdict = PlainVerdict | {readonly kind: 'answer'; readonly answer: (stream: Duplex) => void};
+
+/**
+ * A program's function, which decides about what no rule opens. One that throws, does not come to an end, or gives something else has refused.
+ * @param signal - nobody waits for the decision any more
+ */
+export type ConnectFunction = (attempt: Attempt, signal: AbortSignal) => ProgramVerdict | Promise<ProgramVerdict>;
+
+/** What the network does. An answer's stream is what the guest is connected to. */
+export type Verdict = PlainVerdict | {readonly kind: 'answer'; readonly open: () => Duplex};
+
+/** Asks whoever decides about what no rule opens. It may fail, or never come to an end. */
+export type Decide = (attempt: Attempt) => Verdict | Promise<Verdict>;
 
 /** One decision, as it is told. */
 export interface Decision extends Attempt {

@@ -1,6 +1,6 @@
 export {answerArp} from './arp.ts';
 export {answerDhcp, Dhcp, dhcpPorts, type Lease} from './dhcp.ts';
-export {answerDhcpv6, dhcpv6Ports} from './dhcpv6.ts';
+export {address6Of, answerDhcpv6, dhcpv6Ports, type Lease6} from './dhcpv6.ts';
 export {answerEcho, pathBack, type UnreachableReason, writeUnreachable} from './icmp.ts';
 export {
 	advertisementEveryMs,

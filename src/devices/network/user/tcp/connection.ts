@@ -9,6 +9,7 @@ import {OutOfOrder} from './out-of-order.ts';
 import {RoundTrip} from './round-trip.ts';
 import {readSynOptions, type Segment, type SynOptions} from './segment.ts';
 import {SendQueue} from './send-queue.ts';
+import type {Outgoing} from './transmit.ts';
 
 /**
  * Where a connection is: the host's side is being connected; our SYN was sent, by ourselves or in answer; data flows; both directions are
@@ -105,6 +106,11 @@ export class TcpConnection implements Flushed {
 	/** Bytes that wait: for the guest, for the host. */
 	get waiting(): {readonly guest: number; readonly host: number} {
 		return {guest: this.#queue.length, host: this.#host?.writableLength ?? 0};
+	}
+
+	/** What ends it for the guest, as things are now. */
+	get resetNow(): Outgoing {
+		return this.#header(TcpFlag.RST | TcpFlag.ACK, this.#sent, empty);
 	}
 
 	/** The guest's SYN, which nobody has answered yet. */

@@ -8,6 +8,7 @@ import {pathBack} from '../services/index.ts';
 import {abort, TcpConnection} from './connection.ts';
 import type {TcpLink} from './link.ts';
 import {readSegment, type Segment} from './segment.ts';
+import type {Outgoing} from './transmit.ts';
 
 /** Connections of one network, and those of them that are not yet established, in each direction. */
 const [mostConnections, mostEmbryonic] = [8192, 512];
@@ -52,6 +53,12 @@ export class TcpConnections {
 	/** Connections, for who looks. */
 	get all(): readonly TcpConnection[] {
 		return [...this.#connections.values()];
+	}
+
+	/** What would end each connection that is established, the latest first. */
+	*resets(): Iterable<Outgoing> {
+		for (const connection of [...this.#connections.values()].reverse())
+			if (!isEmbryonic(connection)) yield connection.resetNow;
 	}
 
 	/** Takes a packet. @returns false for one that is none */
@@ -140,7 +147,7 @@ export class TcpConnections {
 			return;
 		}
 		if (this.#guest.isGateway(destination)) {
-			if (port === 53) this.#answer(connection, this.#serve);
+			if (port === 53) connection.accept(served(this.#serve));
 			else this.#fail(connection);
 			return;
 		}
@@ -153,19 +160,16 @@ export class TcpConnections {
 		if (connection.phase !== 'connecting') return;
 		if (verdict.kind === 'allow') this.#dial(connection, packet, {address, port});
 		else if (verdict.kind === 'redirect') this.#dial(connection, packet, verdict);
-		else if (verdict.kind === 'answer') this.#answer(connection, verdict.answer);
+		else if (verdict.kind === 'answer') this.#answer(connection, verdict.open);
 		else this.#fail(connection);
 	}
 
-	#answer(connection: TcpConnection, answer: (stream: Duplex) => void): void {
-		const [ours, theirs] = duplexPair({allowHalfOpen: true});
-		connection.accept(ours);
-		theirs.on('error', () => undefined);
+	#answer(connection: TcpConnection, open: () => Duplex): void {
 		try {
-			answer(theirs);
+			connection.accept(open());
+			this.#guest.clock.began();
 		} catch {
-			theirs.destroy();
-			connection.reset();
+			this.#fail(connection);
 		}
 	}
 
@@ -218,4 +222,12 @@ export class TcpConnections {
 		}
 		return undefined;
 	}
+}
+
+/** A stream whose other end somebody on this thread serves. */
+function served(serve: (stream: Duplex) => void): Duplex {
+	const [ours, theirs] = duplexPair({allowHalfOpen: true});
+	theirs.on('error', () => undefined);
+	serve(theirs);
+	return ours;
 }

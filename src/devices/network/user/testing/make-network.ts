@@ -1,20 +1,12 @@
 import {type NetworkPlan, planOf} from '../plan.ts';
-import {
-	AddressKinds,
-	type Closed,
-	type ConnectFunction,
-	type Decision,
-	Policy,
-	parseRule,
-	type Rule,
-} from '../policy/index.ts';
+import {AddressKinds, type Closed, type Decide, type Decision, Policy, parseRule, type Rule} from '../policy/index.ts';
 import {UserNetwork, type UserNetworkOptions} from '../user-network.ts';
 import {ManualClock} from './manual-clock.ts';
 
 export interface NetworkChoices extends Partial<Pick<UserNetworkOptions, 'guestForwards' | 'nameservers' | 'ipv6'>> {
 	readonly closed?: Closed;
 	readonly allow?: readonly string[];
-	readonly connect?: ConnectFunction;
+	readonly connect?: Decide;
 	readonly decided?: (decision: Decision) => void;
 	readonly cidr?: string;
 }

@@ -1,4 +1,5 @@
 import {createSocket, type RemoteInfo, type Socket} from 'node:dgram';
+import {lookup} from 'node:dns/promises';
 import type {Timer} from '#support/reactor';
 import type {GuestLink, HostEnd} from '../guest-link.ts';
 import {type Datagram, destinationOf, type IpPacket, kept, type Path, readDatagram, sourceOf} from '../ip/index.ts';
@@ -125,7 +126,7 @@ export class UdpFlows {
 
 	async #decide(flow: Flow, peer: Peer, address: string, port: number): Promise<void> {
 		this.#deciding++;
-		const end = await this.#endOf(address, port).catch(() => undefined);
+		const end = await this.#endOf(address, port, flow.family).catch(() => undefined);
 		this.#deciding--;
 		peer.end = end ?? null;
 		const undecided = peer.undecided.splice(0);
@@ -139,7 +140,7 @@ export class UdpFlows {
 		}
 	}
 
-	async #endOf(address: string, port: number): Promise<HostEnd | undefined> {
+	async #endOf(address: string, port: number, family: Family): Promise<HostEnd | undefined> {
 		const {name: guest, names, policy} = this.#link;
 		const attempt = {guest, protocol: 'udp' as const, name: names.namesOf(address).at(-1), address, port};
 		const forward = this.#link.guestForward('udp', address, port);
@@ -149,7 +150,10 @@ export class UdpFlows {
 		}
 		const verdict = await policy.connection(attempt, names);
 		if (verdict.kind === 'allow') return {address, port};
-		return verdict.kind === 'redirect' ? {address: verdict.address, port: verdict.port} : undefined;
+		if (verdict.kind !== 'redirect') return undefined;
+		// It may be a name, or written in another way than the address that answers.
+		const found = await lookup(verdict.address, {family});
+		return {address: found.address.replace(/%.*$/, ''), port: verdict.port};
 	}
 
 	#send({socket}: Flow, {address, port}: HostEnd, {payload, packet}: Datagram): void {

@@ -55,7 +55,7 @@ export class FsDriver {
 		transport: 'pci' | 'mmio' = 'pci',
 		windowBytes = 0,
 	): Promise<FsDriver> {
-		const folder = {path, options: {...folderDefaults, ...options}};
+		const folder = {folder: path, options: {...folderDefaults, ...options}};
 		const models = {pci: virtioFsPciType, mmio: virtioFsMmioType};
 		const made = new FsDriver(
 			await VirtioMachine.opened(models[transport], transport, {tag: 'host', folder, windowBytes}),
@@ -81,7 +81,7 @@ export class FsDriver {
 		kept: Uint8Array = other.kept.slice(),
 		windowBytes = 0,
 	): Promise<FsDriver> {
-		const config = {tag: 'host', folder: {path, options: folderDefaults}, windowBytes};
+		const config = {tag: 'host', folder: {folder: path, options: folderDefaults}, windowBytes};
 		const machine = new VirtioMachine(virtioFsPciType, 'pci', config, false);
 		await machine.open();
 		const made = new FsDriver(machine);

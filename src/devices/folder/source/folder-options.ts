@@ -1,5 +1,6 @@
+import {cachePolicies, type FolderOptions, folderDefaults, type OwnerMapping} from '#devices/folder';
 import {invalidValue, type OptionTable, type ValueType} from '#support/options';
-import {cachePolicies, type FolderOptions, folderDefaults, type OwnerMapping} from './options.ts';
+import {type SharedFolder, sharedFolderOption} from './shared-folder-option.ts';
 
 const mostId = 2 ** 32 - 2;
 const expected = 'host, mapped or UID:GID';
@@ -23,9 +24,14 @@ export const ownerOption: ValueType<OwnerMapping> = {
 	},
 };
 
-/** Options of a folder of the host's, whatever serves it. */
+/** Options of a folder, whatever serves it. */
 export const folderOptionTable = {
-	path: {type: 'path', use: 'folder', example: '/usr', host: true, help: 'the directory of the host that is shared'},
+	folder: {
+		type: sharedFolderOption,
+		example: '/usr',
+		host: true,
+		help: 'what is shared: a directory of the host by its path, or, in a program, an object as memoryFolder() gives it',
+	},
 	readOnly: {type: 'flag', default: folderDefaults.readOnly, help: 'nothing in it changes'},
 	owner: {
 		type: ownerOption,
@@ -48,17 +54,17 @@ export const folderOptionTable = {
 	},
 } as const satisfies OptionTable;
 
-/** A folder of the host's, as machines have it. */
-export interface HostFolderSource {
-	readonly path: string;
+/** A folder, as machines have it. */
+export interface FolderSource {
+	readonly folder: SharedFolder;
 	readonly options: FolderOptions;
 }
 
 /** One as {@link folderOptionTable} gives it. */
 export const folderSource = ({
-	path,
+	folder,
 	...given
-}: Omit<FolderOptions, 'mostNodes' | 'mostHandles'> & {readonly path: string}): HostFolderSource => ({
-	path,
+}: Omit<FolderOptions, 'mostNodes' | 'mostHandles'> & {readonly folder: SharedFolder}): FolderSource => ({
+	folder,
 	options: {...folderDefaults, ...given},
 });

@@ -1,0 +1,1 @@
+export {calledObject} from './called-object.ts';

@@ -1,0 +1,1 @@
+export {virtio9pMmioType, virtio9pPciType} from './device-types.ts';

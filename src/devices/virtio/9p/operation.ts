@@ -1,0 +1,65 @@
+import type {Answer, BytesFromGuest, BytesToGuest, Folder, Refused} from '#devices/folder';
+import {Errno} from '#support/ffi';
+import type {Fid, FidTable} from './fid-table.ts';
+import type {InputsOf, Items, Message, ValuesOf} from './message.ts';
+
+/** What a request comes with beside its fields. */
+export interface Exchange {
+	/** Bytes that the reply may have. */
+	readonly room: number;
+	/** Bytes behind the request's fields; undefined where there are not as many. */
+	sent(length: number): BytesFromGuest | undefined;
+	/** Room for so many bytes behind a reply's first ones. */
+	space(start: number, length: number): BytesToGuest;
+}
+
+/** A client's session, as its requests see it. */
+export interface Session {
+	readonly folder: Folder;
+	readonly fids: FidTable;
+}
+
+/** What a request is answered with. */
+export interface Outcome {
+	readonly message: Message;
+	readonly values: Readonly<Record<string, unknown>>;
+	/** Bytes that follow. */
+	readonly behind?: Uint8Array;
+	/** So many bytes follow that are in the client's buffers already. */
+	readonly moved?: number;
+}
+
+/** What is done for one type of request. */
+export interface Operation {
+	readonly request: Message;
+	serve(session: Session, fields: never, exchange: Exchange): Answer<Outcome>;
+}
+
+export const operation = <const T extends Items>(
+	request: Message<T>,
+	serve: (session: Session, fields: ValuesOf<T>, exchange: Exchange) => Answer<Outcome>,
+): Operation => ({request: request as unknown as Message, serve: serve as Operation['serve']});
+
+/** Answers with a message, and what lies behind its fields. */
+export const outcome = <const T extends Items>(
+	message: Message<T>,
+	values: InputsOf<T>,
+	rest: Pick<Outcome, 'behind' | 'moved'> = {},
+): Outcome => ({message: message as unknown as Message, values, ...rest});
+
+/** Does something with a fid, which stays until that is done. */
+export function using<T>({fids}: Session, number: number, act: (fid: Fid) => Answer<T>): Answer<T> {
+	const fid = fids.get(number);
+	return fid === undefined ? -Errno.EBADF : fids.hold(fid, () => act(fid));
+}
+
+/** The same with two. */
+export const usingBoth = <T>(
+	session: Session,
+	one: number,
+	other: number,
+	act: (one: Fid, other: Fid) => Answer<T>,
+): Answer<T> => using(session, one, (first) => using(session, other, (second) => act(first, second)));
+
+/** An operation that this server has not. */
+export const unsupported = (): Refused => -Errno.EOPNOTSUPP;

@@ -1,0 +1,45 @@
+import type {FolderObject} from '#devices/folder/object';
+
+/** Methods whose first argument is a path, and those in which the second one is. */
+const byPath = [
+	'lstat',
+	'stat',
+	'readdir',
+	'open',
+	'readFile',
+	'writeFile',
+	'mkdir',
+	'rmdir',
+	'unlink',
+	'readlink',
+	'chmod',
+	'lchown',
+	'chown',
+	'lutimes',
+	'utimes',
+	'truncate',
+	'statfs',
+] as const;
+const byTwoPaths = ['rename', 'link'] as const;
+
+type Method = (...args: unknown[]) => unknown;
+
+/**
+ * A part of a file system of a program's: `node:fs/promises`, or that of `memfs`, from a path on. It confines nothing: links in `node:fs/promises` that a guest
+ * makes lead to wherever they point on the host. A folder of the host's is shared by its path, as a host folder, and not by this.
+ *
+ * @example
+ * const folder = folderAt(memfs.fs.promises, '/data');
+ */
+export function folderAt(fileSystem: object, root: string): FolderObject {
+	const methods = fileSystem as Readonly<Record<string, Method | undefined>>;
+	const start = root.replace(/\/+$/, '');
+	const place = (path: unknown) => (path === '/' ? start || '/' : `${start}${path}`);
+	const folder: Record<string, Method> = {};
+	for (const name of byPath)
+		if (methods[name] !== undefined) folder[name] = (path, ...rest) => methods[name]?.(place(path), ...rest);
+	for (const name of byTwoPaths)
+		if (methods[name] !== undefined) folder[name] = (from, to) => methods[name]?.(place(from), place(to));
+	if (methods['symlink'] !== undefined) folder['symlink'] = (target, path) => methods['symlink']?.(target, place(path));
+	return folder as unknown as FolderObject;
+}
