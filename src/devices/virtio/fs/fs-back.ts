@@ -125,7 +125,8 @@ export class RequestsBack<S> implements VirtioBack {
 	#folder: Folder | undefined;
 	#server: FuseServer | undefined;
 	#window: FileWindow | undefined;
-	#isRunning = false;
+	/** The files of a snapshot are being found again: requests wait in their queue. */
+	#isRestoring = false;
 
 	constructor(parts: FolderParts<S>, state: State, services: VirtioServices) {
 		this.#parts = parts;
@@ -151,7 +152,6 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	start(): void {
-		this.#isRunning = true;
 		const {owner, mounted} = this.#services.locked(() => ({owner: this.#state.owner, mounted: this.#state.mounted}));
 		this.#services.locked(() => {
 			this.#state.owner = this.#own;
@@ -161,7 +161,6 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	async stop(isReset = false): Promise<void> {
-		this.#isRunning = false;
 		for (const {queue, chain} of this.#server?.takeWaiting() ?? []) this.#left.leave(queue, requestQueue, chain);
 		await this.#services.drained();
 		if (isReset || this.#server?.isOn !== true) return;
@@ -186,7 +185,7 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	queueReady(queue: VirtQueue): void {
-		if (!this.#isRunning || this.#server === undefined) return;
+		if (this.#isRestoring || this.#server === undefined) return;
 		this.#hear();
 		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) this.#server.serve(queue, chain);
 	}
@@ -218,12 +217,12 @@ export class RequestsBack<S> implements VirtioBack {
 
 	/** Finds the files again that the client of a snapshot knows. */
 	async #restore(wasMounted: boolean): Promise<void> {
-		this.#isRunning = false;
+		this.#isRestoring = true;
 		const saved = wasMounted ? keptFolder(this.#kept) : undefined;
 		if (saved !== undefined) await this.#folder?.restore(saved);
 		if (this.#folder !== undefined) await this.#window?.restore(this.#folder);
 		if (this.#server !== undefined) this.#server.isOn = wasMounted;
-		this.#isRunning = true;
+		this.#isRestoring = false;
 		this.#begin();
 	}
 
