@@ -8,6 +8,7 @@ import {type Command, execute, type FloweyNode, PATHS, runNode, WordsError} from
 import {bundleFolder, bundleTests} from '../nodes/bundle-tests.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restoreBenchLibraries} from '../nodes/restore-bench-libraries.ts';
+import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restoreRuntimes} from '../nodes/restore-runtimes.ts';
 import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {detectHostKvm} from '../tests/host-kvm.ts';
@@ -52,6 +53,8 @@ export const benchCommand: Command = {
 		}
 		for (const [name, node] of Object.entries(needs))
 			if (sources.some((path) => basename(path).startsWith(name))) await runNode(node, undefined);
+		if (sources.some((path) => basename(path).startsWith('software-folders')))
+			await runNode(restoreKernels, {refresh: false});
 		// Many measure the command as users have it.
 		await buildPackage();
 		mkdirSync(RESULT_FOLDER, {recursive: true});

@@ -14,8 +14,18 @@ export interface BenchGuest {
 	readonly disks?: Readonly<Record<string, string>>;
 	/** The same of disks on NVMe, each with a controller of its own. */
 	readonly nvme?: Readonly<Record<string, string>>;
+	/** A directory of the host's, which the guest mounts by the tag `host`. */
+	readonly folder?: SharedFolder;
 	/** What QEMU's processor is, where it is not to be the one that it takes by itself. */
 	readonly peerCpu?: string;
+}
+
+/** A directory, and by what it is shared. */
+export interface SharedFolder {
+	readonly by: '9p' | 'virtio-fs';
+	readonly path: string;
+	/** Socket of QEMU's server of virtio-fs, which is a process of its own. */
+	readonly socket: string;
 }
 
 /** Words with which a guest on a busy host takes no timer for broken: on KVM's interface Linux does not look. */
@@ -52,6 +62,15 @@ const ownDisks = ({disks = {}, nvme = {}}: BenchGuest): string[] => [
 		...['--nvme-pci', `id=${serial},pcie_port=${portOf(serial)}`, '--disk', `file:${file};format=raw,on=${serial}`],
 	]),
 ];
+/** Its own 9P; its server of virtio-fs has to have the guest's RAM. */
+function peerFolder({folder, memoryMib}: BenchGuest): string[] {
+	if (folder === undefined) return [];
+	if (folder.by === '9p') return ['-virtfs', `local,path=${folder.path},mount_tag=host,security_model=none`];
+	return [
+		...['-object', `memory-backend-memfd,id=ram,size=${memoryMib}M,share=on`, '-numa', 'node,memdev=ram'],
+		...['-chardev', `socket,id=fs,path=${folder.socket}`, '-device', 'vhost-user-fs-pci,chardev=fs,tag=host'],
+	];
+}
 /** A controller has the name of its disk. */
 const portOf = (serial: string) => `${serial}-port`;
 const entriesOf = (device: string, disks: Readonly<Record<string, string>>) =>
@@ -64,6 +83,7 @@ const commands: Readonly<Record<string, (guest: BenchGuest) => readonly [string,
 		...(guest.peerCpu === undefined ? [] : ['-cpu', guest.peerCpu]),
 		...['-smp', `${guest.processors}`, '-m', `${guest.memoryMib}M`, '-display', 'none', '-serial', 'stdio'],
 		...peerDisks(guest),
+		...peerFolder(guest),
 		...['-kernel', guest.kernel, ...initrdOf(guest, '-initrd'), '-append', guest.words],
 	],
 	openvmm: (guest) => [
@@ -71,6 +91,9 @@ const commands: Readonly<Record<string, (guest: BenchGuest) => readonly [string,
 		...(ownCpu === undefined ? [] : ['--cpu', ownCpu]),
 		...['-p', `${guest.processors}`, '-m', `${guest.memoryMib}M`],
 		...(guest.disks === undefined ? [] : ownDisks(guest)),
+		...(guest.folder === undefined
+			? []
+			: [`--virtio-${guest.folder.by === '9p' ? '9p' : 'fs'}`, `host,${guest.folder.path}`]),
 		...['-k', guest.kernel, ...initrdOf(guest, '-r'), '-c', guest.words],
 	],
 	v86: (guest) => [process.execPath, v86Program, guest.kernel, `${guest.memoryMib}`],

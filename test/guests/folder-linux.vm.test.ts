@@ -4,7 +4,9 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
+import {close, lockFile, O, open} from '#support/ffi';
 import {flagged, hearButton, linuxTest, openTestSnapshot, pressed, runInLinux, snapshotPlace, until} from '#test/petri';
+import {lockProgram} from './testing/lock-program.ts';
 
 const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -35,56 +37,93 @@ const messages = "dmesg | grep -v OPENVMM_RUN | grep -E 'fuse|virtio|WARNING: CP
 const complaints = /WARNING: CPU|BUG:|Call Trace|virtio_fs.*(fail|error)/i;
 const found = (output: string, name: string) => new RegExp(`^${name}=(.*?)\r?$`, 'm').exec(output)?.[1] ?? '';
 
-for (const bus of ['pci', 'mmio'] as const)
-	linuxTest(`Linux mounts a folder of the host, and both work in it, over ${bus}`, async (t, make) => {
-		const folder = folderOf(t);
-		const content = randomBytes(5 * 2 ** 20 + 123);
-		writeFileSync(join(folder, 'big'), content);
-		mkdirSync(join(folder, 'many'));
-		for (let file = 0; file < 200; file++) writeFileSync(join(folder, 'many', `file-${file}`), `${file}`);
-		const guest = await runInLinux(make, machineOn(bus, folder, ',xattrs,locks'), [
-			...mount,
-			hearButton,
-			'cd /shared; echo big=$(sha256sum <big | cut -c 1-64) many=$(ls many | wc -l) sum=$(cat many/* | md5sum | cut -c 1-32)',
-			'dd if=/dev/urandom of=own bs=64k count=48 2>/dev/null; echo own=$(sha256sum <own | cut -c 1-64)',
-			'mkdir -p a/b/c; echo text >a/b/c/file; ln a/b/c/file a/hard; ln -s b/c/file a/soft; mv a/b a/moved; rm -r many',
-			'echo read=$(cat a/hard) dangling=$(cat a/soft 2>/dev/null) links=$(stat -c %h a/hard) type=$(stat -f -c %T .)',
-			'chmod 640 a/hard; echo mode=$(stat -c %a a/moved/c/file); truncate -s 100 a/hard; echo size=$(stat -c %s a/moved/c/file)',
-			'mkfifo pipe; (echo through >pipe &) ; echo fifo=$(cat pipe); mknod null c 1 3 2>/dev/null || echo device=no',
-			'(flock 9; echo one >>order; sleep 1; echo two >>order) 9>lock & sleep 0.3; (flock 9; echo three >>order) 9>lock; wait',
-			'echo order=$(cat order | tr "\\n" " ")',
-			'cat big >/dev/null; echo changed=$(cat change); echo wants=host',
-			until(pressed(1)),
-			until('grep -q after change'),
-			'echo changed=$(cat change) new=$(cat new) bigger=$(sha256sum <big | cut -c 1-64)',
-			'cd /; umount /shared && mount -t virtiofs host /shared && echo again=$(sha256sum </shared/own | cut -c 1-64)',
-			messages,
-			'echo all=done',
-		]);
-		writeFileSync(join(folder, 'change'), 'before');
-		await guest.waitFor(/^wants=host\r?$/m);
-		const bigger = randomBytes(3 * 2 ** 20);
-		writeFileSync(join(folder, 'change'), 'after it');
-		writeFileSync(join(folder, 'new'), 'came');
-		writeFileSync(join(folder, 'big'), bigger);
-		await guest.vm.powerButton();
-		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
-		const {output} = guest;
-		t.regex(output, new RegExp(`^big=${digestOf(content)} many=200 sum=[0-9a-f]{32}\r?$`, 'm'), output);
-		t.is(found(output, 'own'), digestOf(readFileSync(join(folder, 'own'))), output);
-		t.regex(output, /^read=text dangling= links=2 type=fuseblk|^read=text dangling= links=2 type=\S+/m, output);
-		t.regex(output, /^mode=640\r?$/m);
-		t.regex(output, /^size=100\r?$/m);
-		t.regex(output, /^fifo=through\r?$/m);
-		t.regex(output, /^device=no\r?$/m);
-		t.regex(output, /^order=one two three\s*$/m);
-		t.regex(output, /^changed=before\r?$/m);
-		t.regex(output, new RegExp(`^changed=after it new=came bigger=${digestOf(bigger)}\r?$`, 'm'));
-		t.is(found(output, 'again'), found(output, 'own'));
-		t.regex(output, /^all=done/m);
-		t.notRegex(output, complaints);
-		t.is(statSync(join(folder, 'a', 'hard')).mode, 0o100640);
-	});
+linuxTest('Linux mounts a folder of the host, and both work in it', async (t, make) => {
+	const folder = folderOf(t);
+	const content = randomBytes(5 * 2 ** 20 + 123);
+	writeFileSync(join(folder, 'big'), content);
+	mkdirSync(join(folder, 'many'));
+	for (let file = 0; file < 200; file++) writeFileSync(join(folder, 'many', `file-${file}`), `${file}`);
+	const guest = await runInLinux(make, machineOn('mmio', folder, ',xattrs,locks'), [
+		...mount,
+		hearButton,
+		'cd /shared; echo big=$(sha256sum <big | cut -c 1-64) many=$(ls many | wc -l) sum=$(cat many/* | md5sum | cut -c 1-32)',
+		'dd if=/dev/urandom of=own bs=64k count=48 2>/dev/null; echo own=$(sha256sum <own | cut -c 1-64)',
+		'mkdir -p a/b/c; echo text >a/b/c/file; ln a/b/c/file a/hard; ln -s b/c/file a/soft; mv a/b a/moved; rm -r many',
+		'echo read=$(cat a/hard) dangling=$(cat a/soft 2>/dev/null) links=$(stat -c %h a/hard) type=$(stat -f -c %T .)',
+		'chmod 640 a/hard; echo mode=$(stat -c %a a/moved/c/file); truncate -s 100 a/hard; echo size=$(stat -c %s a/moved/c/file)',
+		'mkfifo pipe; (echo through >pipe &) ; echo fifo=$(cat pipe); mknod null c 1 3 2>/dev/null || echo device=no',
+		'(lock=/shared/lock; $lock f; echo one >>order; sleep 1; echo two >>order) 9>held & sleep 0.3; (/shared/lock f; echo three >>order) 9>held; wait',
+		'echo order=$(cat order | tr "\\n" " ")',
+		'mkfifo /tmp/fifo; (/shared/lock p </tmp/fifo >first) 9<>ranges & exec 8>/tmp/fifo; ' +
+			until('grep -q locked first'),
+		'(/shared/lock p </dev/null >second) 8>&- 9<>ranges & sleep 0.3; echo waits=$(wc -c <second)',
+		'cat big >/dev/null; echo changed=$(cat change); echo wants=host',
+		until(pressed(1)),
+		until('grep -q after change'),
+		'exec 8>&-; wait; echo got=$(cat second)',
+		'echo changed=$(cat change) new=$(cat new) bigger=$(sha256sum <big | cut -c 1-64)',
+		'cd /; umount /shared && mount -t virtiofs host /shared && echo again=$(sha256sum </shared/own | cut -c 1-64)',
+		messages,
+		'echo all=done',
+	]);
+	writeFileSync(join(folder, 'change'), 'before');
+	writeFileSync(join(folder, 'lock'), lockProgram(), {mode: 0o755});
+	await guest.waitFor(/^wants=host\r?$/m);
+	const lock = open(join(folder, 'held'), O.RDWR);
+	t.is(lockFile(lock), 0, 'nobody has it any more');
+	close(lock);
+	const bigger = randomBytes(3 * 2 ** 20);
+	writeFileSync(join(folder, 'change'), 'after it');
+	writeFileSync(join(folder, 'new'), 'came');
+	writeFileSync(join(folder, 'big'), bigger);
+	await guest.vm.powerButton();
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+	const {output} = guest;
+	t.regex(output, new RegExp(`^big=${digestOf(content)} many=200 sum=[0-9a-f]{32}\r?$`, 'm'), output);
+	t.is(found(output, 'own'), digestOf(readFileSync(join(folder, 'own'))), output);
+	t.regex(output, /^read=text dangling= links=2/m, output);
+	t.regex(output, /^mode=640\r?$/m);
+	t.regex(output, /^size=100\r?$/m);
+	t.regex(output, /^fifo=through\r?$/m);
+	t.regex(output, /^device=no\r?$/m);
+	t.regex(output, /^order=one two three\s*$/m);
+	t.regex(output, /^waits=0\r?$/m);
+	t.regex(output, /^got=locked\r?$/m);
+	t.regex(output, /^changed=before\r?$/m);
+	t.regex(output, new RegExp(`^changed=after it new=came bigger=${digestOf(bigger)}\r?$`, 'm'));
+	t.is(found(output, 'again'), found(output, 'own'));
+	t.regex(output, /^all=done/m);
+	t.notRegex(output, complaints);
+	t.is(statSync(join(folder, 'a', 'hard')).mode, 0o100640);
+});
+
+linuxTest('Linux has files of a folder in its memory, and what it writes there is in them', async (t, make) => {
+	const folder = folderOf(t);
+	const content = randomBytes(5 * 2 ** 20 + 123);
+	writeFileSync(join(folder, 'big'), content);
+	const guest = await runInLinux(make, machineOn('pci', folder, ',dax=16M'), [
+		'dmesg -c >/dev/null',
+		'modprobe -a virtio_pci virtiofs',
+		`mkdir -p /shared; ${until('mount -t virtiofs -o dax=always host /shared')}`,
+		'grep /shared /proc/mounts',
+		'echo big=$(sha256sum </shared/big | cut -c 1-64)',
+		'dd if=/dev/urandom of=/tmp/own bs=64k count=32 2>/dev/null; dd if=/tmp/own of=/shared/big bs=64k conv=notrunc,fsync 2>/dev/null',
+		'for round in 1 2 3; do cp /tmp/own /shared/copy-$round; cmp /tmp/own /shared/copy-$round && echo round=$round; done',
+		'echo own=$(sha256sum </tmp/own | cut -c 1-64)',
+		messages,
+		'umount /shared && echo all=done',
+	]);
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+	const {output} = guest;
+	t.regex(output, /\/shared virtiofs .*dax=always/, output);
+	t.is(found(output, 'big'), digestOf(content), output);
+	const written = readFileSync(join(folder, 'big'));
+	t.regex(output, new RegExp(`^own=${digestOf(written.subarray(0, 2 ** 21))}`, 'm'), output);
+	t.is(digestOf(written.subarray(2 ** 21)), digestOf(content.subarray(2 ** 21)));
+	t.regex(output, /^round=3\r?$/m, output);
+	t.regex(output, /^all=done/m);
+	t.notRegex(output, complaints);
+});
 
 linuxTest('Linux goes on with its folder and its open files from a snapshot', async (t, make) => {
 	const folder = folderOf(t);

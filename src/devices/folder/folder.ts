@@ -42,7 +42,7 @@ export interface FolderAbilities {
 	readonly xattrs: boolean;
 	/** Has {@link Folder.getLock} and {@link Folder.setLock}; without it the client keeps its locks itself. */
 	readonly locks: boolean;
-	/** Files are the host's own and can be mapped. */
+	/** Files are the host's own, and {@link Folder.openToMap} opens them. */
 	readonly dax: boolean;
 	/** Names that differ in case only are one. */
 	readonly ignoresCase: boolean;
@@ -196,6 +196,11 @@ export abstract class Folder {
 		_length: number,
 	): Answer<number> {
 		return -Errno.EOPNOTSUPP;
+	}
+
+	/** Opens a regular file for mmap(2): a descriptor of the host's, which is the caller's to close. */
+	openToMap(_node: NodeId, _isWritten: boolean): Answer<number> {
+		return -Errno.ENODEV;
 	}
 
 	/** What a snapshot has of it: nodes by their place in the folder, and what is open. */

@@ -137,7 +137,7 @@ export class HostFolder extends Folder {
 		this.#tree = new NodeTree(nodeOf(status), options.mostNodes);
 		this.#handles = new HandleTable(options.mostHandles);
 		const {readOnly, xattrs, locks} = options;
-		this.abilities = {readOnly, xattrs, locks, dax: false, ignoresCase: false};
+		this.abilities = {readOnly, xattrs, locks, dax: true, ignoresCase: false};
 	}
 
 	lookup(parent: NodeId, name: Name): Answer<Entry> {
@@ -436,6 +436,12 @@ export class HostFolder extends Folder {
 		return copyRange(source.fd, offset, target.fd, targetOffset, length);
 	}
 
+	override openToMap(id: NodeId, isWritten: boolean): Answer<number> {
+		const node = this.#tree.get(id);
+		if (node === undefined) return -Errno.ESTALE;
+		return this.#atPlace(node, (found) => this.#reopen(found, isWritten ? OpenFlag.BOTH : OpenFlag.READ));
+	}
+
 	save(): SavedFolder {
 		const handles = [...this.#handles].map(([id, {node, flags, reader}]) => ({
 			id,
@@ -622,12 +628,18 @@ export class HostFolder extends Folder {
 	}
 
 	#openFile(found: Found, node: FolderNode<HostNode>, flags: number): HandleId | Refused {
+		if (this.#handles.isFull) return -Errno.ENFILE;
+		const fd = this.#reopen(found, flags);
+		return fd < 0 ? fd : this.#addHandle(node, fd, flags, false);
+	}
+
+	/** Opens what has been found, if it is a regular file to the guest as well. */
+	#reopen(found: Found, flags: number): number {
 		const type = typeOf(found.attributes) === FileType.REGULAR ? typeOf(this.#seen(found)) : typeOf(found.attributes);
 		// A guest opens its devices and pipes itself.
 		if (type !== FileType.REGULAR) return type === FileType.DIRECTORY ? -Errno.EISDIR : -Errno.ENXIO;
 		const isWritten = (flags & OpenFlag.ACCESS) !== OpenFlag.READ || (flags & OpenFlag.TRUNCATE) !== 0;
 		if (isWritten && this.#options.readOnly) return -Errno.EROFS;
-		if (this.#handles.isFull) return -Errno.ENFILE;
 		// Root's writes would leave them.
 		if (isWritten && (found.attributes.mode & setIdBits) !== 0) {
 			const refused = this.#owners.change(found.fd, found.attributes, {
@@ -636,8 +648,7 @@ export class HostFolder extends Folder {
 			if (refused < 0) return refused;
 		}
 		const passed = OpenFlag.ACCESS | OpenFlag.TRUNCATE | passedFlags;
-		const fd = reopen(found.fd, O.NOCTTY | O.NONBLOCK | (flags & passed));
-		return fd < 0 ? fd : this.#addHandle(node, fd, flags, false);
+		return reopen(found.fd, O.NOCTTY | O.NONBLOCK | (flags & passed));
 	}
 
 	#addHandle(node: FolderNode<HostNode>, fd: number, flags: number, isDirectory: boolean): HandleId {

@@ -2,6 +2,7 @@ import {deviceType} from '#devices/device-type';
 import {type FolderSource, folderOptionTable, folderSource, openFolder} from '#devices/folder/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
+import {windowSize} from './file-window.ts';
 import {virtioFsFlags} from './flags.ts';
 import {type VirtioFsConfig, virtioFsKind} from './handle.ts';
 import {virtioFsOver} from './virtio-fs.ts';
@@ -20,9 +21,21 @@ export const virtioFsPciType = deviceType({
 	...devices.pci,
 	kind: virtioFsKind,
 	summary,
-	options,
+	options: {
+		...options,
+		dax: {
+			type: windowSize,
+			default: 0,
+			example: 2 ** 22,
+			help: 'memory where the guest has files mapped without a copy (mount -o dax=always): a multiple of 2M, up to 4G',
+		},
+	},
 	flags: virtioFsFlags,
-	configure: ({tag, ...folder}): VirtioFsConfig<FolderSource> => ({tag, folder: folderSource(folder)}),
+	configure: ({tag, dax, ...folder}): VirtioFsConfig<FolderSource> => ({
+		tag,
+		folder: folderSource(folder),
+		windowBytes: dax,
+	}),
 });
 
 /** The same on MMIO. */
@@ -34,6 +47,8 @@ export const virtioFsMmioType = deviceType({
 	configure: ({tag, base, irq, ...folder}): OnMmio<VirtioFsConfig<FolderSource>> => ({
 		tag,
 		folder: folderSource(folder),
+		// There is no shared memory on MMIO.
+		windowBytes: 0,
 		...mmioPlace({base, ...(irq !== undefined && {irq})}),
 	}),
 });

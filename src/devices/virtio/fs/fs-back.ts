@@ -3,6 +3,7 @@ import {type CachePolicy, type Folder, keepFolder, keptFolder} from '#devices/fo
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import {type Chain, LeftChains, leftBytes, type VirtQueue} from '#devices/virtio/queue';
 import {array, type FieldsView, u32, wire} from '#support/wire';
+import {FileWindow, windowTableBytes} from './file-window.ts';
 import {FuseServer} from './fuse-server.ts';
 import {BatchForgetIn, ForgetIn, ForgetOne, InHeader, InterruptIn, Opcode} from './layout.ts';
 import {UrgentRing, urgentRoom} from './urgent-ring.ts';
@@ -20,8 +21,11 @@ const keptBytes = 2 ** 25;
 const pageBytes = 4096;
 const ringAt = keptBytes;
 const ringBytes = Math.ceil(UrgentRing.bytes / pageBytes) * pageBytes;
-/** Memory of the host's that the two workers share. */
-export const sharedBytes: number = keptBytes + ringBytes;
+const tableAt = ringAt + ringBytes;
+/** Memory of the host's that the two workers share, and that snapshots have. */
+export const sharedBytes: number = tableAt + Math.ceil(windowTableBytes / pageBytes) * pageBytes;
+/** The shared memory region for files (virtio 1.2, 5.11.6.4). */
+export const windowRegion = 0;
 
 export const VirtioFsState = wire('virtio-fs', {
 	/** Tells whose client's files are open: a number that the back draws, or 0 before it has begun. */
@@ -43,6 +47,8 @@ export interface FolderParts<S> {
 	readonly source: S;
 	readonly open: OpenFolder<S>;
 	readonly cache: CachePolicy;
+	/** Bytes of the memory where files are mapped, or 0. */
+	readonly windowBytes: number;
 }
 
 const ringOf = (services: VirtioServices): UrgentRing =>
@@ -118,7 +124,9 @@ export class RequestsBack<S> implements VirtioBack {
 	#opening: Promise<Folder> | undefined;
 	#folder: Folder | undefined;
 	#server: FuseServer | undefined;
-	#isRunning = false;
+	#window: FileWindow | undefined;
+	/** The files of a snapshot are being found again: requests wait in their queue. */
+	#isRestoring = false;
 
 	constructor(parts: FolderParts<S>, state: State, services: VirtioServices) {
 		this.#parts = parts;
@@ -129,11 +137,14 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	async open(): Promise<void> {
-		const {open, source, cache} = this.#parts;
+		const {open, source, cache, windowBytes} = this.#parts;
 		const {reactor} = this.#services;
 		this.#opening = Promise.resolve(open(source, this.#services));
 		this.#folder = await this.#opening;
-		this.#server = new FuseServer(this.#folder, cache, {
+		const memory = windowBytes === 0 ? undefined : this.#services.sharedMemory(windowRegion);
+		const shared = this.#services.hostMemory as SharedArrayBuffer;
+		this.#window = memory && new FileWindow(memory, windowBytes, shared, tableAt);
+		this.#server = new FuseServer(this.#folder, cache, this.#window, {
 			reactor,
 			track: (promise, what) => this.#services.track(promise, what),
 			session: (isOn) => this.#tell(isOn),
@@ -141,7 +152,6 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	start(): void {
-		this.#isRunning = true;
 		const {owner, mounted} = this.#services.locked(() => ({owner: this.#state.owner, mounted: this.#state.mounted}));
 		this.#services.locked(() => {
 			this.#state.owner = this.#own;
@@ -151,7 +161,6 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	async stop(isReset = false): Promise<void> {
-		this.#isRunning = false;
 		for (const {queue, chain} of this.#server?.takeWaiting() ?? []) this.#left.leave(queue, requestQueue, chain);
 		await this.#services.drained();
 		if (isReset || this.#server?.isOn !== true) return;
@@ -176,7 +185,7 @@ export class RequestsBack<S> implements VirtioBack {
 	}
 
 	queueReady(queue: VirtQueue): void {
-		if (!this.#isRunning || this.#server === undefined) return;
+		if (this.#isRestoring || this.#server === undefined) return;
 		this.#hear();
 		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) this.#server.serve(queue, chain);
 	}
@@ -192,6 +201,7 @@ export class RequestsBack<S> implements VirtioBack {
 	async dispose(): Promise<void> {
 		this.#server?.takeWaiting();
 		const folder = await this.#opening?.catch(() => undefined);
+		this.#window?.close();
 		await folder?.close();
 	}
 
@@ -207,11 +217,12 @@ export class RequestsBack<S> implements VirtioBack {
 
 	/** Finds the files again that the client of a snapshot knows. */
 	async #restore(wasMounted: boolean): Promise<void> {
-		this.#isRunning = false;
+		this.#isRestoring = true;
 		const saved = wasMounted ? keptFolder(this.#kept) : undefined;
 		if (saved !== undefined) await this.#folder?.restore(saved);
+		if (this.#folder !== undefined) await this.#window?.restore(this.#folder);
 		if (this.#server !== undefined) this.#server.isOn = wasMounted;
-		this.#isRunning = true;
+		this.#isRestoring = false;
 		this.#begin();
 	}
 

@@ -2,10 +2,11 @@ import {type Answer, type CachePolicy, type Folder, isLater, isRefused} from '#d
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import {Errno} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
+import type {FileWindow} from './file-window.ts';
 import {InitIn, Opcode, OutHeader} from './layout.ts';
 import {LockWaits} from './lock-waits.ts';
 import {negotiate} from './negotiation.ts';
-import {operations, type Reply} from './operations.ts';
+import {operations, type Reply, type Served} from './operations.ts';
 import {FuseRequest} from './request.ts';
 
 /** What the server's owner does for it. */
@@ -24,17 +25,19 @@ const silent: ReadonlySet<number> = new Set([Opcode.FORGET, Opcode.BATCH_FORGET,
 export class FuseServer {
 	readonly #folder: Folder;
 	readonly #cache: CachePolicy;
+	readonly #window: FileWindow | undefined;
 	readonly #host: ServerHost;
 	readonly #waits: LockWaits;
 	#inFlight = 0;
 	/** A client has begun, and not left. */
 	isOn = false;
 
-	constructor(folder: Folder, cache: CachePolicy, host: ServerHost) {
+	constructor(folder: Folder, cache: CachePolicy, window: FileWindow | undefined, host: ServerHost) {
 		this.#folder = folder;
 		this.#cache = cache;
+		this.#window = folder.abilities.dax ? window : undefined;
 		this.#host = host;
-		this.#waits = new LockWaits(host.reactor, () => ({folder, cache}));
+		this.#waits = new LockWaits(host.reactor, () => this.#served);
 	}
 
 	/** Requests whose answers are still to come, but for those that wait for locks. */
@@ -82,8 +85,13 @@ export class FuseServer {
 	/** The client has gone. */
 	clear(): void {
 		this.#waits.takeAll();
+		this.#window?.clear();
 		this.#folder.clear();
 		this.isOn = false;
+	}
+
+	get #served(): Served {
+		return {folder: this.#folder, cache: this.#cache, window: this.#window};
 	}
 
 	#perform(request: FuseRequest): Answer<Reply> {
@@ -96,12 +104,12 @@ export class FuseServer {
 			return 0;
 		}
 		const operation = operations[opcode];
-		return operation === undefined ? -Errno.ENOSYS : operation(request, {folder: this.#folder, cache: this.#cache});
+		return operation === undefined ? -Errno.ENOSYS : operation(request, this.#served);
 	}
 
 	#begin(request: FuseRequest): Reply {
 		const words = request.read(InitIn);
-		const told = words && negotiate(words, this.#folder.abilities, this.#cache);
+		const told = words && negotiate(words, this.#folder.abilities, this.#cache, this.#window !== undefined);
 		if (told === undefined) return -Errno.EPROTO;
 		if (this.isOn) this.clear();
 		this.isOn = true;

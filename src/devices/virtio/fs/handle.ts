@@ -9,4 +9,6 @@ export interface VirtioFsConfig<S> {
 	/** 1 to 36 bytes. */
 	readonly tag: string;
 	readonly folder: S;
+	/** Bytes of memory where the driver has files mapped without a copy, on PCI: a multiple of 2 MiB up to 4 GiB, or 0. */
+	readonly windowBytes: number;
 }

@@ -39,9 +39,12 @@ fuse_open_out 16 fh:0 open_flags:8
 fuse_out_header 16 len:0 error:4 unique:8
 fuse_read_in 40 fh:0 offset:8 size:16 read_flags:20 lock_owner:24 flags:32
 fuse_release_in 24 fh:0 flags:8 release_flags:12 lock_owner:16
+fuse_removemapping_in 4 count:0
+fuse_removemapping_one 16 moffset:0 len:8
 fuse_rename2_in 16 newdir:0 flags:8
 fuse_rename_in 8 newdir:0
 fuse_setattr_in 88 valid:0 fh:8 size:16 lock_owner:24 atime:32 mtime:40 ctime:48 atimensec:56 mtimensec:60 ctimensec:64 mode:68 uid:76 gid:80
+fuse_setupmapping_in 40 fh:0 foffset:8 len:16 flags:24 moffset:32
 fuse_setxattr_in 8 size:0 flags:4
 fuse_kstatfs 80 blocks:0 bfree:8 bavail:16 files:24 ffree:32 bsize:40 namelen:44 frsize:48
 fuse_statx_in 24 getattr_flags:0 fh:8 sx_flags:16 sx_mask:20
@@ -96,6 +99,7 @@ const hasCompiler = existsSync('/usr/bin/cc') && existsSync(header);
 	say('FUSE_GETATTR_FH', layout.GETATTR_FH);
 	say('FUSE_RELEASE_FLOCK_UNLOCK', layout.RELEASE_FLOCK_UNLOCK);
 	say('FUSE_FSYNC_FDATASYNC', layout.FSYNC_FDATASYNC);
+	say('FUSE_SETUPMAPPING_FLAG_WRITE', Number(layout.SETUPMAPPING_FLAG_WRITE));
 	say('FUSE_LK_FLOCK', layout.LK_FLOCK);
 	t.true(asserts.length > 200);
 	const source = join(folder, 'fuse.c');

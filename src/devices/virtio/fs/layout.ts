@@ -57,6 +57,8 @@ export const Opcode = {
 	RENAME2: 45,
 	LSEEK: 46,
 	COPY_FILE_RANGE: 47,
+	SETUPMAPPING: 48,
+	REMOVEMAPPING: 49,
 	SYNCFS: 50,
 	TMPFILE: 51,
 	STATX: 52,
@@ -76,6 +78,7 @@ export const InitFlag = {
 	PARALLEL_DIROPS: 2 ** 18,
 	MAX_PAGES: 2 ** 22,
 	CACHE_SYMLINKS: 2 ** 23,
+	MAP_ALIGNMENT: 2 ** 26,
 } as const;
 
 export const InHeader = packed('fuse_in_header', {
@@ -308,6 +311,18 @@ export const CopyFileRangeIn = packed('fuse_copy_file_range_in', {
 	len: u64,
 	flags: u64,
 }).sized(56);
+
+export const SetupmappingIn = packed('fuse_setupmapping_in', {
+	fh: u64,
+	foffset: u64.asNumber,
+	len: u64.asNumber,
+	flags: u64,
+	moffset: u64.asNumber,
+}).sized(40);
+/** Of `flags`: what is written to the mapping is the file's. */
+export const SETUPMAPPING_FLAG_WRITE = 1n;
+export const RemovemappingIn = packed('fuse_removemapping_in', {count: u32}).sized(4);
+export const RemovemappingOne = packed('fuse_removemapping_one', {moffset: u64.asNumber, len: u64.asNumber}).sized(16);
 
 /** Head of an entry of READDIR; its name follows, and zeros up to a multiple of 8. */
 export const Dirent = packed('fuse_dirent', {ino: u64, off: u64, namelen: u32, type: u32}).sized(24);

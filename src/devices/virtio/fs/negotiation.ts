@@ -1,5 +1,6 @@
 import type {CachePolicy, FolderAbilities} from '#devices/folder';
 import type {PlainFields} from '#support/wire';
+import {mappedShift} from './file-window.ts';
 import {fuseVersion, InitFlag, type InitIn, InitOut, leastMinor} from './layout.ts';
 
 /** Most bytes that one request reads or writes, in pages of the guest's. */
@@ -30,6 +31,7 @@ export function negotiate(
 	{major, minor, flags, max_readahead}: PlainFields<typeof InitIn.fields>,
 	{locks}: FolderAbilities,
 	cache: CachePolicy,
+	hasWindow: boolean,
 ): Uint8Array | undefined {
 	const own = {major: fuseVersion.major, minor: fuseVersion.minor};
 	// A client of a later major version begins again with this one.
@@ -38,6 +40,7 @@ export function negotiate(
 	const can = [
 		...always,
 		...(locks ? (['POSIX_LOCKS', 'FLOCK_LOCKS'] as const) : []),
+		...(hasWindow ? (['MAP_ALIGNMENT'] as const) : []),
 		...(cache === 'always' ? (['CACHE_SYMLINKS'] as const) : []),
 	].reduce((all, name) => all + InitFlag[name], 0);
 	return InitOut.encode({
@@ -49,5 +52,6 @@ export function negotiate(
 		max_write: mostDataBytes,
 		time_gran: 1,
 		max_pages: mostDataPages,
+		map_alignment: hasWindow ? mappedShift : 0,
 	});
 }

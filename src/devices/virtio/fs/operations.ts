@@ -17,6 +17,7 @@ import {Errno} from '#support/ffi';
 import type {Fields, PlainFields, Wire} from '#support/wire';
 import {attributesAnswer, entryAnswer, statxAnswer, type Validity} from './answers.ts';
 import {directoryAnswer} from './directory-answer.ts';
+import type {FileWindow} from './file-window.ts';
 import {
 	CopyFileRangeIn,
 	CreateIn,
@@ -43,10 +44,14 @@ import {
 	RELEASE_FLOCK_UNLOCK,
 	ReadIn,
 	ReleaseIn,
+	RemovemappingIn,
+	RemovemappingOne,
 	Rename2In,
 	RenameIn,
+	SETUPMAPPING_FLAG_WRITE,
 	SetattrIn,
 	SetattrValid,
+	SetupmappingIn,
 	SetxattrIn,
 	StatfsOut,
 	StatxIn,
@@ -63,6 +68,8 @@ export type Reply = Uint8Array | number;
 export interface Served {
 	readonly folder: Folder;
 	readonly cache: CachePolicy;
+	/** Memory of the driver's where files are mapped; undefined where there is none. */
+	readonly window: FileWindow | undefined;
 }
 
 type Operation = (request: FuseRequest, served: Served) => Answer<Reply>;
@@ -337,6 +344,22 @@ export const operations: Readonly<Record<number, Operation>> = {
 				after(folder.copyRange(words.fh_in, from, words.fh_out, to, length), (size) => WriteOut.encode({size})),
 			),
 		);
+	}),
+	// Linux gives no open file with it.
+	[Opcode.SETUPMAPPING]: withWords(SetupmappingIn, ({foffset, len, flags, moffset}, {node}, {folder, window}) => {
+		if (window === undefined) return -Errno.ENOSYS;
+		const isWritten = (flags & SETUPMAPPING_FLAG_WRITE) !== 0n;
+		return done(window.map(folder, {at: moffset, length: len, node, offset: foffset, isWritten}));
+	}),
+	[Opcode.REMOVEMAPPING]: withWords(RemovemappingIn, ({count}, {words}, {window}) => {
+		if (window === undefined) return -Errno.ENOSYS;
+		if (words.length < RemovemappingIn.size + count * RemovemappingOne.size) return -Errno.EINVAL;
+		for (let index = 0; index < count; index++) {
+			const {moffset, len} = RemovemappingOne.read(words, RemovemappingIn.size + index * RemovemappingOne.size);
+			const refused = window.unmap(moffset, len);
+			if (refused < 0) return refused;
+		}
+		return nothing;
 	}),
 	// Requests that mean something to the host's drivers.
 	[Opcode.IOCTL]: () => -Errno.ENOTTY,

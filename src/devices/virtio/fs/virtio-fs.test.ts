@@ -423,8 +423,10 @@ test('flags say what OpenVMM\u2019s do', (t) => {
 		kind: 'virtio-fs-mmio',
 		options: {tag: 'a', folder: '/b', base: 0xf81a_0000},
 	});
+	t.deepEqual(devices(['pcie_port=rp0:a,/b,dax=1G'])?.[0]?.options, {tag: 'a', folder: '/b', dax: 2 ** 30});
+	t.throws(() => devices(['a,/b,dax=1G']), {code: 'CONFIG_REQUIRES'});
 	t.throws(() => devices(['a,/b'], ['pci']), {code: 'CONFIG_REQUIRES'});
-	for (const text of ['a', 'a,', ',/b', 'a,/b,cache=some', 'a,/b,owner=me', 'a,/b,ro,ro'])
+	for (const text of ['a', 'a,', ',/b', 'a,/b,cache=some', 'a,/b,owner=me', 'a,/b,ro,ro', 'a,/b,dax=3M'])
 		t.throws(() => devices([text]), {code: 'CONFIG_VALUE_INVALID'}, text);
 	t.throws(() => devices(['a,/b'], ['vpci']), {code: 'CONFIG_VALUE_INVALID'});
 });

@@ -1,7 +1,15 @@
 import type {CachePolicy} from '#devices/folder';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
-import {fsQueues, type OpenFolder, RequestsBack, sharedBytes, UrgentBack, VirtioFsState} from './fs-back.ts';
+import {
+	fsQueues,
+	type OpenFolder,
+	RequestsBack,
+	sharedBytes,
+	UrgentBack,
+	VirtioFsState,
+	windowRegion,
+} from './fs-back.ts';
 import {type VirtioFsConfig, virtioFsId, virtioFsKind} from './handle.ts';
 import {mostTagBytes, VirtioFsSpace} from './layout.ts';
 
@@ -36,13 +44,17 @@ const virtioFs = <S>(
 	// Without it the files that a client knew have gone.
 	savedMemory: () => [{name: 'folder', offset: 0, length: sharedBytes, mayBeNew: true}],
 	config: {bytes: VirtioFsSpace.size, values: ({tag}) => spaceOf(tag)},
+	sharedMemory: {
+		pages: 'mapped',
+		regions: ({windowBytes}) => (windowBytes === 0 ? [] : [{id: windowRegion, length: windowBytes}]),
+	},
 	words: ({mounted, lost}) => ({
 		mounted: `${mounted === 0 ? 'no' : 'yes'}${lost === 0 ? '' : `, ${lost} snapshots had not the room for its files`}`,
 	}),
-	back: ({folder}, state, services) =>
+	back: ({folder, windowBytes}, state, services) =>
 		services.worker.index === 0
 			? new UrgentBack(services)
-			: new RequestsBack({source: folder, open, cache: cacheOf(folder)}, state, services),
+			: new RequestsBack({source: folder, open, cache: cacheOf(folder), windowBytes}, state, services),
 });
 
 /** A tag that a driver can be told. */

@@ -53,10 +53,13 @@ export class FsDriver {
 		path: string,
 		options: Partial<FolderOptions> = {},
 		transport: 'pci' | 'mmio' = 'pci',
+		windowBytes = 0,
 	): Promise<FsDriver> {
-		const folder = {path, options: {...folderDefaults, ...options}};
+		const folder = {folder: path, options: {...folderDefaults, ...options}};
 		const models = {pci: virtioFsPciType, mmio: virtioFsMmioType};
-		const made = new FsDriver(await VirtioMachine.opened(models[transport], transport, {tag: 'host', folder}));
+		const made = new FsDriver(
+			await VirtioMachine.opened(models[transport], transport, {tag: 'host', folder, windowBytes}),
+		);
 		made.driver.begin([], 2);
 		return made;
 	}
@@ -72,8 +75,13 @@ export class FsDriver {
 	 * A machine on PCI that goes on where another one is, which has stopped.
 	 * @param kept - what the snapshot has of its folder, when that is not what was saved
 	 */
-	static async restored(path: string, other: FsDriver, kept: Uint8Array = other.kept.slice()): Promise<FsDriver> {
-		const config = {tag: 'host', folder: {path, options: folderDefaults}};
+	static async restored(
+		path: string,
+		other: FsDriver,
+		kept: Uint8Array = other.kept.slice(),
+		windowBytes = 0,
+	): Promise<FsDriver> {
+		const config = {tag: 'host', folder: {folder: path, options: folderDefaults}, windowBytes};
 		const machine = new VirtioMachine(virtioFsPciType, 'pci', config, false);
 		await machine.open();
 		const made = new FsDriver(machine);
