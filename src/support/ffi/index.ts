@@ -34,6 +34,7 @@ export {
 	preadvInPool,
 	pwritevInPool,
 	RWF_DSYNC,
+	readCached,
 } from './file-io.ts';
 export {exchangePaths, Seek, seek} from './file-system.ts';
 export {ioUringEnter, ioUringRegister, ioUringSetup} from './io-uring.ts';

@@ -82,8 +82,12 @@ for (const name of engineNames) {
 			t.is(engine.inFlight, 0);
 			t.deepEqual(readFileSync(path), Buffer.concat(Array.from({length: count}, (_, i) => content(i))));
 			const read = Array.from({length: count}, () => new Call(Buffer.alloc(block)));
-			await Promise.all(read.map((call, i) => call.do(engine, {action: FileAction.READ, fd, offset: i * block})));
+			const at = (i: number, isCached: boolean) => ({action: FileAction.READ, fd, offset: i * block, isCached});
+			await Promise.all(read.map((call, i) => call.do(engine, at(i, i % 2 === 0))));
 			t.true(read.every(({bytes}, i) => content(i).equals(bytes)));
+			// One after the other, too, where no call is for several.
+			for (const [i, call] of read.slice(0, 20).entries()) t.is(await call.do(engine, at(count - 1 - i, true)), block);
+			t.true(read.slice(0, 20).every(({bytes}, i) => content(count - 1 - i).equals(bytes)));
 		},
 	);
 
@@ -108,8 +112,10 @@ for (const name of engineNames) {
 		writeFileSync(path, content(0, 100));
 		const readOnly = openSync(path, 'r');
 		const call = new Call(Buffer.alloc(block));
-		t.is(await call.do(engine, {action: FileAction.READ, fd, offset: 0}), 100);
-		t.is(await call.do(engine, {action: FileAction.READ, fd, offset: 100}), 0);
+		for (const isCached of [false, true]) {
+			t.is(await call.do(engine, {action: FileAction.READ, fd, offset: 0, isCached}), 100);
+			t.is(await call.do(engine, {action: FileAction.READ, fd, offset: 100, isCached}), 0);
+		}
 		t.is(await call.do(engine, {action: FileAction.WRITE, fd: readOnly, offset: 0}), -Errno.EBADF);
 		closeSync(readOnly);
 		t.is(await call.do(engine, {action: FileAction.READ, fd: 1_000_000}), -Errno.EBADF);

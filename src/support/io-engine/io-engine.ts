@@ -26,6 +26,8 @@ export abstract class FileOperation {
 	length = 0;
 	/** Of a write RWF_, of {@link FileAction.ALLOCATE} FALLOC_FL_. */
 	flags = 0;
+	/** Of a read: it goes by the host's page cache, and what is there may be had without asking anybody else. */
+	isCached = false;
 
 	/**
 	 * The call has returned, in some turn of the reactor after that of the submission or in that one.

@@ -1,5 +1,6 @@
 import {fallocateInPool, fdatasyncInPool, type PoolResult, preadvInPool, pwritevInPool} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
+import {CachedReads} from './cached-reads.ts';
 import {FileAction, type FileOperation, type IoEngine} from './io-engine.ts';
 import {OperationQueue} from './operation-queue.ts';
 
@@ -14,8 +15,10 @@ export class PoolEngine implements IoEngine {
 	readonly name = 'threads';
 	readonly #reactor: Reactor;
 	readonly #waiting = new OperationQueue();
-	/** Calls that have returned, of which nobody has been told. */
+	readonly #cached = new CachedReads();
+	/** Those that are done, of which nobody has been told. */
 	readonly #results: {readonly operation: FileOperation; readonly result: number}[] = [];
+	/** Calls that the pool has. */
 	#running = 0;
 	#isClosing = false;
 	#emptied: (() => void) | undefined;
@@ -25,12 +28,16 @@ export class PoolEngine implements IoEngine {
 	}
 
 	get inFlight(): number {
-		return this.#waiting.length + this.#running;
+		return this.#waiting.length + this.#running + this.#results.length;
 	}
 
 	submit(operation: FileOperation): void {
-		this.#waiting.push(operation);
-		this.#pass();
+		const result = this.#cached.try(operation);
+		if (result > 0) this.#ended(operation, result);
+		else {
+			this.#waiting.push(operation);
+			this.#pass();
+		}
 	}
 
 	async close(): Promise<void> {
@@ -47,17 +54,21 @@ export class PoolEngine implements IoEngine {
 			const operation = this.#waiting.shift();
 			this.#running++;
 			call(operation, (result) => {
-				this.#results.push({operation, result});
-				// It comes between two turns; a reactor of somebody's who has gone has none.
-				if (this.#isClosing) this.#tell();
-				else this.#reactor.defer(this.#tell);
+				this.#running--;
+				this.#ended(operation, result);
 			});
 		}
 	}
 
+	/** Whoever asked is told by the reactor, but that of somebody who has gone has no turns. */
+	#ended(operation: FileOperation, result: number): void {
+		this.#results.push({operation, result});
+		if (this.#isClosing) this.#tell();
+		else if (this.#results.length === 1) this.#reactor.defer(this.#tell);
+	}
+
 	readonly #tell = (): void => {
 		for (let ended = this.#results.shift(); ended !== undefined; ended = this.#results.shift()) {
-			this.#running--;
 			ended.operation.completed(ended.result);
 			this.#pass();
 		}

@@ -38,6 +38,9 @@ interface Entry {
 /** Number of parts looked at between two looks at descriptors and timers, while polling. */
 const looksPerWait = 32;
 
+/** Deferred actions that defer others have these in the same turn: calls of a disk that end at once, then what the driver is told of them. */
+const deferredRounds = 2;
+
 /** A part with its share of the thread. */
 interface ServedPart {
 	readonly part: Polled;
@@ -140,7 +143,10 @@ export class EpollReactor implements RunningReactor {
 			state.turnNs = time;
 			const busy = time - idleSince < state.pollNs;
 			// Descriptors have their turn also while there is always something posted.
-			if (busy && this.#looks()) idleSince = time;
+			if (busy && this.#looks()) {
+				idleSince = time;
+				this.#runDeferred();
+			}
 			if (this.#wait(busy ? 0 : this.#sleepNs())) idleSince = now();
 			if (this.#loopHasWork) await this.#turnLoop();
 		}
@@ -176,17 +182,24 @@ export class EpollReactor implements RunningReactor {
 
 	/** Serves polled work, deferred actions and expired timers; true when there were any. */
 	#runDue(): boolean {
-		let worked = this.#poll();
-		const deferred = this.#deferred;
-		if (deferred.length > 0) {
-			this.#deferred = [];
-			for (const action of deferred) action();
-			worked = true;
-		}
+		const found = this.#poll();
+		let worked = this.#runDeferred() || found;
 		if (this.#timers.size === 0) return worked;
 		const time = now();
 		for (let expired = this.#timers.takeDue(time); expired !== undefined; expired = this.#timers.takeDue(time)) {
 			expired();
+			worked = true;
+		}
+		return worked;
+	}
+
+	/** Runs deferred actions, and those that they defer, but no further ones: true when there were any. */
+	#runDeferred(): boolean {
+		let worked = false;
+		for (let round = 0; round < deferredRounds && this.#deferred.length > 0; round++) {
+			const deferred = this.#deferred;
+			this.#deferred = [];
+			for (const action of deferred) action();
 			worked = true;
 		}
 		return worked;

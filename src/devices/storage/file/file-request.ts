@@ -80,6 +80,7 @@ export class FileRequest extends FileOperation {
 		this.vectors = vectors.address;
 		this.count = vectors.count;
 		this.flags = isDurable && limits.hasDurableWrites ? RWF_DSYNC : 0;
+		this.isCached = limits.alignment === 1;
 		if (limits.alignment === 1 || this.#isAligned(limits.alignment)) this.#owner.call(this);
 		else this.#owner.bounces.take(this);
 	}

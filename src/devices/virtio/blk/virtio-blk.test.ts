@@ -370,9 +370,10 @@ test('a file that became shorter gives the driver an error for what is gone, and
 test('a reset while requests are in flight waits for them, and the next driver sees none of them', async (t) => {
 	const path = newFile();
 	const {machine, driver, request, registers} = await make('pci', fileDisk(path, {engine: 'threads'}));
-	machine.memory.copyIn(header, RequestHeader.encode({type: IN, sector: 3}));
+	// What a read wants may be in the page cache, and then it is not in flight.
+	machine.memory.copyIn(header, RequestHeader.encode({type: OUT, sector: 3}));
 	const status = {at: statusByte, length: 1, writable: true};
-	driver.offer([{at: header, length: 16}, {at: data, length: 512, writable: true}, status], {queue: 0});
+	driver.offer([{at: header, length: 16}, {at: data, length: 512}, status], {queue: 0});
 	registers.notify(0);
 	machine.turn(0);
 	t.is(machine.backs.back('it')?.inFlight(), '1 requests to the disk');
@@ -393,9 +394,10 @@ test('a pause waits for what is in flight, and the memory of a device that goes 
 	const path = newFile();
 	for (const engine of engineNames) {
 		const {machine, driver, registers} = await make('pci', fileDisk(path, {engine}));
-		machine.memory.copyIn(header, RequestHeader.encode({type: IN, sector: 3}));
+		// What a read wants may be in the page cache, and then it is not in flight.
+		machine.memory.copyIn(header, RequestHeader.encode({type: OUT, sector: 3}));
 		const status = {at: statusByte, length: 1, writable: true};
-		driver.offer([{at: header, length: 16}, {at: data, length: 512, writable: true}, status], {queue: 0});
+		driver.offer([{at: header, length: 16}, {at: data, length: 512}, status], {queue: 0});
 		registers.notify(0);
 		machine.turn(0);
 		const stopped = machine.stop();
@@ -408,7 +410,7 @@ test('a pause waits for what is in flight, and the memory of a device that goes 
 		t.is(driver.used().length, 1);
 		// Gone in the middle of a request.
 		machine.start();
-		driver.offer([{at: header, length: 16}, {at: data, length: 512, writable: true}, status], {queue: 0});
+		driver.offer([{at: header, length: 16}, {at: data, length: 512}, status], {queue: 0});
 		registers.notify(0);
 		machine.backs.poll();
 		await machine.dispose();

@@ -158,6 +158,7 @@ export class VirtioWorker implements DeviceBack {
 			inOrder: core.has(Feature.IN_ORDER),
 			isOn: () => this.#isOn(registers),
 			interrupt: () => this.#raise(Interrupt.QUEUE, registers.vector),
+			defer: (action) => this.#services.reactor.defer(action),
 			emptied: () => {
 				if (registers.isResetting) this.#services.serve(index);
 			},

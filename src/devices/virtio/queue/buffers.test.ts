@@ -59,6 +59,7 @@ for (const isPacked of [false, true]) {
 			inOrder: false,
 			isOn: () => true,
 			interrupt() {},
+			defer() {},
 			emptied() {},
 			broken: (cause) => {
 				fault = cause;

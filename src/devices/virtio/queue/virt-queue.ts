@@ -12,6 +12,8 @@ export interface QueueParts extends RingParts {
 	isOn(): boolean;
 	/** Tells the driver that buffers have been used. */
 	interrupt(): void;
+	/** Calls something at the end of this turn. */
+	defer(action: () => void): void;
 	/** Nothing of a queue that is not used any more is in flight. */
 	emptied(): void;
 	broken(fault: QueueFault): void;
@@ -35,6 +37,11 @@ export class VirtQueue {
 	/** Bytes of chains that may still be taken in this turn. */
 	#budget = Number.POSITIVE_INFINITY;
 	#isServing = false;
+	/** The driver is to be told at the end of this turn. */
+	#isTellPlanned = false;
+	readonly #tellPlanned = (): void => {
+		if (this.#isTellPlanned && this.#map()) this.#tell();
+	};
 
 	constructor(parts: QueueParts) {
 		this.#parts = parts;
@@ -93,7 +100,10 @@ export class VirtQueue {
 		this.#budget -= bytes;
 	}
 
-	/** Gives a chain back to the driver, of which the device has written the first `written` bytes to write. */
+	/**
+	 * Gives a chain back to the driver, of which the device has written the first `written` bytes to write. The driver is told once of all that
+	 * are completed in one turn, and at once where nothing else is in flight.
+	 */
 	complete(chain: Chain, written: number): void {
 		this.#done(chain, written);
 		if (!this.#map()) {
@@ -102,7 +112,12 @@ export class VirtQueue {
 		}
 		if (this.#parts.inOrder) this.#useInOrder();
 		else this.#use(chain, true);
-		if (!this.#isServing) this.#tell();
+		if (this.#isServing) return;
+		if (this.#count === 0) this.#tell();
+		else if (!this.#isTellPlanned) {
+			this.#isTellPlanned = true;
+			this.#parts.defer(this.#tellPlanned);
+		}
 	}
 
 	/**
@@ -138,6 +153,7 @@ export class VirtQueue {
 
 	/** Stops using the driver's memory for good. */
 	close(): void {
+		this.#tellPlanned();
 		this.#isBroken = true;
 	}
 
@@ -224,6 +240,7 @@ export class VirtQueue {
 	}
 
 	#tell(): void {
+		this.#isTellPlanned = false;
 		if (this.#ring.wantsInterrupt()) this.#parts.interrupt();
 	}
 
