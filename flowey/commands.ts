@@ -1,11 +1,10 @@
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {type Command, PATHS, runNode} from './core/index.ts';
-import {compileAgents} from './nodes/compile-agents.ts';
 import {declarations} from './nodes/declarations.ts';
 import {LIBRARIES} from './nodes/entry-points.ts';
+import {compileAgents, restoreCompilers} from './nodes/guest-agent.ts';
 import {checkImportCircles} from './nodes/import-circles.ts';
-import {restoreCompilers} from './nodes/restore-compilers.ts';
 import {restoreKernels} from './nodes/restore-kernels.ts';
 import {restorePackages} from './nodes/restore-packages.ts';
 import {restoreRegistry} from './nodes/restore-registry.ts';

@@ -1,10 +1,17 @@
-/** Puts the compilers of the guest agent below `.packages/`, where this machine does not have the very ones. */
+/** The guest agent's compilers, which are put below `.packages/` where this machine does not have the very ones, and what they make. */
 
-import {mkdirSync, renameSync, rmSync} from 'node:fs';
-import {join} from 'node:path';
+import {mkdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {join, relative} from 'node:path';
 import {Apt} from '#main/debian';
 import {execute, FloweyError, type FloweyNode, PATHS} from '../core/index.ts';
-import {type AgentTarget, agentTargets, compilerFolder, findCompiler} from '../guest-agent/index.ts';
+import {
+	type AgentTarget,
+	agentTargets,
+	builtAgent,
+	compileAgent,
+	compilerFolder,
+	findCompiler,
+} from '../guest-agent/index.ts';
 
 /** What is made by other compilers has other bytes than what is committed. */
 export const restoreCompilers: FloweyNode<void, void> = {
@@ -38,3 +45,19 @@ async function restore(target: AgentTarget): Promise<void> {
 			'Run this on Debian 12.',
 		);
 }
+
+/** Needs the compilers of all architectures. */
+export const compileAgents: FloweyNode<void, void> = {
+	name: 'compile-agents',
+	async run(context) {
+		for (const target of agentTargets) {
+			const compiler = findCompiler(target);
+			if (compiler === undefined)
+				throw new FloweyError(`No compiler for ${target.architecture}`, 'Run flowey guest-agent on Debian 12.');
+			const path = builtAgent(target.architecture);
+			const program = compileAgent(compiler, target);
+			writeFileSync(path, program, {mode: 0o755});
+			context.log(`${relative(PATHS.repo, path)}: ${program.length} bytes`);
+		}
+	},
+};
