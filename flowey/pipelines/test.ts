@@ -6,12 +6,8 @@ import {isVmmError} from '#support/errors';
 import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode, WordsError} from '../core/index.ts';
 import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machine-tests.ts';
-<<<<<<< HEAD
 import {bundleUnitTests} from '../nodes/bundle-unit-tests.ts';
-=======
-import {generateFiles} from '../nodes/generate-files.ts';
 import {restoreCompilers} from '../nodes/guest-agent.ts';
->>>>>>> h-agent
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
