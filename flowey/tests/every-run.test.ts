@@ -30,6 +30,7 @@ test('on the software processor all run but what takes minutes, and its kernels 
 	const {now, later} = everyRun('software', built);
 
 	t.deepEqual(later.toSorted(), [
+		'.build/run-1/test.guests.api-snapshot-linux.vm.test.js',
 		'.build/run-1/test.guests.debian-configure.vm.test.js',
 		'.build/run-1/test.guests.debian-power-cut.vm.test.js',
 		'.build/run-1/test.guests.debian-storage.vm.test.js',
@@ -37,6 +38,7 @@ test('on the software processor all run but what takes minutes, and its kernels 
 		'.build/run-1/test.guests.folder-9p-linux.vm.test.js',
 		'.build/run-1/test.guests.hardware-kernels.vm.test.js',
 		'.build/run-1/test.guests.many-processors.vm.test.js',
+		'.build/run-1/test.guests.net-amid-linux.vm.test.js',
 		'.build/run-1/test.guests.runtimes.vm.test.js',
 	]);
 	t.is(now.length + later.length, built.length);
