@@ -11,7 +11,6 @@ const choices = {
 			'test.guests.debian-',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
-			'test.guests.net-amid-linux.',
 			'test.guests.runtimes.',
 		],
 	},
