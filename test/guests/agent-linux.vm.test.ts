@@ -15,7 +15,7 @@ import {isVmmError} from '#support/errors';
 import {flagged, linuxTest, linuxVm, openTestSnapshot, patience, snapshotPlace} from '#test/petri';
 import {stockFiles} from '#test/stock-kernels';
 
-const modules = 'virtio_pci,virtio_mmio,virtio_console,virtio_blk,ext4,overlay,vmw_vsock_virtio_transport';
+const modules = 'virtio_pci,virtio_mmio,virtio_console,virtio_net,virtio_blk,ext4,overlay,vmw_vsock_virtio_transport';
 
 /** The tests' initial file system, whose first program is the agent. */
 async function agentInitrd(folder: string): Promise<string> {
@@ -58,7 +58,7 @@ async function systemDisk(folder: string): Promise<string> {
 async function agentMachine(
 	t: ExecutionContext,
 	words: readonly string[],
-	withDisk = false,
+	{withDisk = false, withNic = false}: {readonly withDisk?: boolean; readonly withNic?: boolean} = {},
 ): Promise<VmOptions & {channel: string}> {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-agent-'));
 	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
@@ -72,6 +72,7 @@ async function agentMachine(
 		},
 		devices: flagged({
 			...(withDisk ? {'virtio-blk': [`file:${await systemDisk(folder)}`]} : {}),
+			...(withNic ? {'virtio-net': ['consomme']} : {}),
 			'virtio-vsock-path': [join(folder, 'v.sock')],
 			'virtio-console-channel': [`name=${agentPortName}:listen=${channel}`],
 		}),
@@ -152,7 +153,7 @@ linuxTest(
 
 linuxTest("the agent mounts a disk under an overlay, and goes on beside the guest's own init", async (t, make) => {
 	const words = ['root=/dev/vda', 'openvmm.overlay=tmpfs', 'init=/sbin/init'];
-	const {channel: _, ...options} = await agentMachine(t, words, true);
+	const {channel: _, ...options} = await agentMachine(t, words, {withDisk: true});
 	const guest = await linuxVm(make, options);
 	await guest.vm.start();
 	const agent = await connect(guest.vm);
@@ -171,4 +172,18 @@ linuxTest("the agent mounts a disk under an overlay, and goes on beside the gues
 	await t.throwsAsync(agent.mount({source: 'none', target: '/tmp', type: 'nonesuch'}), {message: /ENODEV \(mount\)/});
 	await agent.shutdown('poweroff');
 	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+});
+
+linuxTest('the agent as init configures a NIC by the command line', async (t, make) => {
+	const words = ['ip=10.0.0.2::10.0.0.1:255.255.255.0:named:eth0:off:10.0.0.1'];
+	const {channel: _, ...options} = await agentMachine(t, words, {withNic: true});
+	const guest = await linuxVm(make, options);
+	await guest.vm.start();
+	const agent = await connect(guest.vm);
+	t.is(agent.guest.hostname, 'named');
+	t.regex(await text(agent, 'busybox', 'ifconfig', 'eth0'), /inet addr:10\.0\.0\.2 .*Mask:255\.255\.255\.0/);
+	t.regex(await text(agent, 'busybox', 'route', '-n'), /^0\.0\.0\.0 +10\.0\.0\.1 /m);
+	t.is(`${await agent.files.read('/etc/resolv.conf')}`, 'nameserver 10.0.0.1\n');
+	t.is((await agent.exec(['busybox', 'ping', '-c', '1', '10.0.0.1'])).exitCode, 0);
+	await guest.vm.stop();
 });
