@@ -64,7 +64,7 @@ test('clones are told apart by their number, and their COM1 goes nowhere unless 
 
 test('restore is --restore-snapshot', (t) => {
 	const line = parseCommandLine(['restore', 'some/folder', '--clones', '3']);
-	t.is(line.command, 'run');
+	t.is(line.command, 'boot');
 	t.is(line.command === 'boot' ? line.flags.last('restore-snapshot') : '', 'some/folder');
 	t.throws(() => parseCommandLine(['restore', '--clones', '3']), {code: 'CLI_VALUE_MISSING', message: /restore/});
 });

@@ -3,12 +3,12 @@ import {exampleOptions} from '#devices/conformance';
 import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
-import {AttachedMachine, layOutMachine} from '#devices/machine';
+import {AttachedMachine, layOutMachine, workersFor} from '#devices/machine';
 import {isFunctionModel} from '#devices/pci/function';
 import {deviceRegistry, findDeviceModel} from '#devices/registry';
 import {type VmConfig, vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
-import {mailboxBytes, WakerState} from '#support/mailbox';
+import {mailboxBytes, type WakerHandle, WakerState} from '#support/mailbox';
 import {stateLimits} from './state-limits.ts';
 
 const types = {...deviceRegistry, own: []};
@@ -29,9 +29,12 @@ test('all devices that can be asked for need half of what their state may be, wh
 			return {kind: type.kind, options: 'base' in options ? {...options, base: 0xd000_0000 + 0x1000 * index} : options};
 		}),
 	);
-	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
+	const wakers = Array.from({length: workersFor(instances, findDeviceModel)}, () => {
+		return {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
+	});
+	const [waker] = wakers as [WakerHandle];
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
-	const layout = layOutMachine(instances, findDeviceModel, {modules: [], wakers: [waker], mailbox});
+	const layout = layOutMachine(instances, findDeviceModel, {modules: [], wakers, mailbox});
 	const interrupts = tellingInterrupts();
 	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory(plainMemory())};
 	const machine = new AttachedMachine(layout, host);
