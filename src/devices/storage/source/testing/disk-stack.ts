@@ -23,6 +23,13 @@ export interface Stack {
 	read(offset: number, length: number, on?: Disk): Promise<Buffer | DiskError>;
 }
 
+/** Of disks that are open within each other's time: they have one thread, on which a reactor that sleeps lets nobody else begin or end. */
+const reactors = new Set<EpollReactor>();
+
+function turnOthers(own: EpollReactor): void {
+	for (const other of reactors) if (other !== own) other.turnNode();
+}
+
 /** Opens a disk, given as text or data, for the time of `body`. @param prepare - its memory, before it is opened */
 export async function diskStack<T>(
 	given: string | DiskSource,
@@ -36,6 +43,8 @@ export async function diskStack<T>(
 	prepare(memory, saved);
 	const reactor = new EpollReactor();
 	const running = reactor.run();
+	reactors.add(reactor);
+	turnOthers(reactor);
 	const opened: Disk[] = [];
 	const open = async () => {
 		const worker = {index: opened.length} as never;
@@ -77,6 +86,8 @@ export async function diskStack<T>(
 	} finally {
 		for (const disk of opened) await disk.close();
 		reactor.close();
+		turnOthers(reactor);
 		await running;
+		reactors.delete(reactor);
 	}
 }
