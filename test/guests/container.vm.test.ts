@@ -75,7 +75,7 @@ async function run(command: readonly string[], more: readonly string[] = []) {
 }
 
 const openvmm = [process.execPath, join(process.cwd(), 'src/main/cli/launcher.mjs')];
-const onSoftware = /^openvmm: warn: The machine runs on software: No KVM on this host: [^\n]*\n/;
+const onSoftware = /^openvmm: warn: The machine runs on software: No KVM on this host: [^\n]*\n/m;
 
 vmTest('an ordinary user in a container boots a guest of two processors', contained, async (t) => {
 	const {stdout, stderr, status} = await run([...openvmm, '-p', '2', '-c', 'work=1000']);
