@@ -2,7 +2,7 @@
  * Measures what a program waits for with a machine of Debian's kernel on the software processor: a command that does nothing, beside what the guest takes
  * for one by itself, a question to its agent, and forks until they answer.
  */
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {VM} from '#main/api';
 import {stockFiles} from '#test/stock-kernels';
@@ -12,6 +12,7 @@ const rounds = Number(process.env['OPENVMM_BENCH_ROUNDS'] ?? 50);
 const warmRounds = 200;
 const ownCommands = 200;
 const forkRounds = 5;
+const partRounds = 50;
 const command = ['/bin/busybox', 'true'] as const;
 const folder = mkdtempSync(join(process.cwd(), '.build', 'bench-api-'));
 const {kernel, initrd} = stockFiles('cloud');
@@ -22,8 +23,38 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 	return performance.now() - start;
 }
 
-const many = async (count: number, work: () => Promise<number>) => {
-	const samples: number[] = [];
+/** Parts of what something took: time in milliseconds, and millions of guest instructions. */
+interface Parts {
+	/** The processor's thread executed. */
+	readonly busy: number;
+	/** It was to execute, and another had the host's core. */
+	readonly kept: number;
+	/** The guest had nothing to do, and waited for us. */
+	readonly idle: number;
+	readonly instructions: number;
+}
+
+/** Takes apart what so many of a work take, of a machine with one processor (Linux: Documentation/scheduler/sched-stats.rst). */
+async function takenApart(vm: VM, count: number, work: () => Promise<unknown>): Promise<Parts> {
+	const {thread} = (await vm.inspect('vm/workers/vcpu-0')) as {thread: number};
+	const look = async () => {
+		const instructions = Number(await vm.inspect('vm/vcpus/0/counters/instructions')) / 1e6;
+		const [busy, kept] = readFileSync(`/proc/self/task/${thread}/schedstat`, 'latin1').split(' ').map(Number);
+		return {busy: (busy as number) / 1e6, kept: (kept as number) / 1e6, at: performance.now(), instructions};
+	};
+	const before = await look();
+	await work();
+	const after = await look();
+	const [busy, kept] = [after.busy - before.busy, after.kept - before.kept];
+	const idle = Math.max(0, after.at - before.at - busy - kept);
+	return {
+		...{busy: busy / count, kept: kept / count, idle: idle / count},
+		instructions: (after.instructions - before.instructions) / count,
+	};
+}
+
+const many = async <T>(count: number, work: () => Promise<T>) => {
+	const samples: T[] = [];
 	for (let round = 0; round < count; round++) samples.push(await work());
 	return samples;
 };
@@ -53,6 +84,25 @@ try {
 		],
 		'by the guest’s own shell',
 	);
+	const works = [
+		{name: 'by the guest’s own shell', count: ownCommands, work: () => vm.exec(loop)},
+		{name: 'vm.exec', count: partRounds, work: () => many(partRounds, () => vm.exec(command))},
+		{name: 'a question to the agent', count: partRounds, work: () => many(partRounds, () => vm.files.stat('/'))},
+	];
+	const parts = works.map((each) => ({...each, samples: [] as Parts[]}));
+	for (let round = 0; round < 5; round++)
+		for (const {count, work, samples} of parts) samples.push(await takenApart(vm, count, work));
+	for (const [part, unit] of [
+		['instructions', 'M guest instructions'],
+		['busy', 'ms'],
+		['kept', 'ms'],
+		['idle', 'ms'],
+	] as const)
+		report(
+			`Of each, ${part}`,
+			parts.map(({name, samples}) => ({name, unit, samples: samples.map((sample) => sample[part])})),
+			'by the guest’s own shell',
+		);
 	const forks: number[] = [];
 	const first: number[] = [];
 	const snapshots: number[] = [];

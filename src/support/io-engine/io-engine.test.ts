@@ -3,8 +3,18 @@ import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeF
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {addressOf, Errno, Fallocate, RWF_DSYNC} from '#support/ffi';
-import {EpollReactor} from '#support/reactor';
+import {
+	addressOf,
+	close,
+	Errno,
+	eventfd,
+	Fallocate,
+	RWF_DSYNC,
+	readableInPool,
+	readCached,
+	signalEventfd,
+} from '#support/ffi';
+import {EpollReactor, type Reactor} from '#support/reactor';
 import {engineNames, FileAction, FileOperation, type IoEngine, openIoEngine} from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-io-engine-'));
@@ -124,12 +134,93 @@ for (const name of engineNames) {
 		t.is(await call.do(engine, {action: FileAction.READ, fd, vectors: 16}), -Errno.EFAULT);
 	});
 
+	test(`${name}: reads that are each asked for by the end of the one before leave the thread to others, and closing waits for all`, async (t) => {
+		const reactor = new EpollReactor();
+		let isGone = false;
+		/** The turns of a device, which has none any more when it has gone. */
+		const own: Reactor = {
+			watch: (...words) => reactor.watch(...words),
+			after: (...words) => reactor.after(...words),
+			turnNode: () => reactor.turnNode(),
+			defer: (action) =>
+				reactor.defer(() => {
+					if (!isGone) action();
+				}),
+		};
+		const engine = openIoEngine(own, name);
+		const path = join(directory, `${name}-again`);
+		writeFileSync(path, content(7));
+		const fd = openSync(path, 'r');
+		const running = reactor.run();
+		/** A request of so many parts. */
+		class Parts extends Call {
+			left: number;
+			readonly ended = Promise.withResolvers<void>();
+
+			constructor(count: number) {
+				super(Buffer.alloc(block));
+				this.left = count;
+			}
+
+			override completed(result: number): void {
+				if (result === block && --this.left > 0) engine.submit(this);
+				else this.ended.resolve();
+			}
+		}
+		const first = new Parts(1000);
+		void first.do(engine, {action: FileAction.READ, fd, isCached: true});
+		const before = reactor.state.turns;
+		await first.ended.promise;
+		t.is(first.left, 0);
+		t.true(reactor.state.turns - before > 100);
+		// No stack has room for so many calls within each other, and nobody waits for an event before each.
+		const last = new Parts(5000);
+		void last.do(engine, {action: FileAction.READ, fd, isCached: true});
+		isGone = true;
+		await engine.close();
+		t.is(last.left, 0);
+		reactor.close();
+		await running;
+		closeSync(fd);
+	});
+
 	engineTest('a full device is an error of the write', async (t, engine) => {
 		const full = openSync('/dev/full', 'w');
 		t.is(await new Call(content(0)).do(engine, {action: FileAction.WRITE, fd: full}), -Errno.ENOSPC);
 		closeSync(full);
 	});
 }
+
+test.serial('threads: what the page cache has is read though all threads of the pool are taken', async (t) => {
+	const reactor = new EpollReactor();
+	const engine = openIoEngine(reactor, 'threads');
+	const running = reactor.run();
+	const path = join(directory, 'cached');
+	writeFileSync(path, content(5));
+	const fd = openSync(path, 'r');
+	const call = new Call(Buffer.alloc(block));
+	const mayAsk = readCached(fd, call.vectors, call.count, 0) !== -Errno.EOPNOTSUPP;
+	if (!mayAsk) t.log('The file system of temporary files does not say what is in the page cache');
+	call.bytes.fill(0);
+	const end = eventfd();
+	const taken = Array.from({length: Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)}, () => readableInPool(end, -1));
+	let isRead = false;
+	const reading = call.do(engine, {action: FileAction.READ, fd, isCached: true}).then((length) => {
+		isRead = true;
+		return length;
+	});
+	for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => void reactor.after(0, resolve));
+	t.is(isRead, mayAsk);
+	signalEventfd(end);
+	await Promise.all(taken);
+	t.is(await reading, block);
+	t.true(content(5).equals(call.bytes));
+	await engine.close();
+	reactor.close();
+	await running;
+	closeSync(fd);
+	close(end);
+});
 
 test('io_uring: an operation that waits holds up no other, and closing waits for it', async (t) => {
 	const reactor = new EpollReactor();

@@ -20,6 +20,8 @@ export class PoolEngine implements IoEngine {
 	readonly #results: {readonly operation: FileOperation; readonly result: number}[] = [];
 	/** Calls that the pool has. */
 	#running = 0;
+	/** The reactor is to come to {@link #tell}. */
+	#isTellPlanned = false;
 	#isClosing = false;
 	#emptied: (() => void) | undefined;
 
@@ -32,7 +34,8 @@ export class PoolEngine implements IoEngine {
 	}
 
 	submit(operation: FileOperation): void {
-		const result = this.#cached.try(operation);
+		// Of one who goes each would be told within the end of the one before: a request of many parts would need a deep stack.
+		const result = this.#isClosing ? 0 : this.#cached.try(operation);
 		if (result > 0) this.#ended(operation, result);
 		else {
 			this.#waiting.push(operation);
@@ -64,12 +67,18 @@ export class PoolEngine implements IoEngine {
 	#ended(operation: FileOperation, result: number): void {
 		this.#results.push({operation, result});
 		if (this.#isClosing) this.#tell();
-		else if (this.#results.length === 1) this.#reactor.defer(this.#tell);
+		else if (!this.#isTellPlanned) {
+			this.#isTellPlanned = true;
+			this.#reactor.defer(this.#tell);
+		}
 	}
 
+	/** Tells of what is done now: what is asked for meanwhile, and is done at once, has a turn of its own, as others of the thread have. */
 	readonly #tell = (): void => {
-		for (let ended = this.#results.shift(); ended !== undefined; ended = this.#results.shift()) {
-			ended.operation.completed(ended.result);
+		this.#isTellPlanned = false;
+		for (let left = this.#results.length; left > 0; left--) {
+			const ended = this.#results.shift();
+			ended?.operation.completed(ended.result);
 			this.#pass();
 		}
 		if (this.inFlight === 0) this.#emptied?.();

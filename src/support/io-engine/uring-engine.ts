@@ -73,7 +73,9 @@ export class UringEngine implements IoEngine {
 		this.#watch.close();
 		// The reactor may be one of somebody's who has gone.
 		for (this.#pass(); this.inFlight > 0; this.#pass()) {
-			await readableInPool(this.#eventFd, waitMs);
+			// What was asked for when another had ended at once is not under way yet, and no event comes of it.
+			const isMore = this.#waiting.length > 0 && this.#tokens.length > 0 && this.#again === undefined;
+			await readableInPool(this.#eventFd, isMore ? 0 : waitMs);
 			drainEventfd(this.#eventFd, this.#scratch);
 		}
 		this.#isClosed = true;
