@@ -15,6 +15,7 @@ const choices = {
 			'test.guests.many-processors.',
 			'test.guests.run-background.',
 			'test.guests.runtimes.',
+			'test.guests.tools-',
 		],
 	},
 	/** Where KVM is emulated only what is about KVM itself, the incubator, the language of guest programs or moves between back ends, and one boot of Linux. */
@@ -77,3 +78,6 @@ export const bootsUserLand = (files: readonly string[]): boolean => has('test.gu
 
 /** Tells whether any of these tests runs Node.js and Java in a guest. */
 export const needsRuntimes = (files: readonly string[]): boolean => has('test.guests.runtimes.', files);
+
+/** Tells whether any of these tests runs curl, ssh, git and their like in a guest. */
+export const needsGuestTools = (files: readonly string[]): boolean => has('test.guests.tools-', files);
