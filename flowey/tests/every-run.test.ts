@@ -43,6 +43,7 @@ test('on the software processor all run but what takes minutes, and its kernels 
 		'.build/run-1/test.guests.runtimes.vm.test.js',
 		'.build/run-1/test.guests.tools-folders.vm.test.js',
 		'.build/run-1/test.guests.tools-network.vm.test.js',
+		'.build/run-1/test.guests.tools-snapshot.vm.test.js',
 	]);
 	t.is(now.length + later.length, built.length);
 	t.deepEqual([needsHardwareKernels(now), needsHardwareKernels(later)], [false, true]);
