@@ -15,6 +15,7 @@ const choices = {
 			'test.guests.many-processors.',
 			'test.guests.run-background.',
 			'test.guests.runtimes.',
+			'test.guests.suspend.',
 			'test.guests.tools-',
 		],
 	},

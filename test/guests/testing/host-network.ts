@@ -32,12 +32,14 @@ export async function onLoopback(t: ExecutionContext, server: Server): Promise<n
 	return (server.address() as AddressInfo).port;
 }
 
-/** A port of the host's that nobody had a moment ago. */
-export async function freePort(): Promise<number> {
-	const server = createServer().listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const {port} = server.address() as AddressInfo;
-	server.close();
-	await once(server, 'close');
-	return port;
+/** Ports of the host's that nobody had a moment ago. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+	const servers = Array.from({length: count}, () => createServer().listen(0, '127.0.0.1'));
+	await Promise.all(servers.map((server) => once(server, 'listening')));
+	const ports = servers.map((server) => (server.address() as AddressInfo).port);
+	await Promise.all(servers.map((server) => once(server.close(), 'close')));
+	return ports;
 }
+
+/** One such port. */
+export const freePort = async (): Promise<number> => (await freePorts(1))[0] as number;
