@@ -19,6 +19,7 @@ export const PATHS = {
 	incubator: join(repo, '.packages/incubator'),
 	userLand: join(repo, '.packages/user-land'),
 	runtimes: join(repo, '.packages/runtimes'),
+	guestTools: join(repo, '.packages/guest-tools'),
 	bench: join(repo, '.packages/bench'),
 	oci: join(repo, '.packages/oci'),
 } as const;

@@ -10,13 +10,21 @@ import {bundleUnitTests} from '../nodes/bundle-unit-tests.ts';
 import {restoreCompilers} from '../nodes/guest-agent.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
+import {restoreGuestTools} from '../nodes/restore-guest-tools.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
 import {restoreRegistry} from '../nodes/restore-registry.ts';
 import {restoreRuntimes} from '../nodes/restore-runtimes.ts';
 import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {launchHere, runAva} from '../tests/ava.ts';
-import {bootsUserLand, builtTestName, everyRun, needsHardwareKernels, needsRuntimes} from '../tests/every-run.ts';
+import {
+	bootsUserLand,
+	builtTestName,
+	everyRun,
+	needsGuestTools,
+	needsHardwareKernels,
+	needsRuntimes,
+} from '../tests/every-run.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm} from '../tests/host-kvm.ts';
 import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
@@ -126,6 +134,7 @@ async function restoreImagesOf(files: readonly string[]): Promise<void> {
 		await restoreFor('kernels for hardware', () => runNode(restoreKernels, {refresh: false}));
 	if (bootsUserLand(files)) await restoreFor('a whole Debian', () => runNode(restoreUserLand, undefined));
 	if (needsRuntimes(files)) await restoreFor('Node.js and Java', () => runNode(restoreRuntimes, undefined));
+	if (needsGuestTools(files)) await restoreFor('network tools and git', () => runNode(restoreGuestTools, undefined));
 }
 
 async function restoreFor(what: string, restore: () => Promise<void>): Promise<void> {

@@ -6,6 +6,7 @@ import {
 	builtTestName,
 	everyRun,
 	longestFirst,
+	needsGuestTools,
 	needsHardwareKernels,
 	needsRuntimes,
 } from './every-run.ts';
@@ -38,13 +39,19 @@ test('on the software processor all run but what takes minutes, and its kernels 
 		'.build/run-1/test.guests.folder-9p-linux.vm.test.js',
 		'.build/run-1/test.guests.hardware-kernels.vm.test.js',
 		'.build/run-1/test.guests.many-processors.vm.test.js',
+		'.build/run-1/test.guests.parallel-connections.vm.test.js',
 		'.build/run-1/test.guests.run-background.vm.test.js',
 		'.build/run-1/test.guests.runtimes.vm.test.js',
+		'.build/run-1/test.guests.suspend.vm.test.js',
+		'.build/run-1/test.guests.tools-folders.vm.test.js',
+		'.build/run-1/test.guests.tools-network.vm.test.js',
+		'.build/run-1/test.guests.tools-snapshot.vm.test.js',
 	]);
 	t.is(now.length + later.length, built.length);
 	t.deepEqual([needsHardwareKernels(now), needsHardwareKernels(later)], [false, true]);
 	t.deepEqual([bootsUserLand(now), bootsUserLand(later)], [false, true]);
 	t.deepEqual([needsRuntimes(now), needsRuntimes(later)], [false, true]);
+	t.deepEqual([needsGuestTools(now), needsGuestTools(later)], [false, true]);
 });
 
 test('files that take longest start first, wherever they run, and none is lost', (t) => {

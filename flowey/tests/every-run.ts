@@ -13,8 +13,11 @@ const choices = {
 			'test.guests.folder-9p-linux.',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
+			'test.guests.parallel-connections.',
 			'test.guests.run-background.',
 			'test.guests.runtimes.',
+			'test.guests.suspend.',
+			'test.guests.tools-',
 		],
 	},
 	/** Where KVM is emulated only what is about KVM itself, the incubator, the language of guest programs or moves between back ends, and one boot of Linux. */
@@ -77,3 +80,6 @@ export const bootsUserLand = (files: readonly string[]): boolean => has('test.gu
 
 /** Tells whether any of these tests runs Node.js and Java in a guest. */
 export const needsRuntimes = (files: readonly string[]): boolean => has('test.guests.runtimes.', files);
+
+/** Tells whether any of these tests runs curl, ssh, git and their like in a guest. */
+export const needsGuestTools = (files: readonly string[]): boolean => has('test.guests.tools-', files);

@@ -35,7 +35,8 @@ export class Congestion {
 			this.#window = this.#threshold;
 			return false;
 		}
-		const step = this.#window < this.#threshold ? bytes : Math.max(1, (this.#mss * this.#mss) / this.#window);
+		const step =
+			this.#window < this.#threshold ? bytes : Math.max(1, Math.floor((this.#mss * this.#mss) / this.#window));
 		this.#window = Math.min(mostBytes, this.#window + step);
 		return false;
 	}
@@ -62,6 +63,6 @@ export class Congestion {
 	}
 
 	#reduce(underWay: number): void {
-		this.#threshold = Math.max(underWay / 2, 2 * this.#mss);
+		this.#threshold = Math.max(Math.floor(underWay / 2), 2 * this.#mss);
 	}
 }
