@@ -327,3 +327,13 @@ test('a guest goes on from a snapshot with its fids and open files, and what is 
 
 const hostMemoryOf = ({machine}: P9Client): SharedArrayBuffer =>
 	machine.machine.layout.devices.at(-1)?.hostMemory as SharedArrayBuffer;
+
+test('the thread of all devices serves none of its requests: a host that is slow keeps nobody else waiting', async (t) => {
+	const {client} = await clientFor(t);
+	const slot = client.send(Request.statfs, {fid: rootFid});
+	for (let turn = 0; turn < 20; turn++) client.machine.turn(0);
+	t.is(client.got(slot), undefined);
+	client.machine.turn(1);
+	t.is(client.got(slot)?.type, Reply.statfs.type);
+	t.is(client.machine.workers.length, 2);
+});
