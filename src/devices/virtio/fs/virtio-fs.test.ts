@@ -33,6 +33,7 @@ import {
 	MkdirIn,
 	MknodIn,
 	Opcode,
+	OpenIn,
 	OpenOut,
 	Rename2In,
 	SetattrIn,
@@ -447,3 +448,23 @@ test('a folder that is none is refused', async (t) => {
 	linkSync(join(folder, 'renamed'), join(folder, 'linked'));
 	t.is(await guest.lookup(1, 'renamed'), await guest.lookup(1, 'linked'));
 });
+
+for (const [cache, seconds, flags] of [
+	['never', 0n, 1],
+	['auto', 1n, 0],
+	['always', 86_400n, 2],
+] as const)
+	test(`a client takes names, attributes and content for true as long as is said: ${cache}`, async (t) => {
+		const folder = folderOf(t);
+		writeFileSync(join(folder, 'file'), 'text');
+		const guest = await mounted(t, folder, {cache});
+		const {payload} = await guest.ask(Opcode.LOOKUP, 1, named('file'));
+		const {nodeid, entry_valid, attr_valid} = EntryOut.read(payload);
+		t.deepEqual([entry_valid, attr_valid].map(BigInt), [seconds, seconds]);
+		const told = AttrOut.read((await guest.ask(Opcode.GETATTR, Number(nodeid), new Uint8Array(16))).payload);
+		t.is(BigInt(told.attr_valid), seconds);
+		const opened = await guest.ask(Opcode.OPEN, Number(nodeid), OpenIn.encode({flags: 0}));
+		// FOPEN_DIRECT_IO and FOPEN_KEEP_CACHE.
+		t.is(OpenOut.read(opened.payload).open_flags, flags);
+		t.is(await guest.lookup(1, 'missing'), -Errno.ENOENT, 'what is not there is never taken for so');
+	});
