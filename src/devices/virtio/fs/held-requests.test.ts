@@ -108,3 +108,22 @@ test('64 requests are under way at once, and further ones wait in the queue', as
 	});
 	t.deepEqual(guest.machine.failures, []);
 });
+
+test('a folder that never answers is asked for one name of a directory, and not for all', async (t) => {
+	const asked: string[] = [];
+	const names = Array.from({length: 40}, (_, index) => `name-${index}`);
+	const object: FolderObject = {
+		lstat(path) {
+			if (path === '/') return {mode: 0o040755, size: 0};
+			asked.push(path);
+			return path === '/name-0' ? {mode: 0o100644, size: 5} : new Promise(() => {});
+		},
+		readdir: () => names,
+	};
+	const {folder, close} = calledObject(object, {}, 50);
+	t.teardown(close);
+	const guest = await FsDriver.over(folder);
+	t.teardown(() => guest.machine.dispose());
+	t.deepEqual(await guest.list(1, Opcode.READDIRPLUS, 16_384), ['.', '..', ...names]);
+	t.deepEqual(asked, ['/name-0', '/name-1']);
+});
