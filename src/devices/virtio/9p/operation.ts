@@ -6,9 +6,9 @@ import {
 	type Folder,
 	isRefused,
 	type Refused,
+	settled,
 } from '#devices/folder';
 import {Errno} from '#support/ffi';
-import {settled} from './answers.ts';
 import type {Fid, FidTable} from './fid-table.ts';
 import type {InputsOf, Items, Message, ValuesOf} from './message.ts';
 
