@@ -49,7 +49,9 @@ const virtio9p = <S>(
 	config: {bytes: Virtio9pSpace.size, values: ({tag}) => spaceOf(tag)},
 	words: ({fids, lost}) => ({fids: `${fids}, ${lost} lost since a snapshot had not the room`}),
 	back: ({folder}, state, services) =>
-		services.worker.index === 0 ? idleBack : new Virtio9pBack(folder, state, services, openFolder),
+		services.worker.index < services.worker.count - 1
+			? idleBack
+			: new Virtio9pBack(folder, state, services, openFolder),
 });
 
 /** What the thread of all the machine's devices has of it: no queue, so that a slow file system of the host keeps no other device waiting. */
