@@ -362,10 +362,12 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	/** Writes that reach {@link DeviceBack.queueReady} instead of the front. Needs a back. */
 	doorbells?(config: C): readonly DoorbellDeclaration[];
 	/**
-	 * Gives the number of workers that have its queues: queue `q` is of worker `q % workers`. One without this; no more than
-	 * queues and {@link mostWorkers}.
+	 * Gives the number of workers that have its queues: queue `q` is of worker `(firstWorker + q) % workers`. One without this; no more than
+	 * {@link mostWorkers}, and than it takes for each to have a queue.
 	 */
 	workers?(config: C): number;
+	/** The worker of its first queue; 0 without this. Those before it have none, so that what waits is not on the thread of all devices, which is worker 0. A device that comes to a machine with fewer workers has those that there are. */
+	readonly firstWorker?: number;
 	/** Its back makes calls that wait for something of the host's, a file system: its machine's devices have threads that no other machine's are on. */
 	readonly mayWait?: boolean;
 	/** Bytes of the host's memory that its backs have together: zero at first, and in no snapshot but for {@link savedMemory}. */

@@ -43,3 +43,8 @@ export function after<T, R>(answer: Answer<T>, next: (value: T) => Answer<R>): A
 	if (isLater(answer)) return answer.then((value) => (isRefused(value) ? value : next(value as T)));
 	return isRefused(answer) ? answer : next(answer as T);
 }
+
+/** The same, for whoever has something to do as well where it is refused. */
+export function settled<T, U>(answer: Answer<T>, next: (value: T | Refused) => Answer<U>): Answer<U> {
+	return isLater(answer) ? answer.then(next) : next(answer);
+}

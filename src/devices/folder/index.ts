@@ -9,6 +9,7 @@ export {
 	nameBytes,
 	nameOf,
 	type Refused,
+	settled,
 } from './answer.ts';
 export {
 	type AttributeChanges,

@@ -91,9 +91,28 @@ test('nodes and paths have bounds', (t) => {
 	let at = root;
 	for (let depth = 0; depth < 16; depth++) at = enter(at, `${depth}`.padEnd(255, 'x'));
 	t.is(tree.path(at), -Errno.ENAMETOOLONG);
-	for (let count = tree.size; count < 30; count++) enter(root, `more-${count}`);
-	t.is(tree.enter(root, name('one too many'), undefined, ''), -Errno.ENFILE);
+	const more = [];
+	for (let count = tree.size; count < 30; count++) more.push(enter(root, `more-${count}`));
+	const [first, second] = more as [Node, Node];
+	tree.get(first.id);
+	t.true(enter(root, 'one too many').id > 30, 'what was used longest ago makes room');
+	t.deepEqual([tree.size, tree.get(at.id)], [30, undefined], 'but no directory that something is in');
+	t.is(tree.path(at), -Errno.ESTALE);
+	for (let id = 1; id < 17; id++) tree.get(id);
+	enter(root, 'and another');
+	t.is(tree.get(second.id), undefined);
+	t.is(tree.get(first.id), first);
+	const held = Array.from({length: 40}, (_, id) => tree.get(id)).filter((node) => node !== undefined);
+	for (const node of held) tree.hold(node);
+	t.is(tree.enter(root, name('no more'), undefined, ''), -Errno.ENFILE, 'all are in use');
 	t.is(tree.enterUnnamed('another', ''), -Errno.ENFILE);
+	t.false(tree.makeRoom());
+	tree.letGo(first);
+	t.true(tree.makeRoom());
+	t.is(tree.get(first.id), undefined);
+	const full = treeOf(2);
+	const inside = full.enter(full.enter(full.root, 'directory'), 'inside');
+	t.is(inside as unknown, -Errno.ENFILE, 'where something is looked for is not forgotten for it');
 });
 
 test('what is saved is there again under the same numbers, parents first', (t) => {

@@ -6,6 +6,9 @@ import type {SavedFolder, SavedNode} from './saved-folder.ts';
 /** Most bytes of a path from the folder to a file, as of Linux's paths (PATH_MAX, with its NUL). */
 export const mostPathBytes = 4095;
 
+/** Nodes that are looked at for one to forget; those in use come last then. */
+const mostLooks = 2 ** 14;
+
 /** A file that the guest knows. */
 export interface FolderNode<T> {
 	readonly id: NodeId;
@@ -32,6 +35,7 @@ interface Own<T> extends FolderNode<T> {
  */
 export class NodeTree<T> {
 	readonly #most: number;
+	/** Those first that were used longest ago. */
 	readonly #nodes = new Map<NodeId, Own<T>>();
 	readonly #places = new Map<string, Own<T>>();
 	readonly #keys = new Map<string | bigint, Own<T>>();
@@ -56,7 +60,29 @@ export class NodeTree<T> {
 	}
 
 	get(id: NodeId): FolderNode<T> | undefined {
-		return this.#nodes.get(id);
+		const node = this.#nodes.get(id);
+		if (node !== undefined) this.#touch(node);
+		return node;
+	}
+
+	/**
+	 * Has room for a further node before something is made that needs one: where there are too many, the one that was used longest ago, and is neither open nor
+	 * has nodes in it, is forgotten. A guest that still means it is told -ESTALE and looks again.
+	 * @returns false where all are in use
+	 */
+	makeRoom(): boolean {
+		if (this.#nodes.size < this.#most) return true;
+		let looks = mostLooks;
+		for (const node of this.#nodes.values()) {
+			if (looks-- === 0) return false;
+			if (node.id !== rootNode && node.holds === 0) {
+				node.lookups = 0;
+				this.#dropIfUnused(node);
+				return true;
+			}
+			this.#touch(node);
+		}
+		return false;
 	}
 
 	/** What was seen last under a name. */
@@ -76,11 +102,15 @@ export class NodeTree<T> {
 	 */
 	enter(parent: FolderNode<T>, name: Name, key: string | bigint | undefined, data: T): FolderNode<T> | Refused {
 		const known = key === undefined ? this.#places.get(placeOf(parent, name)) : this.#keys.get(key);
+		const directory = parent as Own<T>;
+		// It is not the one that makes room.
+		directory.holds++;
 		const node = known ?? this.#add(key, data);
+		directory.holds--;
 		if (node === undefined) return -Errno.ENFILE;
 		node.data = data;
 		node.lookups++;
-		this.#place(node, parent as Own<T>, name);
+		this.#place(node, directory, name);
 		return node;
 	}
 
@@ -190,8 +220,15 @@ export class NodeTree<T> {
 		if (Number.isSafeInteger(next)) this.#next = Math.max(this.#next, next);
 	}
 
+	/** It has been used last. Whoever is far from having too many keeps no order. */
+	#touch(node: Own<T>): void {
+		if (this.#nodes.size < this.#most / 2) return;
+		this.#nodes.delete(node.id);
+		this.#nodes.set(node.id, node);
+	}
+
 	#add(key: string | bigint | undefined, data: T): Own<T> | undefined {
-		if (this.#nodes.size >= this.#most) return undefined;
+		if (!this.makeRoom()) return undefined;
 		const node: Own<T> = {id: this.#next++, parent: undefined, name: '', data, key, lookups: 0, holds: 0};
 		this.#nodes.set(node.id, node);
 		if (key !== undefined) this.#keys.set(key, node);

@@ -4,7 +4,7 @@ import {completeModel} from '#devices/pci/function';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {u8, wire} from '#support/wire';
 import type {DeviceFailurePolicy} from './device-failure.ts';
-import {DeviceBacks, workersFor} from './index.ts';
+import {DeviceBacks, workerOf, workersFor} from './index.ts';
 
 const State = wire('several', {written: u8});
 /** Values that the guest writes to the front's port. */
@@ -322,4 +322,31 @@ test('a machine has as many workers as a device of it wants, and at most as many
 			findModel,
 		);
 	t.deepEqual([wanted(), wanted('1', '3', '2'), wanted('8'), wanted('9', '0'), wanted('NaN')], [1, 3, 8, 1, 1]);
+});
+
+test('a device that leaves the first thread to the others has its queues on the next, or on the one that there is', (t) => {
+	const model: DeviceModel<object, typeof State.fields> = {
+		kind: 'waiting',
+		state: State,
+		attach: {regions: () => [{space: 'pio', name: 'port', base: 0x500, length: 16}]},
+		doorbells: () => [{region: 0, offset: 4, size: 'any', queue: 0}],
+		workers: () => 2,
+		firstWorker: 1,
+		front: () => ({read: () => 0, write() {}}),
+		back: () => ({start() {}, stop: async () => {}, notified() {}, queueReady: () => false, dispose() {}}),
+	};
+	const device = {name: 'files', kind: 'waiting', config: {}} as const;
+	for (const [workers, own] of [
+		[2, 1],
+		[3, 1],
+		[1, 0],
+	] as const) {
+		const {layout} = oneThreadMachine([device], {findModel: () => completeModel(model), workers});
+		const calls = layout.devices[0]?.calls;
+		t.is(calls && workerOf(calls, 0), own, `of ${workers}`);
+	}
+	t.is(
+		workersFor([device], () => completeModel(model)),
+		2,
+	);
 });

@@ -26,6 +26,8 @@ export interface PlacedCalls {
 	readonly queues: number;
 	/** Number of the machine's workers that have its queues, from the first on. */
 	readonly workers: number;
+	/** The worker of its first queue. */
+	readonly firstWorker: number;
 	/** The number of its first doorbell, which the others follow. */
 	readonly doorbell: number;
 	readonly doorbells: number;
@@ -248,7 +250,7 @@ export const restSlot = ({slot}: PlacedCalls): number => slot + 1;
 export const queueSlot = ({slot}: PlacedCalls, queue: number): number => slot + ownSlots + queue;
 
 /** The worker that has a queue. */
-export const workerOf = ({workers}: PlacedCalls, queue: number): number => queue % workers;
+export const workerOf = ({workers, firstWorker}: PlacedCalls, queue: number): number => (firstWorker + queue) % workers;
 
 /** Counts the workers that these devices want; what is impossible is refused when the machine is laid out. */
 export function workersFor(instances: readonly DeviceInstance[], findModel: ModelFinder): number {
@@ -304,8 +306,11 @@ export function placeCalls(
 		return undefined;
 	}
 	const queues = checkDoorbells(name, declared, model.regions(config), model.state.fields);
-	const workers = model.workers?.(config) ?? 1;
-	const most = Math.min(Math.max(1, queues), mostWorkers, machineWorkers);
+	const {firstWorker = 0} = model;
+	const wanted = model.workers?.(config) ?? 1;
+	// One that leaves a thread to the others does so where there is a further one.
+	const workers = firstWorker > 0 ? Math.min(wanted, machineWorkers) : wanted;
+	const most = Math.min(Math.max(1, queues) + firstWorker, mostWorkers, machineWorkers);
 	if (!(Number.isInteger(workers) && workers >= 1 && workers <= most))
 		throw machineError('DEVICE_WORKERS_IMPOSSIBLE', {name, workers, most});
 	const taken = others.flatMap(({calls}) => calls ?? []);
@@ -319,7 +324,7 @@ export function placeCalls(
 	);
 	if (slot + ownSlots + queues > readySlots || doorbell + declared.length > doorbellEntries)
 		throw machineError('DEVICE_QUEUES_TOO_MANY', {name, slots: ownSlots + queues, doorbells: declared.length});
-	return {slot, queues, workers, doorbell, doorbells: declared.length};
+	return {slot, queues, workers, firstWorker, doorbell, doorbells: declared.length};
 }
 
 /** The first number from which so many are in none of the ranges. */

@@ -405,3 +405,59 @@ test('an archive is read, and climbs nowhere', async (t) => {
 			message: new RegExp(cause.replaceAll('.', '\\.')),
 		});
 });
+
+test('a file that has become another one in the program is not written to under the number of the first', async (t) => {
+	const object = memoryFolder({file: 'first'});
+	const folder = folderFor(t, object);
+	const node = await nodeAt(folder, 'file');
+	const handle = await given(folder.open(node, OpenFlag.BOTH));
+	object.put('file', 'second');
+	t.is((await given(folder.getAttributes(node))).links, 0, 'it is the one that is open');
+	await given(folder.release(handle));
+	for (const answer of [
+		folder.open(node, OpenFlag.BOTH),
+		folder.open(node, OpenFlag.READ | OpenFlag.TRUNCATE),
+		folder.getAttributes(node),
+		folder.setAttributes(node, {size: 0}),
+		folder.setAttributes(node, {mode: 0o600}),
+		folder.setAttributes(node, {uid: 5}),
+		folder.setAttributes(node, {modified: {seconds: 5, nanoseconds: 0}}),
+	])
+		t.is(await refused(answer), 'ESTALE');
+	t.is(Buffer.from(object.readFile('/file')).toString(), 'second');
+	t.like(object.lstat('/file'), {mode: 0o100644, uid: 0});
+	t.not(await nodeAt(folder, 'file'), node);
+	t.is(await contentOf(folder, 'file'), 'second');
+});
+
+test('an open file is to be read or written as it was opened', async (t) => {
+	const folder = folderFor(t, memoryFolder({file: 'content'}));
+	const node = await nodeAt(folder, 'file');
+	const [reading, writing] = [
+		await given(folder.open(node, OpenFlag.READ)),
+		await given(folder.open(node, OpenFlag.WRITE)),
+	];
+	t.is(await refused(folder.write(reading, 0, sent(Buffer.from('x')))), 'EBADF');
+	t.is(await refused(folder.read(writing, 0, room(5))), 'EBADF');
+});
+
+test('names of a few open directories are kept, and the others are listed again where they went on', async (t) => {
+	const names = Array.from({length: 30_000}, (_, index) => `name-${index}`);
+	let lists = 0;
+	const folder = folderFor(t, {
+		lstat: () => ({mode: 0o040755, size: 0}),
+		readdir() {
+			lists++;
+			return names;
+		},
+	});
+	const handles: number[] = [];
+	for (let count = 0; count < 10; count++) handles.push(await given(folder.openDirectory(rootNode)));
+	for (const handle of handles) t.is((await given(folder.readDirectory(handle, 0n, 5))).length, 5);
+	t.is(lists, 10);
+	for (const handle of handles.slice(-4)) await given(folder.readDirectory(handle, 5n, 5));
+	t.is(lists, 10);
+	const [entry] = await given(folder.readDirectory(handles[0] as number, 5n, 1));
+	t.deepEqual([lists, entry?.name, entry?.cookie], [11, 'name-3', 6n]);
+	for (const handle of handles) await given(folder.releaseDirectory(handle));
+});

@@ -73,13 +73,13 @@ export class MemoryFolder implements FolderObject {
 		const last = path.endsWith('/') ? undefined : names.pop();
 		let at = this.#root;
 		for (const name of names) {
-			const entries = entriesOf(at, path);
-			at = entries.get(name) ?? this.#add(entries, name, {kind: 'directory', entries: new Map()}, 0o755);
+			at = entriesOf(at, path).get(name) ?? this.#add(at, name, {kind: 'directory', entries: new Map()}, 0o755);
 		}
 		if (last === undefined) return void entriesOf(at, path);
 		const bytes = new MemoryBytes(this.#budget, typeof content === 'string' ? Buffer.from(content) : content);
-		this.#remove(entriesOf(at, path), last);
-		this.#add(entriesOf(at, path), last, {kind: 'file', bytes}, 0o644);
+		entriesOf(at, path);
+		this.#remove(at, last);
+		this.#add(at, last, {kind: 'file', bytes}, 0o644);
 	}
 
 	lstat(path: string): FolderStat {
@@ -96,13 +96,13 @@ export class MemoryFolder implements FolderObject {
 	}
 
 	open(path: string, flags: number, mode = 0o666): FolderFile {
-		const {entries, name} = this.#place(path);
+		const {directory, entries, name} = this.#place(path);
 		let node = entries.get(name);
 		if (node !== undefined && (flags & constants.O_CREAT) !== 0 && (flags & constants.O_EXCL) !== 0)
 			throw fileError('EEXIST', path);
 		if (node === undefined) {
 			if ((flags & constants.O_CREAT) === 0) throw fileError('ENOENT', path);
-			node = this.#add(entries, name, {kind: 'file', bytes: new MemoryBytes(this.#budget)}, mode & 0o7777);
+			node = this.#add(directory, name, {kind: 'file', bytes: new MemoryBytes(this.#budget)}, mode & 0o7777);
 		}
 		const {content} = node;
 		if (content.kind === 'directory') throw fileError('EISDIR', path);
@@ -130,23 +130,23 @@ export class MemoryFolder implements FolderObject {
 	}
 
 	mkdir(path: string, {mode = 0o777}: {readonly mode?: number} = {}): void {
-		const {entries, name} = this.#place(path);
+		const {directory, entries, name} = this.#place(path);
 		if (entries.has(name)) throw fileError('EEXIST', path);
-		this.#add(entries, name, {kind: 'directory', entries: new Map()}, mode & 0o7777);
+		this.#add(directory, name, {kind: 'directory', entries: new Map()}, mode & 0o7777);
 	}
 
 	rmdir(path: string): void {
-		const {entries, name} = this.#place(path);
+		const {directory, name} = this.#place(path);
 		const node = this.#find(path);
 		if (node.content.kind !== 'directory') throw fileError('ENOTDIR', path);
 		if (node.content.entries.size > 0) throw fileError('ENOTEMPTY', path);
-		this.#remove(entries, name);
+		this.#remove(directory, name);
 	}
 
 	unlink(path: string): void {
-		const {entries, name} = this.#place(path);
+		const {directory, name} = this.#place(path);
 		if (this.#find(path).content.kind === 'directory') throw fileError('EISDIR', path);
-		this.#remove(entries, name);
+		this.#remove(directory, name);
 	}
 
 	rename(from: string, to: string): void {
@@ -160,17 +160,18 @@ export class MemoryFolder implements FolderObject {
 			if (!isDirectory) throw fileError('EISDIR', to);
 			if (there.content.entries.size > 0) throw fileError('ENOTEMPTY', to);
 		} else if (there !== undefined && isDirectory) throw fileError('ENOTDIR', to);
-		this.#remove(target.entries, target.name);
+		this.#remove(target.directory, target.name);
 		source.entries.delete(source.name);
 		target.entries.set(target.name, node);
+		for (const {directory} of [source, target]) touch(directory);
 		node.changed = Date.now();
 	}
 
 	symlink(target: string, path: string): void {
-		const {entries, name} = this.#place(path);
+		const {directory, entries, name} = this.#place(path);
 		if (entries.has(name)) throw fileError('EEXIST', path);
 		const bytes = new MemoryBytes(this.#budget, Buffer.from(target));
-		this.#add(entries, name, {kind: 'link', bytes}, linkPermissions);
+		this.#add(directory, name, {kind: 'link', bytes}, linkPermissions);
 	}
 
 	readlink(path: string): string {
@@ -181,10 +182,11 @@ export class MemoryFolder implements FolderObject {
 
 	link(existing: string, path: string): void {
 		const node = this.#find(existing);
-		const {entries, name} = this.#place(path);
+		const {directory, entries, name} = this.#place(path);
 		if (node.content.kind === 'directory') throw fileError('EPERM', existing);
 		if (entries.has(name)) throw fileError('EEXIST', path);
 		entries.set(name, node);
+		touch(directory);
 		node.links++;
 		node.changed = Date.now();
 	}
@@ -257,16 +259,22 @@ export class MemoryFolder implements FolderObject {
 	}
 
 	/** The folder that a path's last name is in. */
-	#place(path: string): {readonly entries: Map<string, MemoryNode>; readonly name: string} {
+	#place(path: string): {
+		readonly directory: MemoryNode;
+		readonly entries: Map<string, MemoryNode>;
+		readonly name: string;
+	} {
 		const end = path.lastIndexOf('/');
 		const name = path.slice(end + 1);
 		if (name === '') throw fileError('EBUSY', path);
-		return {entries: entriesOf(this.#find(path.slice(0, Math.max(0, end))), path), name};
+		const directory = this.#find(path.slice(0, Math.max(0, end)));
+		return {directory, entries: entriesOf(directory, path), name};
 	}
 
-	#add(entries: Map<string, MemoryNode>, name: string, content: Content, permissions: number): MemoryNode {
+	#add(directory: MemoryNode, name: string, content: Content, permissions: number): MemoryNode {
 		const node = this.#node(content, permissions);
-		entries.set(name, node);
+		entriesOf(directory, name).set(name, node);
+		touch(directory);
 		node.links = 1;
 		return node;
 	}
@@ -279,10 +287,12 @@ export class MemoryFolder implements FolderObject {
 		return {content, ino: this.#next++, permissions, uid: 0, gid: 0, links: 0, open: 0, ...times};
 	}
 
-	#remove(entries: Map<string, MemoryNode>, name: string): void {
+	#remove(directory: MemoryNode, name: string): void {
+		const entries = entriesOf(directory, name);
 		const node = entries.get(name);
 		if (node === undefined) return;
 		entries.delete(name);
+		touch(directory);
 		node.links--;
 		node.changed = Date.now();
 		if (node.links === 0) this.#files--;

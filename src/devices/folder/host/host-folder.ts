@@ -271,8 +271,7 @@ export class HostFolder extends Folder {
 			const access = (flags & OpenFlag.ACCESS) === OpenFlag.READ ? O.RDWR : flags & OpenFlag.ACCESS;
 			const fd = reopen(directory.fd, OAt.TMPFILE | access | (flags & passedFlags));
 			if (fd < 0) return fd;
-			const isOfGroup = (directory.attributes.mode & groupBit) !== 0;
-			const status = this.#own(fd, own, 0, owner, isOfGroup);
+			const status = this.#own(fd, own, 0, owner, directory);
 			if (isRefused(status)) return closed(fd, status);
 			const node = this.#tree.enterUnnamed(this.#keyOf(status), nodeOf(status));
 			if (isRefused(node)) return closed(fd, node);
@@ -585,14 +584,15 @@ export class HostFolder extends Folder {
 		return this.#inDirectory(parent, (directory, node) => {
 			const path = this.#tree.path(node, name);
 			if (isRefused(path)) return path;
+			if (!this.#tree.makeRoom()) return -Errno.ENFILE;
 			const result = make(directory.fd);
 			if (result < 0) return result;
 			const found = this.#findIn(directory, node, name);
 			if (isRefused(found)) return found;
 			return closing(found, () => {
-				const isOfGroup = (directory.attributes.mode & groupBit) !== 0;
-				const status = this.#own(found.fd, mode, device, owner, isOfGroup);
-				return isRefused(status) ? status : this.#enter(node, name, {...status, fd: found.fd});
+				const status = this.#own(found.fd, mode, device, owner, directory);
+				if (isRefused(status)) return this.#unmade(directory, node, name, found.fd, status);
+				return this.#enter(node, name, {...status, fd: found.fd});
 			});
 		});
 	}
@@ -603,13 +603,13 @@ export class HostFolder extends Folder {
 		return this.#inDirectory(parent, (directory, node) => {
 			const path = this.#tree.path(node, name);
 			if (isRefused(path)) return path;
+			if (!this.#tree.makeRoom()) return -Errno.ENFILE;
 			const own = FileType.REGULAR | (mode & 0o7777);
 			const hostFlags = O.CREAT | O.EXCL | O.NOCTTY | (flags & (OpenFlag.ACCESS | passedFlags));
 			const fd = this.#root.create(directory.fd, name, hostFlags, this.#owners.hostMode(own));
 			if (fd < 0) return fd;
-			const isOfGroup = (directory.attributes.mode & groupBit) !== 0;
-			const status = this.#own(fd, own, 0, owner, isOfGroup);
-			if (isRefused(status)) return closed(fd, status);
+			const status = this.#own(fd, own, 0, owner, directory);
+			if (isRefused(status)) return closed(fd, this.#unmade(directory, node, name, fd, status));
 			const entry = this.#enter(node, name, {...status, fd});
 			if (isRefused(entry)) return closed(fd, entry);
 			const entered = this.#tree.get(entry.node) as FolderNode<HostNode>;
@@ -617,14 +617,29 @@ export class HostFolder extends Folder {
 		});
 	}
 
-	/** Gives a new file to its owner. */
-	#own(fd: number, mode: number, device: number, owner: Owner, isOfGroup: boolean): HostStatus | Refused {
+	/** Gives a new file to its owner, and to the group of a directory that says so (setgid, inode(7)). */
+	#own(fd: number, mode: number, device: number, owner: Owner, directory: Found): HostStatus | Refused {
 		const status = statusOf(fd);
 		if (isRefused(status)) return status;
-		if (typeOf(status.attributes) === FileType.LINK) mode = status.attributes.mode;
+		const {attributes} = status;
+		if (typeOf(attributes) === FileType.LINK) mode = attributes.mode;
+		const {mode: above, gid} = this.#seen(directory);
+		const isOfGroup = (above & groupBit) !== 0;
+		if (isOfGroup && typeOf(attributes) === FileType.DIRECTORY) mode |= groupBit;
 		const permissions = this.#owners.hasDevices ? mode : mode & 0o7777;
-		const refused = this.#owners.own(fd, status.attributes, permissions, device, owner, isOfGroup);
+		const refused = this.#owners.own(fd, attributes, permissions, device, isOfGroup ? {...owner, gid} : owner);
 		return refused < 0 ? refused : statusOf(fd);
+	}
+
+	/** Takes away what has been made and cannot be the guest's, unless its name is another file's by now. */
+	#unmade(directory: Found, node: FolderNode<HostNode>, name: Name, fd: number, refused: Refused): Refused {
+		const made = statusOf(fd);
+		const there = this.#findIn(directory, node, name);
+		if (isRefused(there)) return refused;
+		const isIt = !isRefused(made) && isSame(nodeOf(made), there);
+		const flags = typeOf(there.attributes) === FileType.DIRECTORY ? AtFlag.REMOVEDIR : 0;
+		if (isIt) unlinkAt(directory.fd, cName(name), flags);
+		return closed(there.fd, refused);
 	}
 
 	#openFile(found: Found, node: FolderNode<HostNode>, flags: number): HandleId | Refused {

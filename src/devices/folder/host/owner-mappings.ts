@@ -10,7 +10,6 @@ import {chmodOpen, chownOpen, Errno} from '#support/ffi';
 import {MappedOwners} from './mapped-owners.ts';
 import {givesRights, type Owners} from './owners.ts';
 
-const setGroupBit = 0o2000;
 const noChange = 2 ** 32 - 1;
 
 export function ownersOf(mapping: OwnerMapping): Owners {
@@ -18,7 +17,7 @@ export function ownersOf(mapping: OwnerMapping): Owners {
 	return mapping === 'host' ? new HostOwners() : new SquashedOwners(mapping);
 }
 
-/** Changes permissions where they differ. */
+/** Changes permissions where they differ: the process's umask is nobody's in the guest, whose own has been applied. */
 function changeMode(fd: number, {mode: before}: Attributes, mode: number): number {
 	const type = before & FileType.MASK;
 	if ((before & permissionBits) === mode) return 0;
@@ -39,11 +38,12 @@ class HostOwners implements Owners {
 		return mode & permissionBits;
 	}
 
-	own(fd: number, attributes: Attributes, mode: number, _device: number, owner: Owner, isOfGroup: boolean): number {
-		const gid = isOfGroup ? noChange : owner.gid;
-		const isOwned = attributes.uid === owner.uid && (isOfGroup || attributes.gid === gid);
-		const given = this.#mayGive && !isOwned ? chownOpen(fd, owner.uid, gid) : 0;
-		return given < 0 ? given : ownMode(fd, attributes, mode);
+	own(fd: number, attributes: Attributes, mode: number, _device: number, {uid, gid}: Owner): number {
+		const isOwned = attributes.uid === uid && attributes.gid === gid;
+		const given = this.#mayGive && !isOwned ? chownOpen(fd, uid, gid) : 0;
+		// Root of a container may have no right to, or know no such user (user_namespaces(7)): then it stays the process's.
+		if (given < 0 && given !== -Errno.EPERM && given !== -Errno.EINVAL) return given;
+		return changeMode(fd, attributes, mode);
 	}
 
 	change(fd: number, attributes: Attributes, {uid = noChange, gid = noChange, mode}: AttributeChanges): number {
@@ -51,12 +51,6 @@ class HostOwners implements Owners {
 		const given = isSame ? 0 : chownOpen(fd, uid, gid);
 		return given < 0 || mode === undefined ? given : changeMode(fd, attributes, mode);
 	}
-}
-
-/** The process's umask is nobody's in the guest, whose own has been applied. */
-function ownMode(fd: number, attributes: Attributes, mode: number): number {
-	const isDirectory = (attributes.mode & FileType.MASK) === FileType.DIRECTORY;
-	return changeMode(fd, attributes, mode | (isDirectory ? attributes.mode & setGroupBit : 0));
 }
 
 /** All files are one user's. */
@@ -77,7 +71,7 @@ class SquashedOwners implements Owners {
 	}
 
 	own(fd: number, attributes: Attributes, mode: number): number {
-		return ownMode(fd, attributes, mode);
+		return changeMode(fd, attributes, mode);
 	}
 
 	change(fd: number, attributes: Attributes, changes: AttributeChanges): number {

@@ -8,8 +8,8 @@ export interface Owners {
 	seen(fd: number, attributes: Attributes): Attributes;
 	/** Permissions on the host of a file that a guest makes, before {@link own}. */
 	hostMode(mode: number): number;
-	/** Gives a new file to its owner. @param fd - of it; @param isOfGroup - its directory gives it the group */
-	own(fd: number, attributes: Attributes, mode: number, device: number, owner: Owner, isOfGroup: boolean): number;
+	/** Gives a new file to its owner. @param fd - of it */
+	own(fd: number, attributes: Attributes, mode: number, device: number, owner: Owner): number;
 	change(fd: number, attributes: Attributes, changes: AttributeChanges): number;
 }
 

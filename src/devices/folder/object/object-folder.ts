@@ -44,6 +44,8 @@ interface ObjectNode {
 	/** It stays when the file gets another name. */
 	readonly inode: bigint;
 	readonly type: number;
+	/** What the guest has open of it. */
+	readonly open: Set<ObjectHandle>;
 }
 type Node = FolderNode<ObjectNode>;
 
@@ -56,6 +58,8 @@ interface ObjectHandle {
 	names: readonly ToldName[] | undefined;
 }
 
+/** Names of open directories that are kept together, besides those that were listed last. */
+const mostListed = 2 ** 17;
 /** O_CREAT of open(2). */
 const createFlag = 0o100;
 /** Bits of open(2) that an object gets, with those that act once. */
@@ -70,6 +74,8 @@ export class ObjectFolder extends Folder {
 	#tree: NodeTree<ObjectNode>;
 	#handles: HandleTable<ObjectHandle>;
 	readonly #buffers = new SharedBuffers();
+	/** Directories whose names are kept, those first that were listed longest ago. */
+	readonly #listed = new Set<ObjectHandle>();
 
 	constructor(call: CallObject, options: FolderOptions) {
 		super();
@@ -93,28 +99,37 @@ export class ObjectFolder extends Folder {
 	async getAttributes(id: NodeId, handle?: HandleId): Promise<Attributes | Refused> {
 		const node = this.#tree.get(id);
 		if (node === undefined) return -Errno.ESTALE;
-		const file = handle === undefined ? undefined : this.#handles.get(handle)?.file;
+		const given = this.#openFileOf(node, handle);
+		const told = given === undefined ? -Errno.EOPNOTSUPP : await this.#attributesOf(node, 'fileStat', {file: given});
+		// A file that cannot tell it by itself has its path, and one whose name has gone what is open of it.
+		if (told !== -Errno.EOPNOTSUPP) return told;
 		const path = this.#path(node);
-		const told = file === undefined ? undefined : await this.#ask('fileStat', {file});
-		// A file that cannot tell it by itself has its path.
-		const isAnswered = told !== undefined && told !== -Errno.EOPNOTSUPP;
-		const answer = isAnswered ? told : isRefused(path) ? path : await this.#ask('stat', {path});
-		return this.#attributes(node.data.inode, answer);
+		const found = isRefused(path) ? path : await this.#attributesOf(node, 'stat', {path});
+		const other = isGone(found) ? this.#anyOpenFileOf(node) : undefined;
+		return other === undefined ? found : this.#attributesOf(node, 'fileStat', {file: other});
 	}
 
 	async setAttributes(id: NodeId, changes: AttributeChanges, handle?: HandleId): Promise<Attributes | Refused> {
 		const node = this.#tree.get(id);
 		if (node === undefined) return -Errno.ESTALE;
-		const path = this.#writablePath(node);
-		if (isRefused(path)) return path;
+		if (this.#options.readOnly) return -Errno.EROFS;
 		const {mode, uid, gid, size} = changes;
-		const file = handle === undefined ? undefined : this.#handles.get(handle)?.file;
-		if (size !== undefined) {
-			const done = await this.#ask('truncate', {file, path, length: size});
-			if (isRefused(done)) return done;
-		}
+		// What is at its path is looked at first: it may be another file.
 		const before = await this.getAttributes(id, handle);
 		if (isRefused(before)) return before;
+		const path = this.#path(node);
+		if (size !== undefined) {
+			const file = this.#openFileOf(node, handle) ?? (isRefused(path) ? this.#anyOpenFileOf(node) : undefined);
+			const isThere = file !== undefined || !isRefused(path);
+			const done = isThere ? await this.#ask('truncate', {file, path: `${path}`, length: size}) : path;
+			if (isRefused(done)) return done;
+		}
+		if (isRefused(path)) {
+			// A file without a name is cut, which gives it its time; for all else an object has to have its path.
+			const {accessed, modified} = changes;
+			const isCut = size !== undefined && accessed === undefined && (modified ?? 'now') === 'now';
+			return isCut && (mode ?? uid ?? gid) === undefined ? this.getAttributes(id, handle) : path;
+		}
 		const isFixed = typeof this.#options.owner === 'object';
 		const owner = {uid: uid ?? before.uid, gid: gid ?? before.gid};
 		if (owner.uid !== before.uid || owner.gid !== before.gid) {
@@ -204,6 +219,11 @@ export class ObjectFolder extends Folder {
 		const changes = (flags & OpenFlag.ACCESS) !== OpenFlag.READ || (flags & OpenFlag.TRUNCATE) !== 0;
 		const path = changes ? this.#writablePath(node) : this.#path(node);
 		if (isRefused(path)) return path;
+		if (changes) {
+			// It may have become another file, which is not the guest's to write to under this number.
+			const there = await this.#attributesOf(node, 'stat', {path});
+			if (isRefused(there)) return isGone(there) ? -Errno.ESTALE : there;
+		}
 		const file = await this.#openFile(path, flags & (passedFlags | OpenFlag.TRUNCATE), 0);
 		return isRefused(file) ? file : this.#add({node, flags: flags & passedFlags, file, names: undefined});
 	}
@@ -232,8 +252,8 @@ export class ObjectFolder extends Folder {
 	}
 
 	async read(id: HandleId, offset: number, target: BytesToGuest): Promise<number | Refused> {
-		const {file} = this.#handles.get(id) ?? {};
-		if (file === undefined) return -Errno.EBADF;
+		const {file, flags} = this.#handles.get(id) ?? noHandle;
+		if (file === undefined || (flags & OpenFlag.ACCESS) === OpenFlag.WRITE) return -Errno.EBADF;
 		const buffer = this.#buffers.take(Math.min(target.length, mostMoved));
 		let done = 0;
 		while (done < target.length) {
@@ -249,9 +269,8 @@ export class ObjectFolder extends Folder {
 	}
 
 	async write(id: HandleId, offset: number, source: BytesFromGuest): Promise<number | Refused> {
-		const {file} = this.#handles.get(id) ?? {};
-		if (file === undefined) return -Errno.EBADF;
-		if (this.#options.readOnly) return -Errno.EROFS;
+		const {file, flags} = this.#handles.get(id) ?? noHandle;
+		if (file === undefined || (flags & OpenFlag.ACCESS) === OpenFlag.READ) return -Errno.EBADF;
 		const buffer = this.#buffers.take(Math.min(source.length, mostMoved));
 		let done = 0;
 		while (done < source.length) {
@@ -289,8 +308,9 @@ export class ObjectFolder extends Folder {
 		const node = this.#directory(id);
 		if (isRefused(node)) return node;
 		if (this.#handles.isFull) return -Errno.ENFILE;
-		const handle = this.#handles.add({node, flags: 0, file: undefined, names: undefined});
-		if (!isRefused(handle)) this.#tree.hold(node);
+		const own: ObjectHandle = {node, flags: 0, file: undefined, names: undefined};
+		const handle = this.#handles.add(own);
+		if (!isRefused(handle)) this.#hold(own);
 		return handle;
 	}
 
@@ -305,8 +325,9 @@ export class ObjectFolder extends Folder {
 			const names = toldNames(answer);
 			if (names === undefined) return -Errno.EIO;
 			handle.names = [...['.', '..'].map((name) => ({name, type: FileType.DIRECTORY})), ...names];
+			this.#keepNames(handle);
 		}
-		const {names, node} = handle;
+		const {names = [], node} = handle;
 		const first = cookie < BigInt(names.length) ? Number(cookie) : names.length;
 		return names.slice(first, first + most).map(({name, type}, index) => ({
 			name,
@@ -351,7 +372,7 @@ export class ObjectFolder extends Folder {
 			const told = path === undefined || isRefused(path) ? undefined : toldFile(await this.#ask('stat', {path}));
 			const type = told === undefined ? 0 : told.mode & FileType.MASK;
 			const inode = told === undefined ? 0n : this.#inodeOf(told, path as string);
-			this.#tree.restore(saved, undefined, {inode, type});
+			this.#tree.restore(saved, undefined, {inode, type, open: new Set()});
 		}
 		for (const {id, node: nodeId, flags, isDirectory} of handles) {
 			const node = this.#tree.get(nodeId);
@@ -359,7 +380,8 @@ export class ObjectFolder extends Folder {
 			if (node === undefined || path === undefined || isRefused(path)) continue;
 			const file = isDirectory ? undefined : await this.#openFile(path, flags & passedFlags, 0);
 			if (isRefused(file)) continue;
-			if (this.#handles.restore(id, {node, flags, file, names: undefined})) this.#tree.hold(node);
+			const handle: ObjectHandle = {node, flags, file, names: undefined};
+			if (this.#handles.restore(id, handle)) this.#hold(handle);
 			else if (file !== undefined) await this.#ask('close', {file});
 		}
 		return 0;
@@ -367,6 +389,7 @@ export class ObjectFolder extends Folder {
 
 	clear(): void {
 		void this.#closeAll();
+		this.#listed.clear();
 		this.#tree = treeOf(this.#options);
 		this.#handles = new HandleTable(this.#options.mostHandles);
 	}
@@ -440,7 +463,7 @@ export class ObjectFolder extends Folder {
 		const isOther =
 			known !== undefined && (known.data.type !== type || (told.inode !== 0n && known.data.inode !== inode));
 		if (isOther) this.#tree.removed(directory, name);
-		const kept = known === undefined || isOther ? {inode, type} : known.data;
+		const kept = known === undefined || isOther ? {inode, type, open: new Set<ObjectHandle>()} : known.data;
 		const node = this.#tree.enter(directory, name, undefined, kept);
 		if (isRefused(node)) return node;
 		return {node: node.id, attributes: this.#seen(told, kept.inode)};
@@ -456,6 +479,7 @@ export class ObjectFolder extends Folder {
 		if (isRefused(directory)) return directory;
 		const path = this.#writablePath(directory, name);
 		if (isRefused(path)) return path;
+		if (!this.#tree.makeRoom()) return -Errno.ENFILE;
 		const made = await make(path);
 		if (isRefused(made)) return made;
 		const entry = await this.#enter(directory, name);
@@ -493,10 +517,50 @@ export class ObjectFolder extends Folder {
 		});
 	}
 
-	#attributes(inode: bigint, answer: unknown): Attributes | Refused {
+	/** What is told of a node; -ESTALE where the object says that it is another file. */
+	async #attributesOf<K extends 'stat' | 'fileStat'>(
+		{id, data: {inode, type}}: Node,
+		method: K,
+		argument: CallArguments[K],
+	): Promise<Attributes | Refused> {
+		const answer = await this.#ask(method, argument);
 		if (isRefused(answer)) return answer;
 		const told = toldFile(answer);
-		return told === undefined ? -Errno.EIO : this.#seen(told, inode);
+		if (told === undefined) return -Errno.EIO;
+		const isOther = (told.mode & FileType.MASK) !== type || (told.inode !== 0n && told.inode !== inode);
+		// An open file is the one that was opened, and the folder is where it is.
+		return isOther && method === 'stat' && id !== rootNode ? -Errno.ESTALE : this.#seen(told, inode);
+	}
+
+	/** The object's number of an open file of a node, which the guest gives. */
+	#openFileOf(node: Node, handle: HandleId | undefined): number | undefined {
+		const given = handle === undefined ? undefined : this.#handles.get(handle);
+		return given?.node === node ? given.file : undefined;
+	}
+
+	/** The same of any that the guest has: one that can be written to, if there is one. */
+	#anyOpenFileOf({data: {open}}: Node): number | undefined {
+		const files = [...open].filter(({file}) => file !== undefined);
+		return (files.find(({flags}) => (flags & OpenFlag.ACCESS) !== OpenFlag.READ) ?? files[0])?.file;
+	}
+
+	/** Has a directory's names kept, and those forgotten that were listed longest ago where there are too many: they are listed anew. */
+	#keepNames(handle: ObjectHandle): void {
+		this.#listed.delete(handle);
+		this.#listed.add(handle);
+		let count = 0;
+		for (const {names = []} of this.#listed) count += names.length;
+		for (const oldest of this.#listed) {
+			if (count <= mostListed || oldest === handle) return;
+			count -= oldest.names?.length ?? 0;
+			oldest.names = undefined;
+			this.#listed.delete(oldest);
+		}
+	}
+
+	#hold(handle: ObjectHandle): void {
+		handle.node.data.open.add(handle);
+		this.#tree.hold(handle.node);
 	}
 
 	#seen(told: ToldFile, inode: bigint): Attributes {
@@ -523,18 +587,27 @@ export class ObjectFolder extends Folder {
 		const isKnown = node.id === rootNode || this.#tree.get(node.id) === node;
 		const id = isKnown ? this.#handles.add(handle) : -Errno.ESTALE;
 		if (isRefused(id)) await this.#ask('close', {file});
-		else this.#tree.hold(node);
+		else this.#hold(handle);
 		return id;
 	}
 
 	#forgetHandle(id: HandleId): void {
 		const handle = this.#handles.remove(id);
-		if (handle !== undefined) this.#tree.letGo(handle.node);
+		if (handle === undefined) return;
+		this.#listed.delete(handle);
+		handle.node.data.open.delete(handle);
+		this.#tree.letGo(handle.node);
 	}
 }
 
 const treeOf = ({mostNodes}: FolderOptions) =>
-	new NodeTree<ObjectNode>({inode: 1n, type: FileType.DIRECTORY}, mostNodes);
+	new NodeTree<ObjectNode>({inode: 1n, type: FileType.DIRECTORY, open: new Set()}, mostNodes);
+
+/** In the place of a handle that there is not. */
+const noHandle = {file: undefined, flags: 0} as const;
+
+/** A name means the file no more. */
+const isGone = (answer: unknown): boolean => answer === -Errno.ENOENT || answer === -Errno.ESTALE;
 
 const errnos: Readonly<Record<string, number>> = Errno;
 const decoder = new TextDecoder('utf-8', {fatal: true, ignoreBOM: true});

@@ -7,9 +7,9 @@ import {
 	isLater,
 	type Name,
 	type NodeId,
+	settled,
 } from '#devices/folder';
 import {Errno} from '#support/ffi';
-import {settled} from './answers.ts';
 
 /** Where a file was found: the root was nowhere. */
 export interface Place {

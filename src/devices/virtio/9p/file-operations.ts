@@ -1,6 +1,5 @@
-import {type Answer, after, type HandleId, isRefused, OpenFlag, permissionBits} from '#devices/folder';
+import {type Answer, after, type HandleId, isRefused, OpenFlag, permissionBits, settled} from '#devices/folder';
 import {Errno} from '#support/ffi';
-import {settled} from './answers.ts';
 import {qidOf, typeOf} from './attributes.ts';
 import type {Fid} from './fid-table.ts';
 import {headerBytes} from './message.ts';

@@ -152,7 +152,8 @@ export const nameOperations: readonly Operation[] = [
 	operation(Request.remove, (session, {fid: number}) => {
 		const {folder, fids} = session;
 		const done = using(session, number, (fid) => {
-			fids.clunk(number);
+			// What is found again is asked twice, and the number may be another file's by then.
+			if (!fid.isGone) fids.clunk(number);
 			return after(placeOf(folder, fid), ({parent, name}) => removed(folder, parent, name, fid.isDirectory));
 		});
 		return after(done, () => outcome(Reply.remove, {}));

@@ -1,4 +1,13 @@
-import type {Answer, BytesFromGuest, BytesToGuest, Folder, Refused} from '#devices/folder';
+import {
+	type Answer,
+	type BytesFromGuest,
+	type BytesToGuest,
+	type Entry,
+	type Folder,
+	isRefused,
+	type Refused,
+	settled,
+} from '#devices/folder';
 import {Errno} from '#support/ffi';
 import type {Fid, FidTable} from './fid-table.ts';
 import type {InputsOf, Items, Message, ValuesOf} from './message.ts';
@@ -48,9 +57,24 @@ export const outcome = <const T extends Items>(
 ): Outcome => ({message: message as unknown as Message, values, ...rest});
 
 /** Does something with a fid, which stays until that is done. */
-export function using<T>({fids}: Session, number: number, act: (fid: Fid) => Answer<T>): Answer<T> {
+export function using<T>({folder, fids}: Session, number: number, act: (fid: Fid) => Answer<T>): Answer<T> {
 	const fid = fids.get(number);
-	return fid === undefined ? -Errno.EBADF : fids.hold(fid, () => act(fid));
+	if (fid === undefined) return -Errno.EBADF;
+	return fids.hold(fid, () =>
+		settled<T, T>(act(fid), (answer) => (answer === -Errno.ESTALE ? foundAgain(folder, fid, act) : answer)),
+	);
+}
+
+/** A file of several names may have lost the one by which the folder knew it: it may still be where this fid found it, and then what was asked is done there. */
+function foundAgain<T>(folder: Folder, fid: Fid, act: (fid: Fid) => Answer<T>): Answer<T> {
+	const {node, place} = fid.file;
+	if (place === undefined) return -Errno.ESTALE;
+	return settled(folder.lookup(place.parent, place.name), (found): Answer<T> => {
+		if (isRefused(found)) return -Errno.ESTALE;
+		const entry = found as Entry;
+		folder.forget(entry.node, 1);
+		return entry.node === node ? act(fid) : -Errno.ESTALE;
+	});
 }
 
 /** The same with two. */

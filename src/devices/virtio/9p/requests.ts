@@ -1,9 +1,8 @@
 import {type Answer, type Folder, isLater, isRefused, type Refused} from '#devices/folder';
-import type {Chain} from '#devices/virtio/queue';
+import {type Chain, ReadablePart, WritablePart} from '#devices/virtio/queue';
 import {Errno} from '#support/ffi';
 import {viewOf} from '#support/wire';
 import {directoryOperations} from './directory-operations.ts';
-import {ReplyBytes, SentBytes} from './exchange.ts';
 import {FidTable} from './fid-table.ts';
 import {fileOperations} from './file-operations.ts';
 import {headerBytes, writeHeader} from './message.ts';
@@ -113,8 +112,8 @@ export class Requests implements Session {
 		const exchange: Exchange = {
 			room,
 			sent: (length) =>
-				writeHeaderBytes + length <= size ? new SentBytes(chain, writeHeaderBytes, length) : undefined,
-			space: (start, length) => new ReplyBytes(chain, start, length),
+				writeHeaderBytes + length <= size ? new ReadablePart(chain, writeHeaderBytes, length) : undefined,
+			space: (start, length) => new WritablePart(chain, start, length),
 		};
 		return operation.serve(this, fields as never, exchange);
 	}

@@ -1,4 +1,4 @@
-import {mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -327,3 +327,31 @@ test('a guest goes on from a snapshot with its fids and open files, and what is 
 
 const hostMemoryOf = ({machine}: P9Client): SharedArrayBuffer =>
 	machine.machine.layout.devices.at(-1)?.hostMemory as SharedArrayBuffer;
+
+test('the thread of all devices serves none of its requests: a host that is slow keeps nobody else waiting', async (t) => {
+	const {client} = await clientFor(t);
+	const slot = client.send(Request.statfs, {fid: rootFid});
+	for (let turn = 0; turn < 20; turn++) client.machine.turn(0);
+	t.is(client.got(slot), undefined);
+	client.machine.turn(1);
+	t.is(client.got(slot)?.type, Reply.statfs.type);
+	t.is(client.machine.workers.length, 2);
+});
+
+test('a fid is of the name that it was found by, whatever becomes of the file\u2019s others', async (t) => {
+	const {client, path} = await clientFor(t);
+	const name = (text: string) => text as never;
+	await client.open(1, 0, 'hello');
+	await client.walk(rootFid, 2, 'hello');
+	await client.does(Request.link, Reply.link, {directory: rootFid, fid: 2, name: name('other')});
+	await client.walk(rootFid, 3, 'other');
+	await client.does(Request.unlinkat, Reply.unlinkat, {fid: rootFid, name: name('other'), flags: 0});
+	await client.does(Request.setattr, Reply.setattr, {...noChange, fid: 1, valid: 1, mode: 0o600});
+	await client.does(Request.walk, Reply.walk, {fid: 2, newFid: 4, names: []});
+	await client.does(Request.lopen, Reply.lopen, {fid: 4, flags: 1});
+	t.is(statSync(join(path, 'hello')).mode, 0o100600);
+	t.is(await client.refusal(Request.lopen, {fid: 3, flags: 0}), `done: ${Reply.lopen.type}`, 'it is one file');
+	await client.does(Request.remove, Reply.remove, {fid: 2});
+	t.is(await client.refusal(Request.clunk, {fid: 2}), 'EBADF');
+	t.false(existsSync(join(path, 'hello')));
+});

@@ -1,4 +1,4 @@
-import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
+import {type VirtioBack, type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {bytes, packed, u16} from '#support/wire';
 import {mostTagBytes, virtio9pId, virtio9pKind} from './handle.ts';
@@ -34,6 +34,9 @@ const virtio9p = <S>(
 	state: Virtio9pState,
 	features: {mountTag: 0},
 	mayWait: true,
+	// The host is called by one that has nothing else of the machine's: see idleBack.
+	workers: () => 2,
+	firstWorker: 1,
 	hostMemory: () => savedBytes,
 	// A session without it is one of files that have gone.
 	savedMemory: () => [{name: 'session', offset: 0, length: savedBytes, mayBeNew: true}],
@@ -45,8 +48,14 @@ const virtio9p = <S>(
 	},
 	config: {bytes: Virtio9pSpace.size, values: ({tag}) => spaceOf(tag)},
 	words: ({fids, lost}) => ({fids: `${fids}, ${lost} lost since a snapshot had not the room`}),
-	back: ({folder}, state, services) => new Virtio9pBack(folder, state, services, openFolder),
+	back: ({folder}, state, services) =>
+		services.worker.index < services.worker.count - 1
+			? idleBack
+			: new Virtio9pBack(folder, state, services, openFolder),
 });
+
+/** What the thread of all the machine's devices has of it: no queue, so that a slow file system of the host keeps no other device waiting. */
+const idleBack: VirtioBack = {queueReady() {}};
 
 const isTag = (tag: string): boolean => {
 	const {length} = Buffer.from(tag);

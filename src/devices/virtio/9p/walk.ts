@@ -1,7 +1,6 @@
-import {type Answer, after, isRefused, rootNode} from '#devices/folder';
+import {type Answer, after, isRefused, rootNode, settled} from '#devices/folder';
 import {Errno} from '#support/ffi';
 import {concatBytes} from '#support/wire';
-import {settled} from './answers.ts';
 import {qidOf, typeOf} from './attributes.ts';
 import {type Fid, type FidFile, noFid} from './fid-table.ts';
 import {type FieldsOf, Qid, Reply, Request} from './messages.ts';

@@ -115,12 +115,23 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		platform: (config: C) => ({NOTIFICATION_DATA: false, ...device.platform?.(config)}),
 	} as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
-	const {versions, workers, mayWait, hostMemory, commonMemory, savedMemory, config: space, mostQueues: most} = device;
+	const {
+		versions,
+		workers,
+		firstWorker,
+		mayWait,
+		hostMemory,
+		commonMemory,
+		savedMemory,
+		config: space,
+		mostQueues: most,
+	} = device;
 	const registers = new RegisterFile(mmioRegisters(device.id));
 	return {
 		kind,
 		...(versions && {versions}),
 		...(workers && {workers}),
+		...(firstWorker !== undefined && {firstWorker}),
 		...(mayWait !== undefined && {mayWait}),
 		...(hostMemory && {hostMemory}),
 		...(commonMemory && {commonMemory}),

@@ -30,6 +30,7 @@ export class VirtioWorker implements DeviceBack {
 	readonly #line: InterruptLine;
 	readonly #signal: WorkerParts['signal'];
 	readonly #back: VirtioBack;
+	readonly #firstWorker: number;
 	readonly #queues = new Map<number, VirtQueue>();
 	#isRunning = false;
 
@@ -38,6 +39,7 @@ export class VirtioWorker implements DeviceBack {
 		this.#services = services;
 		this.#line = line;
 		this.#signal = signal;
+		this.#firstWorker = device.firstWorker ?? 0;
 		const own: VirtioServices<string> = {
 			memory: services.memory,
 			time: services.time,
@@ -99,9 +101,7 @@ export class VirtioWorker implements DeviceBack {
 	/** The front has been told of buffers by another way than a doorbell, or of something that the machine's owner wants. */
 	notified(): void {
 		this.#back.notified?.();
-		const {worker} = this.#services;
-		for (const index of this.#core.queues.keys())
-			if (index % worker.count === worker.index) this.#services.serve(index);
+		for (const index of this.#core.queues.keys()) if (this.#has(index)) this.#services.serve(index);
 	}
 
 	queueReady(index: number): boolean {
@@ -119,10 +119,15 @@ export class VirtioWorker implements DeviceBack {
 		return this.#back.dispose?.();
 	}
 
+	/** The queue is this worker's. */
+	#has(index: number): boolean {
+		const {worker} = this.#services;
+		return (this.#firstWorker + index) % worker.count === worker.index;
+	}
+
 	#queue(index: number): VirtQueue | undefined {
 		const registers = this.#core.queues[index];
-		const {worker} = this.#services;
-		if (index % worker.count !== worker.index) return undefined;
+		if (!this.#has(index)) return undefined;
 		if (!this.#isRunning || registers === undefined || !this.#isOn(registers)) return undefined;
 		return this.#queues.get(index) ?? this.#make(index, registers);
 	}

@@ -41,7 +41,7 @@ export function directoryAnswer(listing: Listing): Answer<Uint8Array> {
 	if (most === 0) return -Errno.EINVAL;
 	return after(folder.readDirectory(handle, cookie, most), (entries) => {
 		const bytes = new Uint8Array(room);
-		return fill(listing, entries, bytes, head, 0, 0);
+		return fill(listing, entries, bytes, head, 0, 0, false);
 	});
 }
 
@@ -52,20 +52,24 @@ function fill(
 	head: number,
 	from: number,
 	start: number,
+	hasGivenUp: boolean,
 ): Answer<Uint8Array> {
 	let at = start;
+	/** One who does not answer is asked for no further name: a directory would take as long as all of them. */
+	let isGivenUp = hasGivenUp;
 	for (let index = from; index < entries.length; index++) {
 		const entry = entries[index] as DirectoryEntry;
 		const length = padded(head + entry.name.length);
 		if (at + length > bytes.length) return index === 0 ? -Errno.EINVAL : bytes.subarray(0, at);
-		const found = listing.plus === undefined ? undefined : look(listing, entry.name);
+		const found = listing.plus === undefined || isGivenUp ? undefined : look(listing, entry.name);
 		if (isLater(found)) {
 			const place = at;
 			return found.then((later) => {
 				put(listing, bytes, place, head, entry, later);
-				return fill(listing, entries, bytes, head, index + 1, place + length);
+				return fill(listing, entries, bytes, head, index + 1, place + length, later === -Errno.ETIMEDOUT);
 			});
 		}
+		isGivenUp ||= found === -Errno.ETIMEDOUT;
 		put(listing, bytes, at, head, entry, found);
 		at += length;
 	}

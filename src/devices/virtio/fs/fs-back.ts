@@ -99,7 +99,7 @@ function messagesOf(chain: Chain): readonly Message[] {
 	const {opcode, nodeid} = InHeader.read(head);
 	const words = new Uint8Array(ForgetIn.size);
 	if (!chain.read(InHeader.size, words)) return [];
-	if (opcode === Opcode.FORGET) return [[BigInt(nodeid), BigInt(ForgetIn.read(words).nlookup)]];
+	if (opcode === Opcode.FORGET) return forgotten([[BigInt(nodeid), BigInt(ForgetIn.read(words).nlookup)]]);
 	if (opcode === Opcode.INTERRUPT) return [[InterruptIn.read(words).unique, 0n]];
 	if (opcode !== Opcode.BATCH_FORGET) return [];
 	const first = InHeader.size + BatchForgetIn.size;
@@ -107,11 +107,17 @@ function messagesOf(chain: Chain): readonly Message[] {
 	const count = Math.min(BatchForgetIn.read(words).count, there, urgentRoom);
 	const list = new Uint8Array(count * ForgetOne.size);
 	if (!chain.read(first, list)) return [];
-	return Array.from({length: count}, (_, index): Message => {
-		const {nodeid: node, nlookup} = ForgetOne.read(list, index * ForgetOne.size);
-		return [BigInt(node), BigInt(nlookup)];
-	}).filter(([, lookups]) => lookups !== 0n);
+	return forgotten(
+		Array.from({length: count}, (_, index): Message => {
+			const {nodeid: node, nlookup} = ForgetOne.read(list, index * ForgetOne.size);
+			return [BigInt(node), BigInt(nlookup)];
+		}),
+	);
 }
+
+/** What is forgotten no time is none: with 0 a message interrupts a request. */
+const forgotten = (messages: readonly Message[]): readonly Message[] =>
+	messages.filter(([, lookups]) => lookups !== 0n);
 
 /** The worker of requests: it has the folder, and a thread on which nothing else of the machine's waits for it. */
 export class RequestsBack<S> implements VirtioBack {
@@ -127,6 +133,8 @@ export class RequestsBack<S> implements VirtioBack {
 	#window: FileWindow | undefined;
 	/** The files of a snapshot are being found again: requests wait in their queue. */
 	#isRestoring = false;
+	/** Requests wait in the queue. */
+	#isHeld = false;
 
 	constructor(parts: FolderParts<S>, state: State, services: VirtioServices) {
 		this.#parts = parts;
@@ -147,6 +155,7 @@ export class RequestsBack<S> implements VirtioBack {
 		this.#server = new FuseServer(this.#folder, cache, this.#window, {
 			reactor,
 			track: (promise, what) => this.#services.track(promise, what),
+			settled: () => this.#settled(),
 			session: (isOn) => this.#tell(isOn),
 		});
 	}
@@ -187,7 +196,12 @@ export class RequestsBack<S> implements VirtioBack {
 	queueReady(queue: VirtQueue): void {
 		if (this.#isRestoring || this.#server === undefined) return;
 		this.#hear();
-		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) this.#server.serve(queue, chain);
+		for (;;) {
+			this.#isHeld = this.#server.isFull;
+			const chain = this.#isHeld ? undefined : queue.next();
+			if (chain === undefined) return;
+			this.#server.serve(queue, chain);
+		}
 	}
 
 	queueReset(): void {
@@ -233,6 +247,11 @@ export class RequestsBack<S> implements VirtioBack {
 			else this.#server?.forget(Number(subject), Number(count));
 		});
 		if (this.#ring.takeHeld()) this.#services.notifyBacks();
+	}
+
+	/** Takes requests again that had to wait. */
+	#settled(): void {
+		if (this.#isHeld && this.#server?.isFull === false) this.#services.serve(requestQueue);
 	}
 
 	#tell(isOn: boolean): void {

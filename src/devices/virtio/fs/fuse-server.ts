@@ -14,10 +14,14 @@ export interface ServerHost {
 	readonly reactor: Reactor;
 	/** Keeps the device from coming to rest before a promise is settled. */
 	track(promise: Promise<unknown>, what: string): void;
+	/** A request is done, so that more may be taken. */
+	settled(): void;
 	/** The client has begun (true), or has left: then nothing is known or open any more. */
 	session(isOn: boolean): void;
 }
 
+/** Requests at once, but for those that wait for locks: further ones wait in the queue. Each may have a megabyte of the host's. */
+const mostInFlight = 64;
 /** Requests that nobody is answered. */
 const silent: ReadonlySet<number> = new Set([Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.INTERRUPT]);
 
@@ -28,7 +32,8 @@ export class FuseServer {
 	readonly #window: FileWindow | undefined;
 	readonly #host: ServerHost;
 	readonly #waits: LockWaits;
-	#inFlight = 0;
+	readonly #flights = new Set<Promise<unknown>>();
+	#isAlone = false;
 	/** A client has begun, and not left. */
 	isOn = false;
 
@@ -42,7 +47,12 @@ export class FuseServer {
 
 	/** Requests whose answers are still to come, but for those that wait for locks. */
 	get inFlight(): number {
-		return this.#inFlight;
+		return this.#flights.size;
+	}
+
+	/** No further request may be served now: there are too many, or a client is about to begin or to leave. */
+	get isFull(): boolean {
+		return this.#isAlone || this.#flights.size >= mostInFlight;
 	}
 
 	/** Serves a chain, and completes it, now or later. */
@@ -61,11 +71,12 @@ export class FuseServer {
 			this.#answer(queue, request, answer);
 			return;
 		}
-		this.#inFlight++;
 		const answered = answer.then((later) => {
-			this.#inFlight--;
+			this.#flights.delete(answered);
 			this.#answer(queue, request, later);
+			this.#host.settled();
 		});
+		this.#flights.add(answered);
 		this.#host.track(answered, 'a request to a folder');
 	}
 
@@ -96,22 +107,36 @@ export class FuseServer {
 
 	#perform(request: FuseRequest): Answer<Reply> {
 		const {opcode} = request;
-		if (opcode === Opcode.INIT) return this.#begin(request);
+		if (opcode === Opcode.INIT) return this.#alone(() => this.#begin(request));
 		if (!this.isOn) return -Errno.EIO;
-		if (opcode === Opcode.DESTROY) {
-			this.clear();
-			this.#host.session(false);
-			return 0;
-		}
+		if (opcode === Opcode.DESTROY) return this.#alone(() => this.#end());
 		const operation = operations[opcode];
 		return operation === undefined ? -Errno.ENOSYS : operation(request, this.#served);
+	}
+
+	/** Begins or ends a session when nothing of the last one is under way: what a folder has is cleared only then. */
+	#alone(act: () => Reply): Answer<Reply> {
+		if (this.#flights.size === 0) return act();
+		this.#isAlone = true;
+		return Promise.all(this.#flights).then(() => {
+			this.#isAlone = false;
+			return act();
+		});
+	}
+
+	/** The client leaves, and whoever waits for a lock of its. */
+	#end(): Reply {
+		for (const {queue, chain} of this.takeWaiting()) queue.complete(chain, 0);
+		this.clear();
+		this.#host.session(false);
+		return 0;
 	}
 
 	#begin(request: FuseRequest): Reply {
 		const words = request.read(InitIn);
 		const told = words && negotiate(words, this.#folder.abilities, this.#cache, this.#window !== undefined);
 		if (told === undefined) return -Errno.EPROTO;
-		if (this.isOn) this.clear();
+		if (this.isOn) this.#end();
 		this.isOn = true;
 		this.#host.session(true);
 		return told;

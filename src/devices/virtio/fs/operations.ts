@@ -74,6 +74,15 @@ export interface Served {
 
 type Operation = (request: FuseRequest, served: Served) => Answer<Reply>;
 
+/**
+ * One of a folder that has what it is for: without that Linux asks once, and not at each close(2) for its locks, nor at each write(2) for rights of programs that
+ * would be in an extended attribute (fc->no_flush and no_getxattr of fs/fuse).
+ */
+const having =
+	(ability: 'locks' | 'xattrs', run: Operation): Operation =>
+	(request, served) =>
+		served.folder.abilities[ability] ? run(request, served) : -Errno.ENOSYS;
+
 const nothing: Reply = 0;
 const mostOffset = 2n ** 63n - 1n;
 /** Most bytes that one request copies on the host, which takes its time. */
@@ -285,7 +294,10 @@ export const operations: Readonly<Record<number, Operation>> = {
 				frsize: space.blockBytes,
 			}),
 		),
-	[Opcode.FLUSH]: withWords(FlushIn, ({fh, lock_owner}, _request, {folder}) => done(folder.flush(fh, lock_owner))),
+	[Opcode.FLUSH]: having(
+		'locks',
+		withWords(FlushIn, ({fh, lock_owner}, _request, {folder}) => done(folder.flush(fh, lock_owner))),
+	),
 	[Opcode.RELEASE]: withWords(ReleaseIn, ({fh, release_flags, lock_owner}, _request, {folder}) =>
 		done(folder.release(fh, (release_flags & RELEASE_FLOCK_UNLOCK) === 0 ? undefined : lock_owner)),
 	),
@@ -300,24 +312,33 @@ export const operations: Readonly<Record<number, Operation>> = {
 		done(folder.syncDirectory(fh, (fsync_flags & FSYNC_FDATASYNC) !== 0)),
 	),
 	[Opcode.SYNCFS]: (_request, {folder}) => done(folder.syncAll()),
-	[Opcode.SETXATTR]: withWords(SetxattrIn, ({size, flags}, request, {folder}) => {
-		const name = xattrName(request, SetxattrIn.size);
-		if (name === undefined) return -Errno.ERANGE;
-		const start = SetxattrIn.size + name.length + 1;
-		const isKnown = flags === 0 || flags === XattrFlag.CREATE || flags === XattrFlag.REPLACE;
-		if (!isKnown || size > request.words.length - start) return -Errno.EINVAL;
-		if (size > mostXattrBytes) return -Errno.E2BIG;
-		return done(folder.setXattr(request.node, name, request.words.slice(start, start + size), flags));
-	}),
-	[Opcode.GETXATTR]: withWords(GetxattrIn, ({size}, request, {folder}) => {
-		const name = xattrName(request, GetxattrIn.size);
-		return name === undefined ? -Errno.ERANGE : sized(folder.getXattr(request.node, name), size);
-	}),
-	[Opcode.LISTXATTR]: withWords(GetxattrIn, ({size}, {node}, {folder}) => sized(folder.listXattrs(node), size)),
-	[Opcode.REMOVEXATTR](request, {folder}) {
+	[Opcode.SETXATTR]: having(
+		'xattrs',
+		withWords(SetxattrIn, ({size, flags}, request, {folder}) => {
+			const name = xattrName(request, SetxattrIn.size);
+			if (name === undefined) return -Errno.ERANGE;
+			const start = SetxattrIn.size + name.length + 1;
+			const isKnown = flags === 0 || flags === XattrFlag.CREATE || flags === XattrFlag.REPLACE;
+			if (!isKnown || size > request.words.length - start) return -Errno.EINVAL;
+			if (size > mostXattrBytes) return -Errno.E2BIG;
+			return done(folder.setXattr(request.node, name, request.words.slice(start, start + size), flags));
+		}),
+	),
+	[Opcode.GETXATTR]: having(
+		'xattrs',
+		withWords(GetxattrIn, ({size}, request, {folder}) => {
+			const name = xattrName(request, GetxattrIn.size);
+			return name === undefined ? -Errno.ERANGE : sized(folder.getXattr(request.node, name), size);
+		}),
+	),
+	[Opcode.LISTXATTR]: having(
+		'xattrs',
+		withWords(GetxattrIn, ({size}, {node}, {folder}) => sized(folder.listXattrs(node), size)),
+	),
+	[Opcode.REMOVEXATTR]: having('xattrs', (request, {folder}) => {
 		const name = xattrName(request, 0);
 		return name === undefined ? -Errno.ERANGE : done(folder.removeXattr(request.node, name));
-	},
+	}),
 	[Opcode.GETLK]: withWords(LkIn, (words, _request, {folder}) => {
 		const lock = lockOf(words);
 		if (lock === undefined) return -Errno.EINVAL;

@@ -7,7 +7,7 @@ import {
 	type Owner,
 	type Refused,
 } from '#devices/folder';
-import type {Chain} from '#devices/virtio/queue';
+import {type Chain, ReadablePart, WritablePart} from '#devices/virtio/queue';
 import {Errno} from '#support/ffi';
 import type {Fields, PlainFields, Wire} from '#support/wire';
 import {InHeader, Opcode, OutHeader, WriteIn} from './layout.ts';
@@ -87,22 +87,11 @@ export class FuseRequest {
 
 	/** Data to be written. */
 	data(length: number): BytesFromGuest {
-		const {chain} = this;
-		const start = InHeader.size + this.words.length;
-		return {
-			length,
-			read: (offset, target, targetOffset, count) => chain.read(start + offset, target, targetOffset, count),
-			pin: (vectors, offset, count) => chain.pin('read', vectors, start + offset, count),
-		};
+		return new ReadablePart(this.chain, InHeader.size + this.words.length, length);
 	}
 
 	/** Room for data behind the header of the answer. */
 	target(length: number): BytesToGuest {
-		const {chain} = this;
-		return {
-			length,
-			write: (offset, source, sourceOffset, count) => chain.write(OutHeader.size + offset, source, sourceOffset, count),
-			pin: (vectors, offset, count) => chain.pin('write', vectors, OutHeader.size + offset, count),
-		};
+		return new WritablePart(this.chain, OutHeader.size, length);
 	}
 }

@@ -26,6 +26,7 @@ import {
 	CopyFileRangeIn,
 	EntryOut,
 	FallocateIn,
+	FlushIn,
 	InitIn,
 	InitOut,
 	LinkIn,
@@ -33,6 +34,7 @@ import {
 	MkdirIn,
 	MknodIn,
 	Opcode,
+	OpenIn,
 	OpenOut,
 	Rename2In,
 	SetattrIn,
@@ -306,7 +308,14 @@ test('extended attributes of users pass, and no others', async (t) => {
 	t.is((await guest.ask(Opcode.REMOVEXATTR, node, named('user.colour'))).error, 0);
 	t.is(await get('user.colour', 10), -Errno.ENODATA);
 	const without = await mounted(t, folder);
-	t.is((await without.ask(Opcode.LISTXATTR, await without.lookup(1, 'file'), sized(100))).error, -Errno.EOPNOTSUPP);
+	const file = await without.lookup(1, 'file');
+	const asked = Buffer.concat([sized(100), named('security.capability')]);
+	const errors: number[] = [];
+	for (const opcode of [Opcode.LISTXATTR, Opcode.GETXATTR, Opcode.SETXATTR, Opcode.REMOVEXATTR])
+		errors.push((await without.ask(opcode, file, asked)).error);
+	t.deepEqual(errors, Array(4).fill(-Errno.ENOSYS), 'Linux does not ask again, which it would do at each write');
+	const flush = await without.ask(Opcode.FLUSH, file, FlushIn.encode({fh: await without.open(file)}));
+	t.is(flush.error, -Errno.ENOSYS, 'nor at each close, where there are no locks to let go of');
 });
 
 test('holes are found, room is made, and ranges are copied on the host', async (t) => {
@@ -376,9 +385,12 @@ test('nodes are forgotten, and those that are left have bounds, as open files ha
 	const folder = folderOf(t);
 	for (let file = 0; file < 10; file++) writeFileSync(join(folder, `${file}`), '');
 	const guest = await mounted(t, folder, {mostNodes: 5, mostHandles: 3});
-	const nodes: number[] = [];
-	for (let file = 0; file < 10; file++) nodes.push(await guest.lookup(1, `${file}`));
-	t.deepEqual(nodes.slice(4), Array(6).fill(-Errno.ENFILE));
+	const all: number[] = [];
+	for (let file = 0; file < 10; file++) all.push(await guest.lookup(1, `${file}`));
+	for (const node of all.slice(0, -4))
+		t.is(await guest.attributes(node), -Errno.ESTALE, 'who knows too many looks again for those of long ago');
+	const nodes = all.slice(-4);
+	for (const node of nodes) t.like(await guest.attributes(node), {size: 0n});
 	const forget = Buffer.alloc(24 + 8);
 	forget.writeUInt32LE(2, 0);
 	for (const [index, node] of nodes.slice(0, 2).entries()) {
@@ -444,3 +456,23 @@ test('a folder that is none is refused', async (t) => {
 	linkSync(join(folder, 'renamed'), join(folder, 'linked'));
 	t.is(await guest.lookup(1, 'renamed'), await guest.lookup(1, 'linked'));
 });
+
+for (const [cache, seconds, flags] of [
+	['never', 0n, 1],
+	['auto', 1n, 0],
+	['always', 86_400n, 2],
+] as const)
+	test(`a client takes names, attributes and content for true as long as is said: ${cache}`, async (t) => {
+		const folder = folderOf(t);
+		writeFileSync(join(folder, 'file'), 'text');
+		const guest = await mounted(t, folder, {cache});
+		const {payload} = await guest.ask(Opcode.LOOKUP, 1, named('file'));
+		const {nodeid, entry_valid, attr_valid} = EntryOut.read(payload);
+		t.deepEqual([entry_valid, attr_valid].map(BigInt), [seconds, seconds]);
+		const told = AttrOut.read((await guest.ask(Opcode.GETATTR, Number(nodeid), new Uint8Array(16))).payload);
+		t.is(BigInt(told.attr_valid), seconds);
+		const opened = await guest.ask(Opcode.OPEN, Number(nodeid), OpenIn.encode({flags: 0}));
+		// FOPEN_DIRECT_IO and FOPEN_KEEP_CACHE.
+		t.is(OpenOut.read(opened.payload).open_flags, flags);
+		t.is(await guest.lookup(1, 'missing'), -Errno.ENOENT, 'what is not there is never taken for so');
+	});

@@ -48,7 +48,7 @@ export class P9Client {
 
 	constructor(machine: VirtioMachine) {
 		this.machine = machine;
-		this.driver = new TestDriver(machine, 32);
+		this.driver = new TestDriver(machine, 128);
 	}
 
 	/** @param restore - gives the machine its state before it starts */
@@ -196,7 +196,7 @@ export class P9Client {
 	async until(isSo: () => boolean): Promise<void> {
 		for (let look = 0; look < mostLooks; look++) {
 			if (isSo()) return;
-			this.machine.turn(0);
+			for (const [worker] of this.machine.workers.entries()) this.machine.turn(worker);
 			await setImmediate();
 		}
 		throw new Error('what was waited for has not come');

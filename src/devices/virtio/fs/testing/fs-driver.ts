@@ -1,5 +1,5 @@
 import {setImmediate} from 'node:timers/promises';
-import {type FolderOptions, folderDefaults} from '#devices/folder';
+import {type Folder, type FolderOptions, folderDefaults} from '#devices/folder';
 import {TestDriver, VirtioMachine} from '#devices/virtio/testing';
 import {virtioFsMmioType, virtioFsPciType} from '../device-types.ts';
 import {
@@ -18,6 +18,7 @@ import {
 	WriteIn,
 	WriteOut,
 } from '../layout.ts';
+import {virtioFsOver} from '../virtio-fs.ts';
 
 const [urgentQueue, requestQueue] = [0, 1];
 const [requestAt, answerAt, mostBytes] = [0x4_0000, 0xa_0000, 0x4_0000];
@@ -61,6 +62,19 @@ export class FsDriver {
 			await VirtioMachine.opened(models[transport], transport, {tag: 'host', folder, windowBytes}),
 		);
 		made.driver.begin([], 2);
+		return made;
+	}
+
+	/** One that has mounted a folder that is open already, without a cache. */
+	static async over(folder: Folder): Promise<FsDriver> {
+		const {pci} = virtioFsOver<undefined>(
+			() => folder,
+			() => 'never',
+		);
+		const config = {tag: 'host', folder: undefined, windowBytes: 0};
+		const made = new FsDriver(await VirtioMachine.opened(pci, 'pci', config));
+		made.driver.begin([], 2);
+		await made.init();
 		return made;
 	}
 

@@ -1,9 +1,8 @@
-import type {BytesFromGuest, BytesToGuest} from '#devices/folder';
 import type {IoVectors} from '#devices/guest-memory';
-import type {Chain} from '#devices/virtio/queue';
+import type {Chain} from './chain.ts';
 
-/** Part of what a client sends, which is written to a file. */
-export class SentBytes implements BytesFromGuest {
+/** Part of what a chain has to be read, for whoever is to see nothing else of it: offsets are the part's own, and what is not within it is refused (false). */
+export class ReadablePart {
 	readonly length: number;
 	readonly #chain: Chain;
 	readonly #start: number;
@@ -25,8 +24,8 @@ export class SentBytes implements BytesFromGuest {
 	}
 }
 
-/** Part of a client's buffers, which is filled from a file. */
-export class ReplyBytes implements BytesToGuest {
+/** The same of what it has to be written. */
+export class WritablePart {
 	readonly length: number;
 	readonly #chain: Chain;
 	readonly #start: number;
