@@ -1,9 +1,10 @@
-import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync} from 'node:fs';
 import {get, type IncomingMessage} from 'node:http';
 import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
+import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {VM} from '#main/api';
 import {memoryFolder} from '#main/folders';
@@ -52,6 +53,8 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	asked.abort(new Error('enough'));
 	await t.throwsAsync(hanging, {code: 'OPERATION_ABORTED', message: /exec .*enough/});
 	t.regex(told.join(''), /begun/);
+	// It is over in the guest too, with what it had begun; a zombie of it for as long as nobody has taken it.
+	while ((await vm.exec('pidof sleep')).exitCode === 0) await sleep(50);
 
 	await vm.exec('cp /mnt/read/from-host /mnt/shared/from-guest', {check: true});
 	t.is(readFileSync(join(shared, 'from-guest'), 'utf8'), 'of the host');
@@ -106,6 +109,22 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.deepEqual(folders(), before);
 });
 
+/** What this process holds of its host: descriptors by what they are, of which machines have memory, sockets, pipes, events. */
+function held(): Readonly<Record<string, number>> {
+	const kinds = readdirSync('/proc/self/fd').map((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`)
+				.replace(/[:[(].*$/, '')
+				.replace(/^\/(?!memfd).*/, 'file');
+		} catch {
+			return 'gone';
+		}
+	});
+	const counts: Record<string, number> = {threads: readdirSync('/proc/self/task').length};
+	for (const kind of kinds) if (kind !== 'gone') counts[kind] = (counts[kind] ?? 0) + 1;
+	return counts;
+}
+
 linuxTest('a machine that is given up while it boots, or does not answer in time, leaves nothing', async (t) => {
 	const before = folders();
 	const asked = new AbortController();
@@ -117,6 +136,15 @@ linuxTest('a machine that is given up while it boots, or does not answer in time
 	const late = await t.throwsAsync(VM.create(debianMachine(t, {startTimeout: 1, name: 'slow'})), {
 		code: 'VM_START_TIMEOUT',
 	});
+	const first = held();
+	t.log(first);
+	for (const at of ['machine', 'boot'] as const) {
+		const again = new AbortController();
+		const step = (now: string) => void (now === at && again.abort(new Error(at)));
+		const given = {signal: again.signal, progress: step};
+		await t.throwsAsync(VM.create(debianMachine(t, given)), {code: 'OPERATION_ABORTED', message: new RegExp(at)});
+	}
+	t.log(held());
 	t.regex(late?.message ?? '', /slow was not ready within 0\.001 seconds/);
 	const ends = await t.throwsAsync(VM.create(debianMachine(t, {commandLine: ['rdinit=/none', 'root=/dev/none']})), {
 		code: 'VM_START_ENDED',

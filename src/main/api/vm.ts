@@ -58,7 +58,7 @@ export class VM implements AsyncDisposable {
 
 	private constructor(made: MadeVm) {
 		this.#made = made;
-		this.files = guestFiles(() => this.#link('its files').get());
+		this.files = guestFiles((signal) => this.#link('its files').get(signal));
 		this.#over = made.running.machine.ended.then(() => this.#leave());
 	}
 
@@ -133,7 +133,7 @@ export class VM implements AsyncDisposable {
 	): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
 		const link = this.#link('exec');
 		return abortable('exec', options.signal, async () => {
-			const agent = await untilAborted(link.get(), options.signal);
+			const agent = await link.get(options.signal);
 			return runCommand(agent, this.name, command, this.#asImage(options));
 		});
 	}
@@ -142,7 +142,7 @@ export class VM implements AsyncDisposable {
 	async spawn(command: VmCommand, options: VmSpawnOptions = {}): Promise<VmProcess> {
 		const link = this.#link('spawn');
 		return abortable('spawn', options.signal, async () => {
-			const agent = await untilAborted(link.get(), options.signal);
+			const agent = await link.get(options.signal);
 			return startCommand(agent, command, this.#asImage(options));
 		});
 	}
