@@ -128,6 +128,13 @@ linuxTest(
 		t.regex(await text(first, 'busybox', 'route', '-n'), /^0\.0\.0\.0 +10\.0\.0\.1 /m);
 		t.is(`${await first.files.read('/etc/resolv.conf')}`, 'nameserver 10.0.0.1\n');
 		t.is((await first.exec(['busybox', 'ping', '-c', '1', '10.0.0.1'])).exitCode, 0);
+		t.regex(
+			await text(first, 'busybox', 'nslookup', 'gateway.internal'),
+			/Name:\s+gateway\.internal\s+Address.*10\.0\.0\.1$/m,
+		);
+		// By IPv6 too, as soon as the guest's own address is known to be nobody else's.
+		const ping = ['busybox', 'ping6', '-c', '1', '-I', 'eth0', 'fe80::5055:aff:fe00:1'];
+		while ((await first.exec(ping)).exitCode !== 0) await sleep(50);
 		await first.files.write('/tmp/file', Buffer.alloc(2 ** 20, 'bytes'));
 		t.is((await first.files.read('/tmp/file')).length, 2 ** 20);
 		await first.reseed(Buffer.alloc(64, 'entropy'));

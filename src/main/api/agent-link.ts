@@ -60,16 +60,16 @@ export class AgentLink {
 		let greetingMs = firstGreetingMs;
 		for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
 			signal.throwIfAborted();
-			let late: AbortSignal | undefined;
+			const late = AbortSignal.timeout(greetingMs);
+			const either = AbortSignal.any([signal, late]);
 			try {
-				const stream = await this.#machine.vsock.connect(agentPort, {signal});
-				late = AbortSignal.timeout(greetingMs);
+				const stream = await this.#machine.vsock.connect(agentPort, {signal: either});
 				// What other machines of the same snapshot run goes on in each of them.
-				return await GuestAgent.connect(stream, {signal: AbortSignal.any([signal, late])});
+				return await GuestAgent.connect(stream, {signal: either});
 			} catch (error) {
 				signal.throwIfAborted();
-				this.#met = late?.aborted ? 'who takes connections there does not answer' : messageOf(error);
-				if (late?.aborted) greetingMs = Math.min(greetingMs * 2, longestGreetingMs);
+				this.#met = late.aborted ? 'its port is silent' : messageOf(error);
+				if (late.aborted) greetingMs = Math.min(greetingMs * 2, longestGreetingMs);
 				else if (!isVmmError(error) || !passing.includes(error.code)) throw error;
 			}
 			await sleep(waitMs, undefined, {signal}).catch(() => {});
