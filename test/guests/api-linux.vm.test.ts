@@ -70,6 +70,8 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 		break;
 	}
 
+	await t.throwsAsync(vm.forward(70_000, 8080), {code: 'VM_OPTION_INVALID', message: /hostPort/});
+	await t.throwsAsync(vm.forward(0, 0), {code: 'VM_OPTION_INVALID', message: /to is 0/});
 	const forward = await vm.forward(0, 8080);
 	await vm.exec('mkdir /www; echo page >/www/index.html; httpd -p 127.0.0.1:8080 -h /www', {check: true});
 	t.is(await page(forward.port), 'page\n');

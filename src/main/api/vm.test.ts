@@ -73,8 +73,12 @@ test.serial('a console that does not show what is waited for says what it shows 
 	t.regex(error?.message ?? '', /did not show \/login:\/g within 1 ms.*panic: \?\[31mno root/s);
 	const asked = new AbortController();
 	const waiting = vm.console.find(/login:/, {signal: asked.signal});
+	const typing = vm.console.write('x'.repeat(1_000_000), {signal: asked.signal});
 	asked.abort(new Error('enough'));
 	await t.throwsAsync(waiting, {message: 'enough'});
+	await t.throwsAsync(typing, {message: 'enough'}, 'the guest does not read');
+	await t.throwsAsync(vm.fork(0), {code: 'VM_OPTION_INVALID', message: /count is 0/});
+	await t.throwsAsync(vm.fork(1.5), {code: 'VM_OPTION_INVALID'});
 });
 
 test.serial('forks go on from where a machine is, each by itself, and end by themselves', async (t) => {
