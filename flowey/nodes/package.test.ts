@@ -12,9 +12,10 @@ import {
 	writeFileSync,
 } from 'node:fs';
 import {tmpdir} from 'node:os';
-import {dirname, join} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 import anyTest, {type TestFn} from 'ava';
 import {execute, PATHS} from '../core/index.ts';
+import {agentTargets, builtAgent} from '../guest-agent/index.ts';
 import {build} from './build.ts';
 import {declarations} from './declarations.ts';
 import {ENTRY_POINTS, LIBRARIES} from './entry-points.ts';
@@ -177,6 +178,13 @@ test('what package.json names is in the package', (t) => {
 		named.filter((path) => !existsSync(join(installed, path))),
 		[],
 	);
+});
+
+test("the guest's agents are in the package, as they are committed", (t) => {
+	for (const {architecture} of agentTargets) {
+		const path = builtAgent(architecture);
+		t.true(readFileSync(join(t.context.installed, 'dist', basename(path))).equals(readFileSync(path)), architecture);
+	}
 });
 
 test('the command without koffi, as without optional packages, says so in one line', async (t) => {

@@ -1,9 +1,10 @@
-import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync} from 'node:fs';
 import {get, type IncomingMessage} from 'node:http';
 import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
+import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {VM} from '#main/api';
 import {memoryFolder} from '#main/folders';
@@ -52,6 +53,8 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	asked.abort(new Error('enough'));
 	await t.throwsAsync(hanging, {code: 'OPERATION_ABORTED', message: /exec .*enough/});
 	t.regex(told.join(''), /begun/);
+	// It is over in the guest too, with what it had begun; a zombie of it for as long as nobody has taken it.
+	while ((await vm.exec('pidof sleep')).exitCode === 0) await sleep(50);
 
 	await vm.exec('cp /mnt/read/from-host /mnt/shared/from-guest', {check: true});
 	t.is(readFileSync(join(shared, 'from-guest'), 'utf8'), 'of the host');
@@ -67,6 +70,8 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 		break;
 	}
 
+	await t.throwsAsync(vm.forward(70_000, 8080), {code: 'VM_OPTION_INVALID', message: /hostPort/});
+	await t.throwsAsync(vm.forward(0, 0), {code: 'VM_OPTION_INVALID', message: /to is 0/});
 	const forward = await vm.forward(0, 8080);
 	await vm.exec('mkdir /www; echo page >/www/index.html; httpd -p 127.0.0.1:8080 -h /www', {check: true});
 	t.is(await page(forward.port), 'page\n');
@@ -106,6 +111,22 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.deepEqual(folders(), before);
 });
 
+/** What this process holds of its host: descriptors by what they are, of which machines have memory, sockets, pipes, events. */
+function held(): Readonly<Record<string, number>> {
+	const kinds = readdirSync('/proc/self/fd').map((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`)
+				.replace(/[:[(].*$/, '')
+				.replace(/^\/(?!memfd).*/, 'file');
+		} catch {
+			return 'gone';
+		}
+	});
+	const counts: Record<string, number> = {threads: readdirSync('/proc/self/task').length};
+	for (const kind of kinds) if (kind !== 'gone') counts[kind] = (counts[kind] ?? 0) + 1;
+	return counts;
+}
+
 linuxTest('a machine that is given up while it boots, or does not answer in time, leaves nothing', async (t) => {
 	const before = folders();
 	const asked = new AbortController();
@@ -117,11 +138,22 @@ linuxTest('a machine that is given up while it boots, or does not answer in time
 	const late = await t.throwsAsync(VM.create(debianMachine(t, {startTimeout: 1, name: 'slow'})), {
 		code: 'VM_START_TIMEOUT',
 	});
+	const first = held();
+	for (const at of ['machine', 'boot'] as const) {
+		const again = new AbortController();
+		const step = (now: string) => void (now === at && again.abort(new Error(at)));
+		const given = {signal: again.signal, progress: step};
+		await t.throwsAsync(VM.create(debianMachine(t, given)), {code: 'OPERATION_ABORTED', message: new RegExp(at)});
+	}
 	t.regex(late?.message ?? '', /slow was not ready within 0\.001 seconds/);
 	const ends = await t.throwsAsync(VM.create(debianMachine(t, {commandLine: ['rdinit=/none', 'root=/dev/none']})), {
 		code: 'VM_START_ENDED',
 	});
 	t.regex(ends?.message ?? '', /ended before it was ready \(.*\)\. Its console at last:\n.*/s);
+	// Threads end, and descriptors close, a while after who used them.
+	const more = () => Object.entries(held()).filter(([kind, count]) => count > (first[kind] ?? 0));
+	for (let wait = 0; wait < 300 && more().length > 0; wait++) await sleep(100);
+	t.deepEqual(more(), [], JSON.stringify(first));
 	t.deepEqual(folders(), before);
 });
 

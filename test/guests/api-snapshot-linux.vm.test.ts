@@ -1,5 +1,7 @@
+import {createHash} from 'node:crypto';
 import {chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {VM} from '#main/api';
 import {linuxTest} from '#test/petri';
 import {debianMachine, endsWith, onBackEnd, testFolder} from './testing/api-machine.ts';
@@ -8,12 +10,27 @@ linuxTest('a snapshot goes on in another machine, which has the time, and is use
 	const saved = join(testFolder(t, 'api'), 'saved');
 	const vm = endsWith(t, await VM.create(debianMachine(t, {network: false})));
 	await vm.exec('echo kept >/tmp/kept; sleep 100000 & echo $! >/tmp/pid', {check: true});
+	const many = Array.from({length: 100}, (_, index) => vm.exec(['/bin/busybox', 'echo', `${index}`]));
+	t.deepEqual(
+		(await Promise.all(many)).map(({stdout}) => stdout),
+		many.map((_, index) => `${index}\n`),
+	);
+	const input = Buffer.alloc(10 * 2 ** 20, 'bytes');
+	const {stdout: sum} = await vm.exec('md5sum', {input});
+	t.is(sum, `${createHash('md5').update(input).digest('hex')}  -\n`);
+	// The host's side of it ends with the machine, and the guest's goes on in the next one.
+	await using running = await vm.spawn('while :; do echo line; echo more >>/tmp/lines; sleep 0.1; done');
+	for await (const _ of running.stdout) break;
 	await vm.snapshot(saved);
 	await vm.pause();
 	await vm.resume();
 	t.is((await vm.exec('cat /tmp/kept')).stdout, 'kept\n');
 	await vm[Symbol.asyncDispose]();
+	await t.throwsAsync(running.exited, {code: 'AGENT_CLOSED'});
 	const restored = endsWith(t, await VM.restore(saved, {network: false, ...onBackEnd}));
+	const lines = async () => (await restored.files.read('/tmp/lines')).length;
+	const first = await lines();
+	while ((await lines()) === first) await sleep(50);
 	t.is((await restored.exec('cat /tmp/kept; kill -0 $(cat /tmp/pid) && echo runs')).stdout, 'kept\nruns\n');
 	const began = Date.now();
 	const guestMs = Number((await restored.exec('date +%s')).stdout) * 1000;
@@ -51,6 +68,12 @@ linuxTest(
 		await vm.exec('echo 3 >/proc/sys/vm/drop_caches', {check: true});
 		t.is(await vm.files.readText('/etc/name'), 'written\n');
 		const saved = join(folder, 'saved');
+		const [nested] = (await fork.fork(1)) as [VM];
+		endsWith(t, nested);
+		t.is(nested.name, `${fork.name}-1`);
+		await nested.files.write('/etc/name', 'of the fork of the fork\n');
+		t.is(await fork.files.readText('/etc/name'), 'of the fork\n');
+		await nested[Symbol.asyncDispose]();
 		await fork.snapshot(saved);
 		await fork[Symbol.asyncDispose]();
 		await vm[Symbol.asyncDispose]();

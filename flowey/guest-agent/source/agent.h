@@ -35,6 +35,8 @@ struct connection {
 	bool owes_credit;
 	uint8_t *in, *out;
 	uint32_t in_start, in_end, scanned;
+	/* When a port has said first that nobody is at its other end, in milliseconds; 0 when it has not, or has had bytes since. */
+	uint64_t left_ms;
 	uint32_t out_start, out_used;
 	/* Index of a channel plus one, by its number. */
 	uint16_t channels[MOST_CHANNEL + 1];
@@ -137,6 +139,8 @@ void unwatch_source(struct source *source);
 void close_source(struct source *source);
 void make_busy(struct output *output);
 void loop_forever(void) __attribute__((noreturn));
+/* Since some moment, and never 0. */
+uint64_t now_ms(void);
 
 /* memory.c */
 void *allocate(size_t size);
@@ -147,6 +151,8 @@ struct connection *connection_add(int fd, bool is_port);
 void connection_pump(struct connection *connection);
 void connections_pump(void);
 bool connections_wait(void);
+/* Some port's host may have gone. */
+bool connections_left(void);
 uint32_t connection_room(const struct connection *connection);
 void send_frame(struct connection *connection, uint16_t channel, uint8_t type, uint8_t flags, const void *payload, uint32_t size);
 void connection_violated(struct connection *connection);

@@ -1,6 +1,12 @@
 /* Connections of hosts: greetings, frames as they come, and frames as they go. */
 #include "agent.h"
 
+/*
+ * A port's bytes and the news that its host comes or goes reach the kernel by different queues, in no order: a host that has just come may be greeted before the port says
+ * that the one before it has gone. So a session ends by the next greeting, or when nobody has been there for as long as this.
+ */
+enum { PORT_PATIENCE_MS = 5000 };
+
 static struct connection connections[MOST_CONNECTIONS];
 
 static void connection_ready(struct source *source, uint32_t events);
@@ -33,13 +39,23 @@ static void forget_session(struct connection *connection) {
 	connection->out_start = connection->out_used = 0;
 }
 
-static void connection_end(struct connection *connection) {
+/* Whoever is at the other end of a port all the same is told that nothing of its session is left: a port is not closed. */
+static void lose_session(struct connection *connection) {
+	bool had_session = connection->is_greeted;
 	forget_session(connection);
+	connection->is_ending = false;
+	/* A greeting would have been seen when it came, but for one that has not come whole. */
+	uint32_t size = connection->in_end - connection->in_start;
+	if (had_session && size >= MAGIC_SIZE) connection->in_start = connection->in_end - (MAGIC_SIZE - 1);
+	if (had_session) send_frame(connection, 0, FRAME_CLOSED, 0, NULL, 0);
+}
+
+static void connection_end(struct connection *connection) {
 	if (connection->is_port) {
-		/* The rest of what is in the port is no beginning; the next greeting is looked for in it. */
-		connection->is_ending = false;
+		lose_session(connection);
 		return;
 	}
+	forget_session(connection);
 	int fd = connection->source.fd;
 	close_source(&connection->source);
 	transport_lost(fd);
@@ -188,11 +204,20 @@ static bool fill(struct connection *connection) {
 	}
 	if (connection->in_end == IN_SIZE) return false;
 	long size = call(NR_read, connection->source.fd, connection->in + connection->in_end, IN_SIZE - connection->in_end);
+	if (size == -EINTR) return true;
+	if (size == 0 && connection->is_port) {
+		uint64_t now = now_ms();
+		connection->is_readable = false;
+		if (connection->left_ms == 0) connection->left_ms = now;
+		else if (now - connection->left_ms >= PORT_PATIENCE_MS && connection->is_greeted) lose_session(connection);
+		return false;
+	}
+	connection->left_ms = 0;
 	if (size <= 0) {
 		connection->is_readable = false;
-		if (size == -EAGAIN || size == -EINTR) return false;
+		if (size == -EAGAIN) return false;
 		connection->is_ending = true;
-		if (connection->is_port && size != 0) {
+		if (connection->is_port) {
 			/* Unplugged. */
 			forget_session(connection);
 			connection->is_port = false;
@@ -214,9 +239,10 @@ static bool flush(struct connection *connection) {
 		{connection->out, connection->out_used - first},
 	};
 	long size = call(NR_writev, connection->source.fd, parts, parts[1].length > 0 ? 2 : 1);
+	if (size == -EINTR) return true;
 	if (size <= 0) {
 		connection->is_writable = false;
-		if (size != -EAGAIN && size != -EINTR) connection->is_ending = true;
+		if (size != -EAGAIN) connection->is_ending = true;
 		return false;
 	}
 	connection->out_start = (connection->out_start + (uint32_t)size) % OUT_SIZE;
@@ -254,6 +280,17 @@ bool connections_wait(void) {
 		if (connection->is_readable && !connection->is_full) return true;
 	}
 	return false;
+}
+
+bool connections_left(void) {
+	bool any = false;
+	for (unsigned i = 0; i < MOST_CONNECTIONS; i++) {
+		struct connection *connection = &connections[i];
+		if (!connection->is_used || connection->left_ms == 0 || !connection->is_greeted) continue;
+		/* It is asked again, since there is no edge while nobody comes. */
+		connection->is_readable = any = true;
+	}
+	return any;
 }
 
 static void connection_ready(struct source *source, uint32_t events) {

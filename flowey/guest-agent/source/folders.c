@@ -2,8 +2,8 @@
 #include "agent.h"
 
 enum {
-	/* Each level has a descriptor, and 2 KiB of the stack. */
-	MOST_DEPTH = 900,
+	/* Each level has a descriptor, and 2 KiB of the stack. What lies deeper is moved up first. */
+	MOST_DEPTH = 200,
 	RECORD = 3,
 };
 
@@ -71,6 +71,17 @@ long folder_make(struct reader *reader, enum step *step) {
 	return (flags & PATH_RECURSIVE) != 0 ? make_folders(path, mode) : call(NR_mkdirat, AT_FDCWD, path, mode);
 }
 
+/* The folder that is removed with all below it. What lies too deep in it is put there, where the loop over it comes by again. */
+static int top;
+
+static long move_up(int folder, const char *name) {
+	char place[32] = ".openvmm-";
+	uint32_t random = 0;
+	call(NR_getrandom, &random, sizeof random, 0);
+	text_add_number(place, sizeof place, random);
+	return call(NR_renameat2, folder, name, top, place, RENAME_NOREPLACE);
+}
+
 static long empty_folder(int folder, unsigned depth) {
 	uint8_t entries[1024] __attribute__((aligned(8)));
 	for (;;) {
@@ -85,7 +96,8 @@ static long empty_folder(int folder, unsigned depth) {
 				if (text_is(entry->name, ".") || text_is(entry->name, "..")) continue;
 				long error = remove_tree(folder, entry->name, depth + 1);
 				if (error < 0 && error != -ENOENT) return error;
-				removed = true;
+				/* One that is named and not there is no progress. */
+				if (error >= 0) removed = true;
 			}
 		if (size < 0) return size;
 		if (!removed) return 0;
@@ -96,9 +108,10 @@ static long empty_folder(int folder, unsigned depth) {
 long remove_tree(int folder, const char *name, unsigned depth) {
 	long error = call(NR_unlinkat, folder, name, 0);
 	if (error != -EISDIR && error != -EPERM) return error;
-	if (depth > MOST_DEPTH) return -ELOOP;
+	if (depth > MOST_DEPTH) return move_up(folder, name);
 	long fd = call(NR_openat, folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0) return fd == -ENOTDIR ? error : fd;
+	if (depth == 0) top = (int)fd;
 	error = empty_folder((int)fd, depth);
 	call(NR_close, fd);
 	return error < 0 ? error : call(NR_unlinkat, folder, name, AT_REMOVEDIR);

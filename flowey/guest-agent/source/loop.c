@@ -50,11 +50,18 @@ static void run_busy(void) {
 	}
 }
 
+uint64_t now_ms(void) {
+	struct time_spec now = {0};
+	call(NR_clock_gettime, CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.seconds * 1000 + (uint64_t)now.nanoseconds / 1000000 + 1;
+}
+
 void loop_forever(void) {
 	for (;;) {
 		struct epoll_event events[EVENTS];
 		bool hurries = first_busy != NULL || connections_wait();
-		long timeout = hurries ? 0 : transports_wait() ? RETRY_MS : -1;
+		bool retries = connections_left() || transports_wait();
+		long timeout = hurries ? 0 : retries ? RETRY_MS : -1;
 		long count = call(NR_epoll_pwait, epoll_fd, events, EVENTS, timeout, 0, 8);
 		for (long i = 0; i < count; i++) {
 			struct source *source = (struct source *)(uintptr_t)events[i].data;

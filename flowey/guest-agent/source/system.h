@@ -32,7 +32,7 @@ enum {
 	O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_EXCL = 0x80, O_NOCTTY = 0x100, O_TRUNC = 0x200,
 	O_APPEND = 0x400, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000,
 	F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, FD_CLOEXEC = 1,
-	CLOSE_RANGE_CLOEXEC = 4,
+	CLOSE_RANGE_CLOEXEC = 4, RENAME_NOREPLACE = 1,
 };
 #if defined(__aarch64__)
 enum { O_DIRECTORY = 0x4000, O_NOFOLLOW = 0x8000 };
@@ -163,7 +163,7 @@ struct inotify_event {
 	char name[];
 };
 
-enum { RLIMIT_NOFILE = 7, CLOCK_REALTIME = 0 };
+enum { RLIMIT_NOFILE = 7, CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1 };
 struct resource_limit {
 	uint64_t soft, hard;
 };

@@ -199,7 +199,7 @@ export class Channel<T> {
 	}
 
 	#receiveClosed(): void {
-		rule(this.#isAnswered, 'an end without an answer');
+		rule(this.#isAnswered || this.#isGivenUp, 'an end without an answer');
 		const isWhole =
 			this.outputs.every(({isEnded}) => isEnded) && (this.#request.operation !== 'SPAWN' || this.#isExited);
 		rule(this.#isGivenUp || isWhole, 'an end amid its streams');

@@ -190,7 +190,10 @@ test('who gives up, or waits too long, ends the command', async (t) => {
 	await t.throwsAsync(agent.spawn(['true'], {signal: controller.signal}), {message: 'enough'});
 	await t.throwsAsync(agent.exec(['sleep', '1000'], {timeout: 20}), {code: 'AGENT_TIMEOUT'});
 	await t.throwsAsync(agent.exec(['yes'], {mostOutput: 1000}), {code: 'AGENT_OUTPUT_TOO_LONG'});
+	t.is((await agent.exec(['true'], {timeout: Number.POSITIVE_INFINITY})).exitCode, 0);
 	const left = await agent.spawn(['sleep', '1000']);
+	for (const signal of [0, 65, -1, 1.5, 'SIGNONE' as 'SIGHUP'])
+		t.throws(() => left.kill(signal), {code: 'AGENT_REQUEST_INVALID', message: /signal/i}, `${signal}`);
 	await left[Symbol.asyncDispose]();
 	t.false(isAlive(left.pid));
 	t.is((await agent.exec(['true'])).exitCode, 0, 'the connection is as before');

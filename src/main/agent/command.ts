@@ -1,5 +1,6 @@
 import {constants} from 'node:os';
 import {Readable} from 'node:stream';
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {Channel, ProcessEnd} from './channel.ts';
 import type {Connection} from './connection.ts';
 import {agentError} from './errors.ts';
@@ -8,6 +9,12 @@ import {Operands} from './operands.ts';
 import {flags, frames, limits} from './protocol.ts';
 
 const mostOutput = 16 * 2 ** 20;
+/** How long the agent has to confirm the end of a command that is given up: one that never does keeps nobody. */
+const goneMs = 5000;
+/** The longest time that a timer has: a longer one would be none. */
+const mostMs = 2 ** 31 - 1;
+/** Of Linux; 0 only asks whether a process is there. */
+const mostSignal = 64;
 const signalNames = new Map<number, string>(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
 /** Starts a command of the guest's. */
@@ -30,7 +37,7 @@ export async function spawn(
 		options.signal,
 	);
 	const {timeout} = options;
-	if (timeout !== undefined) {
+	if (timeout !== undefined && timeout <= mostMs) {
 		const timer = setTimeout(() => channel.giveUp(agentError('AGENT_TIMEOUT', {command: name, ms: timeout})), timeout);
 		void channel.gone.then(() => clearTimeout(timer));
 	}
@@ -125,7 +132,11 @@ class Command implements GuestProcess {
 
 	kill(signal: NodeJS.Signals | number = 'SIGTERM'): void {
 		const number = typeof signal === 'number' ? signal : constants.signals[signal];
-		this.#channel.tell(frames.SIGNAL, new Operands(`The signal ${signal}`).u32(number ?? 0).finish());
+		if (number === undefined || !Number.isInteger(number) || number < 1 || number > mostSignal) {
+			const found = `it is none of Linux: a name, or 1 to ${mostSignal}`;
+			throw agentError('AGENT_REQUEST_INVALID', {what: `The signal ${signal}`, found});
+		}
+		this.#channel.tell(frames.SIGNAL, new Operands(`The signal ${signal}`).u32(number).finish());
 	}
 
 	resize({columns, rows}: TerminalSize): void {
@@ -134,6 +145,9 @@ class Command implements GuestProcess {
 
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#channel.giveUp(agentError('AGENT_CLOSED', {cause: 'the command was given up'}));
-		await this.#channel.gone;
+		const {gone} = this.#channel;
+		const late = new AbortController();
+		await Promise.race([gone, sleep(goneMs, undefined, {signal: late.signal}).catch(() => {})]);
+		late.abort();
 	}
 }

@@ -115,6 +115,10 @@ export class Connection {
 	/** @throws BrokenRule */
 	#receive(number: number, type: number, flag: number, payload: Buffer): void {
 		if (this.#ended !== undefined) return;
+		if (number === 0 && type === frames.CLOSED && payload.length === 0) {
+			this.#end(agentError('AGENT_CLOSED', {cause: 'the agent has given up all that was begun by it'}));
+			return;
+		}
 		const channel = this.#channels.get(number);
 		rule(channel !== undefined, `a frame of channel ${number}, which there is not`);
 		channel.receive(type, flag, payload);

@@ -129,10 +129,10 @@ test('folders are made, listed and removed, and no link is followed', async (t) 
 	execFileSync('sh', ['-c', 'mkdir "$1/odd"; : >"$1/odd/$(printf "a\\377")"', 'sh', folder]);
 	t.deepEqual(await files.readdir(join(folder, 'odd')), [{name: 'a\ufffd', kind: 'file'}]);
 	await t.throwsAsync(files.mkdir(join(kept, 'file'), {recursive: true}), {message: /ENOTDIR/});
-	// Deeper than a path is long, and than a removal goes.
+	// Deeper than a path is long, and than the agent goes at once.
 	execFileSync('sh', ['-c', 'cd "$1"; i=0; while [ $i -lt 1000 ]; do mkdir d; cd d; i=$((i+1)); done', 'sh', kept]);
-	await t.throwsAsync(files.remove(kept, {recursive: true}), {message: /ELOOP/});
-	execFileSync('rm', ['-rf', kept]);
+	await files.remove(kept, {recursive: true});
+	t.false(existsSync(kept));
 });
 
 test('a watch says what happens to a folder, until it is left', async (t) => {

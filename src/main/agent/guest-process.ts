@@ -31,7 +31,7 @@ export interface CommandOptions {
 	readonly stdin?: boolean;
 	/** Ends it by SIGKILL, with all of its process group. */
 	readonly signal?: OperationSignal;
-	/** Milliseconds after which it is ended in the same way. */
+	/** Milliseconds after which it is ended in the same way; from 2³¹ on, `Infinity` among them, it is not. */
 	readonly timeout?: number;
 }
 
@@ -64,10 +64,10 @@ export interface GuestProcess extends AsyncDisposable {
 	 * @throws VmmError AGENT_CLOSED, AGENT_PROTOCOL_BROKEN where the connection ended before it, AGENT_TIMEOUT; what the signal is aborted with
 	 */
 	readonly exited: Promise<ExitStatus>;
-	/** Sends a signal to its process group; none is sent to one that has ended. */
+	/** Sends a signal to its process group; none is sent to one that has ended. @throws VmmError AGENT_REQUEST_INVALID for a signal that Linux has not */
 	kill(signal?: NodeJS.Signals | number): void;
 	/** Tells its terminal a size. */
 	resize(size: TerminalSize): void;
-	/** Ends it by SIGKILL where it runs, and resolves when it has ended. */
+	/** Ends it by SIGKILL where it runs, and resolves when it has ended, or when the agent has not said so for five seconds. */
 	[Symbol.asyncDispose](): Promise<void>;
 }

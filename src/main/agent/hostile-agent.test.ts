@@ -273,6 +273,53 @@ for (const [name, ask, answer] of fileBreaches)
 		t.is(code(await agent.closed), 'AGENT_PROTOCOL_BROKEN');
 	});
 
+test('an agent that never answers keeps nobody who gives up, or has no more time', async (t) => {
+	const scripted = new ScriptedAgent((agent, type, channel) => {
+		if (type === OPEN) agent.say(frame(channel, REPLY, 0, u32(1)));
+	});
+	const agent = await GuestAgent.connect(scripted);
+	const silent = await GuestAgent.connect(new ScriptedAgent(() => {}));
+	const [asked, enough] = [new AbortController(), new Error('enough')];
+	const {signal} = asked;
+	const hanging = [
+		t.throwsAsync(agent.exec(['true'], {timeout: 1}), {code: 'AGENT_TIMEOUT'}),
+		t.throwsAsync(silent.exec(['true'], {timeout: 1}), {code: 'AGENT_TIMEOUT'}),
+		...[agent.exec(['true'], {signal}), silent.exec(['true'], {signal}), silent.spawn(['true'], {signal})].map((each) =>
+			t.throwsAsync(each, {is: enough}),
+		),
+		...[
+			silent.files.read('/x', {signal}),
+			silent.files.write('/x', 'y', {signal}),
+			silent.files.readdir('/x', {signal}),
+			silent.files.stat('/x', {signal}),
+			silent.files.remove('/x', {signal}),
+			silent.connect({port: 1}, {signal}),
+			silent.setClock(0, {signal}),
+			silent.shutdown('poweroff', {signal}),
+		].map((each) => t.throwsAsync(each, {is: enough})),
+	];
+	asked.abort(enough);
+	await Promise.all(hanging);
+	for (const each of [agent, silent]) {
+		each.close();
+		t.is(await each.closed, undefined);
+	}
+});
+
+test('what is given up before its answer may end without one', async (t) => {
+	const scripted = new ScriptedAgent((agent, type, channel) => {
+		if (type === CLOSE) agent.say(frame(channel, CLOSED));
+	});
+	const agent = await GuestAgent.connect(scripted);
+	const asked = new AbortController();
+	const connecting = agent.connect({port: 1}, {signal: asked.signal});
+	asked.abort(new Error('enough'));
+	await t.throwsAsync(connecting, {message: 'enough'});
+	scripted.say(frame(0, CLOSED));
+	t.is(code(await agent.closed), 'AGENT_CLOSED', 'the agent has begun anew, and says so');
+	await t.throwsAsync(agent.files.stat('/'), {code: 'AGENT_CLOSED'});
+});
+
 test('an agent that gives no credit holds its own stream up, and keeps nothing of the host', async (t) => {
 	let sent = 0;
 	const scripted = new ScriptedAgent((agent, type, channel) => {

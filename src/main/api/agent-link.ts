@@ -2,11 +2,14 @@ import {randomBytes} from 'node:crypto';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {agentPort, GuestAgent} from '#main/agent';
 import type {Vm} from '#main/vm';
+import {type OperationSignal, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {apiError} from './errors.ts';
 
 /** Waits between attempts: a guest that boots takes seconds, one that goes on from a snapshot milliseconds. */
 const [firstWaitMs, longestWaitMs] = [5, 100];
+/** How long the first connection has until the agent greets, and the next ones twice as long each: the guest may have lost one without a word, as it goes on from a snapshot. */
+const [firstGreetingMs, longestGreetingMs] = [10_000, 120_000];
 /** Errors of a guest that is not yet, or no longer, there to answer; of a machine that ends, its socket goes first. */
 const passing = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
 const seedBytes = 256;
@@ -17,6 +20,7 @@ export class AgentLink {
 	readonly #name: string;
 	readonly #over = new AbortController();
 	#current: Promise<GuestAgent>;
+	#met: string | undefined;
 
 	/** @param name - of the machine */
 	constructor(machine: Vm, name: string) {
@@ -26,28 +30,47 @@ export class AgentLink {
 		this.#current = this.#connect(0);
 	}
 
-	/** The agent, as soon as there is a connection. @throws VmmError VM_STOPPED_AGENT, AGENT_PROTOCOL_* */
-	get(): Promise<GuestAgent> {
-		return this.#current;
+	/** The agent, as soon as there is a connection. @throws VmmError VM_STOPPED_AGENT, AGENT_PROTOCOL_*; what the signal is aborted with */
+	get(signal?: OperationSignal): Promise<GuestAgent> {
+		return untilAborted(this.#current, signal);
+	}
+
+	/** Why the latest attempt has failed, for a person; undefined where none has. */
+	get met(): string | undefined {
+		return this.#met;
 	}
 
 	/** Tells the guest the time, and has its random numbers be its own, after it has gone on from where another one was. */
 	async renew(): Promise<void> {
-		const agent = await this.get();
-		await Promise.all([agent.setClock(Date.now()), agent.reseed(randomBytes(seedBytes))]);
+		for (;;) {
+			const agent = await this.get();
+			try {
+				await Promise.all([agent.setClock(Date.now()), agent.reseed(randomBytes(seedBytes))]);
+				return;
+			} catch (error) {
+				// The next connection is asked.
+				if (!isVmmError(error, 'AGENT_CLOSED') || this.#over.signal.aborted) throw error;
+				await agent.closed;
+			}
+		}
 	}
 
 	async #attempts(): Promise<GuestAgent> {
 		const {signal} = this.#over;
+		let greetingMs = firstGreetingMs;
 		for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
 			signal.throwIfAborted();
+			const late = AbortSignal.timeout(greetingMs);
+			const either = AbortSignal.any([signal, late]);
 			try {
-				const stream = await this.#machine.vsock.connect(agentPort, {signal});
+				const stream = await this.#machine.vsock.connect(agentPort, {signal: either});
 				// What other machines of the same snapshot run goes on in each of them.
-				return await GuestAgent.connect(stream, {signal});
+				return await GuestAgent.connect(stream, {signal: either});
 			} catch (error) {
 				signal.throwIfAborted();
-				if (!isVmmError(error) || !passing.includes(error.code)) throw error;
+				this.#met = late.aborted ? 'its port is silent' : messageOf(error);
+				if (late.aborted) greetingMs = Math.min(greetingMs * 2, longestGreetingMs);
+				else if (!isVmmError(error) || !passing.includes(error.code)) throw error;
 			}
 			await sleep(waitMs, undefined, {signal}).catch(() => {});
 		}
@@ -75,3 +98,5 @@ export class AgentLink {
 		this.#current.then((agent) => agent.close()).catch(() => {});
 	}
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

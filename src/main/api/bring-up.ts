@@ -48,7 +48,7 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 		signal?.throwIfAborted();
 		if (hasAgent) {
 			link = new AgentLink(machine, name);
-			await answered(prepare(link), {machine, guestConsole, name, startTimeout, signal});
+			await answered(prepare(link), {machine, guestConsole, name, startTimeout, signal, link});
 		}
 		return {machine, console: guestConsole, link};
 	} catch (error) {
@@ -64,17 +64,19 @@ interface Awaited {
 	readonly name: string;
 	readonly startTimeout: number;
 	readonly signal: AbortSignal | undefined;
+	readonly link: AgentLink;
 }
 
 /** Waits for the guest's answer, no longer than the machine is there, and than it may take. */
 async function answered<T>(
 	answer: Promise<T>,
-	{machine, guestConsole, name, startTimeout, signal}: Awaited,
+	{machine, guestConsole, name, startTimeout, signal, link}: Awaited,
 ): Promise<T> {
 	const late = Promise.withResolvers<never>();
 	const timer = setTimeout(
 		() => {
-			const waited = {name, seconds: startTimeout / 1000, waitedFor: 'the guest agent', console: guestConsole.text};
+			const waitedFor = `the guest agent${link.met === undefined ? '' : ` (${link.met})`}`;
+			const waited = {name, seconds: startTimeout / 1000, waitedFor, console: guestConsole.text};
 			late.reject(apiError('VM_START_TIMEOUT', waited));
 		},
 		Math.min(startTimeout, 2 ** 31 - 1),

@@ -5,7 +5,8 @@ import {errorTable} from '#support/errors';
 export const apiError = errorTable({
 	VM_START_TIMEOUT: (c: {name: string; seconds: number; waitedFor: string; console: string}) => ({
 		message: `The machine ${c.name} was not ready within ${c.seconds} seconds: it waited for ${c.waitedFor}. ${saidAtLast(c.console)}`,
-		remedy: 'Look at what it has said; a host that is slow or busy needs a longer startTimeout',
+		remedy:
+			'Look at what it has said. A kernel without virtio sockets (its module vmw_vsock_virtio_transport), or a guest in which the agent does not run, never answers: name modules that belong to the kernel (kernel: {kernel, modules}), or do without (agent: false). A host that is slow or busy needs a longer startTimeout',
 	}),
 	VM_START_ENDED: (c: {name: string; end: VmEnd; console: string}) => ({
 		message: `The guest of ${c.name} ended before it was ready (${endText(c.end)}). ${saidAtLast(c.console)}`,

@@ -2,7 +2,7 @@ import {Socket} from 'node:net';
 import {StringDecoder} from 'node:string_decoder';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {Vm} from '#main/vm';
-import type {OperationSignal} from '#support/abort';
+import {type OperationSignal, untilAborted} from '#support/abort';
 import {close, errnoName, pipe} from '#support/ffi';
 import {apiError} from './errors.ts';
 
@@ -29,8 +29,12 @@ export type ConsoleListener = (text: string) => void;
 export interface GuestConsole {
 	/** Its output, of which the last {@link keptCharacters} are there. */
 	readonly text: string;
-	/** Types into it. Resolves when the port has all of it. */
-	write(text: string | Uint8Array): Promise<void>;
+	/**
+	 * Types into it. Resolves when the port has all of it, or the machine has ended.
+	 * @param options - `signal`: types no more of it, for a guest that does not read
+	 * @throws what the signal is aborted with
+	 */
+	write(text: string | Uint8Array, options?: {readonly signal?: OperationSignal}): Promise<void>;
 	/** Has a function told of output as it comes. @returns ends that */
 	listen(listener: ConsoleListener): () => void;
 	/**
@@ -96,15 +100,15 @@ export class MachineConsole implements GuestConsole {
 		return this.#text;
 	}
 
-	write(text: string | Uint8Array): Promise<void> {
+	write(text: string | Uint8Array, {signal}: {readonly signal?: OperationSignal} = {}): Promise<void> {
 		const bytes = typeof text === 'string' ? Buffer.from(text) : text;
 		// What a port does not take that has failed is lost with it.
-		this.#typed = this.#typed.then(() => this.#feed(bytes)).catch(() => {});
-		return this.#typed;
+		this.#typed = this.#typed.then(() => this.#feed(bytes, signal)).catch(() => {});
+		return untilAborted(this.#typed, signal);
 	}
 
-	async #feed(bytes: Uint8Array): Promise<void> {
-		for (let rest = bytes; rest.length > 0 && !this.#isOver; ) {
+	async #feed(bytes: Uint8Array, signal: OperationSignal | undefined): Promise<void> {
+		for (let rest = bytes; rest.length > 0 && !this.#isOver && !signal?.aborted; ) {
 			const taken = (await this.#owner?.feedConsole(rest)) ?? rest.length;
 			rest = rest.subarray(taken);
 			// The guest reads as fast as it can, and nobody tells when it has.

@@ -1,4 +1,6 @@
-import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -71,8 +73,12 @@ test.serial('a console that does not show what is waited for says what it shows 
 	t.regex(error?.message ?? '', /did not show \/login:\/g within 1 ms.*panic: \?\[31mno root/s);
 	const asked = new AbortController();
 	const waiting = vm.console.find(/login:/, {signal: asked.signal});
+	const typing = vm.console.write('x'.repeat(1_000_000), {signal: asked.signal});
 	asked.abort(new Error('enough'));
 	await t.throwsAsync(waiting, {message: 'enough'});
+	await t.throwsAsync(typing, {message: 'enough'}, 'the guest does not read');
+	await t.throwsAsync(vm.fork(0), {code: 'VM_OPTION_INVALID', message: /count is 0/});
+	await t.throwsAsync(vm.fork(1.5), {code: 'VM_OPTION_INVALID'});
 });
 
 test.serial('forks go on from where a machine is, each by itself, and end by themselves', async (t) => {
@@ -141,6 +147,28 @@ test.serial('a snapshot goes on in a machine that is given its host’s side aga
 	await restored.resume();
 	t.is(restored.machine.state, 'running');
 });
+
+test.serial(
+	'what a killed process has left goes when the next machine is made, and that of one that runs stays',
+	async (t) => {
+		const before = folders();
+		const vm = await make(t, forever);
+		const own = folders().find((name) => !before.includes(name)) as string;
+		const killed = spawn(process.execPath, ['-e', '0']);
+		await once(killed, 'exit');
+		const left = own.replace(`-${process.pid}-`, `-${killed.pid}-`);
+		const [strange, alive] = [`openvmm-vm-00000000-${killed.pid}-abc`, own.replace(`-${process.pid}-`, '-1-')];
+		for (const name of [left, strange, alive]) mkdirSync(join(place, name));
+		writeFileSync(join(place, left, 'vsock'), '');
+		const other = await make(t, forever);
+		t.false(folders().includes(left));
+		for (const name of [own, strange, alive]) t.true(folders().includes(name), name);
+		await other[Symbol.asyncDispose]();
+		await vm[Symbol.asyncDispose]();
+		for (const name of [strange, alive]) rmdirSync(join(place, name));
+		t.deepEqual(folders(), before);
+	},
+);
 
 test.serial('a machine that cannot be, or is given up at any step, leaves nothing', async (t) => {
 	const before = folders();

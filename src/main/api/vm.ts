@@ -3,7 +3,7 @@ import type {GuestAddress, GuestFacts} from '#main/agent';
 import type {ClockPolicy} from '#main/config';
 import type {ImageConfig} from '#main/oci';
 import type {GuestListener, Vm, VmEnd} from '#main/vm';
-import {abortable, type LongOperation, untilAborted} from '#support/abort';
+import {abortable, type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
 import {type InspectOptions, toJson} from '#support/inspect';
 import type {AgentLink} from './agent-link.ts';
 import {
@@ -28,6 +28,9 @@ const usualStopMs = 10_000;
 
 /** Milliseconds that a guest has to take the time. */
 const clockMs = 5000;
+
+/** Machines of one call: each has threads, and descriptors of the process. */
+const mostForks = 1000;
 
 /** How a machine is ended. */
 export interface StopOptions {
@@ -58,7 +61,7 @@ export class VM implements AsyncDisposable {
 
 	private constructor(made: MadeVm) {
 		this.#made = made;
-		this.files = guestFiles(() => this.#link('its files').get());
+		this.files = guestFiles((signal) => this.#link('its files').get(signal));
 		this.#over = made.running.machine.ended.then(() => this.#leave());
 	}
 
@@ -116,9 +119,9 @@ export class VM implements AsyncDisposable {
 		return this.machine.ended;
 	}
 
-	/** What the guest says of itself. @throws VmmError VM_AGENT_MISSING */
-	async guest(): Promise<GuestFacts> {
-		return (await this.#link('what it says of itself').get()).guest;
+	/** What the guest says of itself. @throws VmmError VM_AGENT_MISSING; what the signal is aborted with */
+	async guest({signal}: {readonly signal?: OperationSignal} = {}): Promise<GuestFacts> {
+		return (await this.#link('what it says of itself').get(signal)).guest;
 	}
 
 	/**
@@ -133,7 +136,7 @@ export class VM implements AsyncDisposable {
 	): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
 		const link = this.#link('exec');
 		return abortable('exec', options.signal, async () => {
-			const agent = await untilAborted(link.get(), options.signal);
+			const agent = await link.get(options.signal);
 			return runCommand(agent, this.name, command, this.#asImage(options));
 		});
 	}
@@ -142,7 +145,7 @@ export class VM implements AsyncDisposable {
 	async spawn(command: VmCommand, options: VmSpawnOptions = {}): Promise<VmProcess> {
 		const link = this.#link('spawn');
 		return abortable('spawn', options.signal, async () => {
-			const agent = await untilAborted(link.get(), options.signal);
+			const agent = await link.get(options.signal);
 			return startCommand(agent, command, this.#asImage(options));
 		});
 	}
@@ -151,11 +154,13 @@ export class VM implements AsyncDisposable {
 	 * Has a port of the host lead to one of the guest, which needs no network.
 	 * @param hostPort - 0 for any that is free
 	 * @param to - a TCP port, as the guest sees it, or a Unix socket
-	 * @throws VmmError VM_FORWARD_FAILED, VM_AGENT_MISSING
+	 * @throws VmmError VM_FORWARD_FAILED, VM_OPTION_INVALID, VM_AGENT_MISSING
 	 */
 	async forward(hostPort: number, to: number | GuestAddress, options: ForwardOptions = {}): Promise<PortForward> {
 		const link = this.#link('forward');
 		const address = typeof to === 'number' ? {port: to} : to;
+		checkNumber('hostPort', hostPort, 0, 65_535);
+		if ('port' in address) checkNumber('to', address.port, 1, 65_535);
 		const made = await forwardPort(() => link.get(), {name: this.name, hostPort, to: address, ...options});
 		this.#forwards.add(made);
 		return made;
@@ -175,9 +180,10 @@ export class VM implements AsyncDisposable {
 	 * Makes machines that go on from where this one is, each by itself, and this one too. Nothing goes over a disk: memory is copied once for all of
 	 * them, while the guest runs, and they share its pages until they write to them. Each has a network and sockets of its own, another generation
 	 * id, the time and random numbers of its own; commands that run go on in each; connections have ended in each.
-	 * @throws VmmError OPERATION_ABORTED, VM_STOPPED; what {@link VM.restore} throws. None of them is left then
+	 * @throws VmmError OPERATION_ABORTED, VM_STOPPED, VM_OPTION_INVALID; what {@link VM.restore} throws. None of them is left then
 	 */
-	fork(count: number, options: ForkOptions = {}): Promise<VM[]> {
+	async fork(count: number, options: ForkOptions = {}): Promise<VM[]> {
+		checkNumber('count', count, 1, mostForks);
 		const {signal, hostOf, name: nameOf, ...given} = options;
 		const first = this.#forks;
 		this.#forks += count;
@@ -266,6 +272,12 @@ export class VM implements AsyncDisposable {
 			env: {...Object.fromEntries(given), ...options.env},
 		};
 	}
+}
+
+/** @throws VmmError VM_OPTION_INVALID */
+function checkNumber(option: string, value: number, least: number, most: number): void {
+	if (Number.isInteger(value) && value >= least && value <= most) return;
+	throw apiError('VM_OPTION_INVALID', {option, value: `${value}`, expected: `a whole number from ${least} to ${most}`});
 }
 
 /** Machines of which the first failure ends all. */
