@@ -2,6 +2,7 @@ import test from 'ava';
 import {parsePlace} from './copy.ts';
 import {parseMoment} from './logs.ts';
 import {duration} from './machine-list.ts';
+import {printable} from './print.ts';
 import {howFar} from './progress-line.ts';
 import {parsePort, parseVolumes, portText} from './publish.ts';
 
@@ -55,4 +56,8 @@ test('times and progress are said as people say them', (t) => {
 	t.is(howFar(0, 0, 5000), '…');
 	t.is(howFar(50, 200, 2000), ': 25 %, 6 s left');
 	t.is(howFar(200, 200, 2000), ': 100 %');
+});
+
+test('what a terminal obeys is not printed', (t) => {
+	t.is(printable('a\x1b[2Jb\nc\x9bd\u202ee ä 🐧'), 'a [2Jb c d e ä 🐧');
 });
