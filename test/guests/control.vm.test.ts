@@ -1,5 +1,5 @@
 import {execFile, spawn} from 'node:child_process';
-import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Readable} from 'node:stream';
@@ -36,17 +36,27 @@ async function startMachine(words: string) {
 	const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
 		child.once('exit', (status, signal) => resolve(status ?? signal));
 	});
-	const socket = join(directory, `openvmm-${process.getuid?.()}`, `${child.pid}.sock`);
-	while (!existsSync(socket)) {
+	for (let socket = socketOf(child.pid); ; socket = socketOf(child.pid)) {
+		if (socket !== undefined) return {pid: child.pid, ended, stderr, socket};
 		if (child.exitCode !== null) throw new Error(`The machine ended with status ${child.exitCode}`);
 		await new Promise((resolve) => setTimeout(resolve, 50));
 	}
-	return {pid: child.pid, ended, stderr, socket};
+}
+
+/** The control socket of the machine that a process runs, when it is there: guide/commands.md, "Names and folders". */
+function socketOf(pid: number | undefined): string | undefined {
+	const machines = join(directory, `openvmm-${process.getuid?.()}`);
+	const names = existsSync(machines) ? readdirSync(machines).filter((name) => !name.startsWith('.')) : [];
+	const name = names.find(
+		(each) => JSON.parse(readFileSync(join(machines, each, 'machine.json'), 'utf8')).process.pid === pid,
+	);
+	const socket = name === undefined ? undefined : join(machines, name, 'control.sock');
+	return socket !== undefined && existsSync(socket) ? socket : undefined;
 }
 
 vmTest('a running machine is listed, seen, changed, driven and ended from another process', x86, async (t) => {
 	const {pid, ended, socket} = await startMachine('--name one -c hang=hlt');
-	t.deepEqual(JSON.parse((await openvmm('ls --json')).stdout), [{pid, name: 'one', state: 'running'}]);
+	t.like(JSON.parse((await openvmm('ps --json')).stdout)[0], {pid, name: 'one', state: 'running'});
 	t.is((await openvmm('inspect vm/state')).stdout, 'running\n');
 	t.regex((await openvmm('inspect vm/vcpus/0/registers --vm one')).stdout, /^rip: 0x[0-9a-f]+$/m);
 	t.is((await openvmm(`inspect log/level -u debug --socket ${socket}`)).stdout, 'debug (writable)\n');

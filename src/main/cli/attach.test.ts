@@ -148,6 +148,42 @@ test.serial('several at a time see the same, and each may type', async (t) => {
 	t.is(machine.exitCode, null);
 });
 
+test.serial('who does not read keeps neither the others nor who ends it', async (t) => {
+	const idle = startOpenvmm(['attach', 'echo', '--tail', 'all'], {
+		env: {...process.env, XDG_RUNTIME_DIR: directory},
+		stdio: 'pipe',
+	});
+	t.teardown(() => idle.kill('SIGKILL'));
+	await once(idle.stdout as NonNullable<ChildProcess['stdout']>, 'readable');
+	// More than a pipe and both ends of it hold.
+	const flood = 'x'.repeat(4095);
+	for (let count = 0; count < 80; count++) {
+		machine.stdin?.write(`${flood}\n`);
+		await once(machine.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+	}
+	machine.stdin?.write('behind all\n');
+	await until('behind all\n');
+	t.regex((await openvmm(['logs', 'echo', '--tail', '1'])).stdout, /behind all\n$/);
+	const end = once(idle, 'exit');
+	idle.kill('SIGTERM');
+	t.deepEqual(await end, [143, null]);
+});
+
+test.serial('who shows it to nobody any more ends', async (t) => {
+	for (const words of [
+		['logs', 'echo', '--follow', '--tail', '1'],
+		['attach', 'echo', '--read-only', '--tail', '1'],
+	]) {
+		const child = startOpenvmm(words, {env: {...process.env, XDG_RUNTIME_DIR: directory}, stdio: 'pipe'});
+		t.teardown(() => child.kill('SIGKILL'));
+		await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+		child.stdout?.destroy();
+		const end = once(child, 'exit');
+		machine.stdin?.write('once more\n');
+		t.deepEqual(await end, [141, null], words.join(' '));
+	}
+});
+
 test.serial('mistakes are told with their remedy', async (t) => {
 	const cases: [readonly string[], number, RegExp][] = [
 		[['attach', 'nobody'], 9, /No machine "nobody" is running\. There is echo \(\d+\)\. \[CONTROL_MACHINE_UNKNOWN\]/],

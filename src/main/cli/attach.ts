@@ -10,8 +10,9 @@ import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
 import {Foreground} from './foreground.ts';
 import {readLines} from './logs.ts';
+import {Output} from './output.ts';
 import type {FlagValues} from './parse.ts';
-import {print, printBytes} from './print.ts';
+import {print} from './print.ts';
 
 /** Lines of what the console has shown that are seen at first. */
 export const usualLines = 100;
@@ -30,31 +31,38 @@ export async function attach(name: string, flags: FlagValues<string>): Promise<n
 	const log = new LogReader(join(machine.folder, entryFiles.console));
 	const typing = flags.has('read-only') ? undefined : await connectListed(machine);
 	const keyboard = new Keyboard(typing, new DetachKeys(keys));
+	const output = new Output(1);
 	try {
 		// Whoever sees the first of it may type.
 		keyboard.open();
-		printBytes(1, bytesOf(log.take(), lines));
+		const first = output.write(bytesOf(log.take(), lines));
 		const ended = over.closed().then(() => 'ended' as const);
-		return await follow(log, machine, Promise.race([ended, keyboard.left]));
+		// A reader that does not read keeps the console's output, and nobody who wants to leave.
+		return await Promise.race([follow(log, machine, output, first, ended), keyboard.left]);
 	} finally {
 		keyboard.close();
+		output.close();
 		for (const client of [over, typing]) client?.close();
 		log.close();
 	}
 }
 
-/** Shows output until an end comes. @returns the status to end with */
-async function follow(log: LogReader, machine: ListedMachine, end: Promise<'ended' | number>): Promise<number> {
-	for (;;) {
+/** Shows output until the machine's end, or until nobody reads it any more. @returns the status to end with */
+async function follow(
+	log: LogReader,
+	machine: ListedMachine,
+	output: Output,
+	first: Promise<string | undefined>,
+	end: Promise<'ended'>,
+): Promise<number> {
+	let failed = await first;
+	while (failed === undefined) {
 		const came = await Promise.race([log.changed(), end]);
-		printBytes(1, bytesOf(log.take()));
-		if (typeof came === 'number') return came;
-		if (came === 'ended') {
-			await untilEnded(machine, endingMs);
-			printBytes(1, bytesOf(log.take()));
-			return (await findMachine(machine.name).catch(() => machine)).record.ended?.status ?? 0;
-		}
+		if (came === 'ended') await untilEnded(machine, endingMs);
+		failed = await output.write(bytesOf(log.take()));
+		if (came === 'ended') return (await findMachine(machine.name).catch(() => machine)).record.ended?.status ?? 0;
 	}
+	return statusOfSignal('SIGPIPE');
 }
 
 const signals = [

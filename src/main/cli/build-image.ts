@@ -1,10 +1,11 @@
 import {join} from 'node:path';
 import type {BaseSystem} from '#main/debian';
-import {buildDebianImage, type DebianImageBuild, type DebianMirror, type ImageStep} from '#main/images';
+import {buildDebianImage, type DebianImageBuild, type ImageStep} from '#main/images';
 import {isVmmError} from '#support/errors';
-import {parseKeyValues, parseNumber, parseSize} from '#support/options';
+import {parseNumber, parseSize} from '#support/options';
 import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
+import {parseMirror} from './mirror-flag.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
 import type {Environment} from './to-config.ts';
@@ -55,7 +56,7 @@ export function imageBuild(flags: Flags, env: Environment): DebianImageBuild {
 		packages: list('packages'),
 		components: list('components'),
 		modules: list('modules'),
-		mirrors: flags.all('mirror').map(parseMirrorFlag),
+		mirrors: flags.all('mirror').map(parseMirror),
 		commands: flags.all('command'),
 		base: flags.last('base') as BaseSystem | undefined,
 		configure: flags.last('configure') as DebianImageBuild['configure'] | undefined,
@@ -83,14 +84,6 @@ const splitNames = (text: string): string[] =>
 		.split(',')
 		.map((name) => name.trim())
 		.filter((name) => name !== '');
-
-function parseMirrorFlag(text: string): DebianMirror {
-	const [address = '', ...rest] = text.split(',');
-	if (rest.length === 0) return {address};
-	const values = parseKeyValues(rest.join(','), '--mirror', {suite: 'value', components: 'value'});
-	const components = values.value('components')?.split(':');
-	return whereGiven({address, suite: values.value('suite'), components});
-}
 
 type Given<T> = {[K in keyof T]: Exclude<T[K], undefined>};
 

@@ -52,7 +52,7 @@ function variable(line: string, env: Readonly<Record<string, string | undefined>
 
 function linesOf(path: string): string[] {
 	try {
-		const lines = readFileSync(path, 'utf8').split('\n');
+		const lines = readFileSync(path, 'utf8').split(/\r?\n/);
 		return lines.map((line) => line.trimStart()).filter((line) => line !== '' && !line.startsWith('#'));
 	} catch {
 		throw wrong('--env-file', path, 'a file that can be read, with a line NAME=VALUE for each variable');

@@ -54,6 +54,17 @@ const imageCacheFlags = [
 	{name: 'cache', value: 'DIR', help: 'where images are kept; ~/.cache/openvmm/images without this'},
 	helpFlag,
 ] as const;
+/** The flags of those that take packages of Debian. */
+const mirrorFlag = {
+	name: 'mirror',
+	value: 'URL[,suite=NAME][,components=NAME:…]',
+	help: "take packages from there (https:, http:, file:) and nowhere else; may be repeated; without this from Debian's own mirrors, with its updates and those for security",
+} as const;
+const keyringFlag = {
+	name: 'keyring',
+	value: 'FILE',
+	help: "public keys of OpenPGP that releases have to be signed by; without this Debian's, where this host has them (package debian-archive-keyring)",
+} as const;
 /** The flags of what makes an image. */
 const newImageFlags = [
 	{
@@ -148,7 +159,15 @@ export const ownCommands = {
 			{name: 'kernel', short: 'k', value: 'FILE', help: "Linux kernel; Debian's without this, which is fetched once"},
 			{name: 'initrd', value: 'FILE', help: 'initial file system to which the agent is added'},
 			{name: 'cmdline', short: 'c', value: 'STRING', help: 'more words for the kernel; may be repeated'},
-			{name: 'pull', value: 'WHEN', help: 'whether a registry is asked: missing (without this), always or never'},
+			{
+				name: 'pull',
+				value: 'WHEN',
+				help: 'whether a registry is asked for the image, and a mirror for the kernel: missing (without this), always or never',
+			},
+			{name: 'plain-http', help: 'to the registry without TLS; so it is to this host itself anyway'},
+			imageCacheFlags[0],
+			mirrorFlag,
+			keyringFlag,
 			helpFlag,
 		],
 		statuses: commandStatusRows,
@@ -363,16 +382,8 @@ export const ownCommands = {
 			},
 			{name: 'suite', value: 'NAME', help: 'release of Debian, by its codename; bookworm without this'},
 			{name: 'components', value: 'NAMES', help: 'parts of the release, between commas; main without this'},
-			{
-				name: 'mirror',
-				value: 'URL[,suite=NAME][,components=NAME:…]',
-				help: "take packages from there (https:, http:, file:) and nowhere else; may be repeated; without this from Debian's own mirrors, with its updates and those for security",
-			},
-			{
-				name: 'keyring',
-				value: 'FILE',
-				help: "public keys of OpenPGP that releases have to be signed by; without this Debian's, where this host has them (package debian-archive-keyring)",
-			},
+			mirrorFlag,
+			keyringFlag,
 			{name: 'cache', value: 'DIR', help: 'where downloaded packages stay; ~/.cache/openvmm/packages without this'},
 			{
 				name: 'base',

@@ -1,5 +1,5 @@
 import {tarMembers} from '#main/debian';
-import type {CopyReport, FileSide} from './copy-tree.ts';
+import {type CopyReport, type FileSide, namesIn} from './copy-tree.ts';
 
 const blockBytes = 512;
 /** What a field of ustar holds; what is longer has a header of pax before it (IEEE 1003.1, pax). */
@@ -38,16 +38,14 @@ async function* membersOf(
 	const file = await side.look(path);
 	if (file === undefined) throw new Error(`there is no ${path}`);
 	const {kind, mode, size} = file;
+	if (kind === 'other' && depth === 0) throw new Error(`${path} is neither a file, a folder nor a link`);
 	if (kind === 'other') return report.skipped(path);
 	if (kind === 'symlink')
 		return yield* headersOf({name, type: kind, mode: 0o777, size: 0, target: await side.target(path)});
 	if (kind === 'directory') {
 		yield* headersOf({name: `${name}/`, type: kind, mode, size: 0});
-		for (const each of await side.list(path)) {
-			if (each === '' || each === '.' || each === '..' || /[/\0]/.test(each))
-				throw new Error(`${path} has a file ${JSON.stringify(each)}, which cannot be`);
+		for (const each of await namesIn(side, path))
 			yield* membersOf(side, `${path}/${each}`, `${name}/${each}`, report, depth + 1);
-		}
 		return;
 	}
 	yield* headersOf({name, type: kind, mode, size});

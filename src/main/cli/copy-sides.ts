@@ -1,5 +1,5 @@
 import {constants, createReadStream, createWriteStream, type Stats} from 'node:fs';
-import {chmod, lstat, mkdir, readdir, readlink, stat, symlink} from 'node:fs/promises';
+import {chmod, lstat, mkdir, open, readdir, readlink, stat, symlink} from 'node:fs/promises';
 import type {GuestFileStatus, GuestFiles} from '#main/agent';
 import {isVmmError} from '#support/errors';
 import {Errno} from '#support/ffi';
@@ -21,6 +21,9 @@ const missing = (error: NodeJS.ErrnoException): undefined => {
 	throw error;
 };
 
+/** A file as such, which is not opened for reading or writing (open(2); asm-generic/fcntl.h). */
+const O_PATH = 0o10000000;
+
 /** The host's files, as this process may see them. */
 export const hostSide: FileSide = {
 	look: (path) => lstat(path).then(fileOf, missing),
@@ -35,7 +38,15 @@ export const hostSide: FileSide = {
 		} as never),
 	makeFolder: async (path, mode) => void (await mkdir(path, {mode})),
 	link: (target, path) => symlink(target, path),
-	chmod: (path, mode) => chmod(path, mode),
+	async chmod(path, mode) {
+		// Not by its path, at which somebody else may have put a link meanwhile.
+		const file = await open(path, O_PATH | constants.O_NOFOLLOW);
+		try {
+			await chmod(`/proc/self/fd/${file.fd}`, mode);
+		} finally {
+			await file.close();
+		}
+	},
 };
 
 /** A guest's files. */

@@ -4,6 +4,7 @@ import {
 	lstatSync,
 	mkdirSync,
 	mkdtempSync,
+	readdirSync,
 	readFileSync,
 	readlinkSync,
 	rmSync,
@@ -11,10 +12,11 @@ import {
 	writeFileSync,
 } from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import test from 'ava';
+import {nameOf, parsePlace} from './copy.ts';
 import {hostSide} from './copy-sides.ts';
-import {copyTree, destination, type FileSide} from './copy-tree.ts';
+import {bytesIn, copyTree, destination, type FileSide} from './copy-tree.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-copy-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
@@ -86,4 +88,65 @@ test('a file is not written through a link that came before it', async (t) => {
 	rmSync(join(to, 'file'));
 	symlinkSync('/tmp', join(to, 'file'));
 	await t.throwsAsync(copied('root', to, hostile(['file'])), {message: /no folder/});
+});
+
+test('what is no file is neither written to nor replaced, and alone it is no copy', async (t) => {
+	const to = mkdtempSync(join(directory, 'o-'));
+	const fifo = join(to, 'file');
+	execFileSync('mkfifo', ['-m', '600', fifo]);
+	await t.throwsAsync(copied('root', to, hostile(['file'], 'file')), {message: /is no file/});
+	t.is(lstatSync(fifo).mode & 0o777, 0o600);
+	await t.throwsAsync(copied(fifo, join(to, 'copy')), {message: /neither a file/});
+});
+
+test('a mode is not set behind a link', async (t) => {
+	const victim = join(directory, 'kept');
+	writeFileSync(victim, '', {mode: 0o600});
+	symlinkSync(victim, join(directory, 'to-kept'));
+	await t.throwsAsync(hostSide.chmod(join(directory, 'to-kept'), 0o777));
+	t.is(lstatSync(victim).mode & 0o777, 0o600);
+	await hostSide.chmod(victim, 0o640);
+	t.is(lstatSync(victim).mode & 0o777, 0o640);
+});
+
+test('a name that a guest has twice leads through no link', async (t) => {
+	const to = mkdtempSync(join(directory, 't-'));
+	const outside = mkdtempSync(join(directory, 'out-'));
+	const kinds = ['symlink', 'directory', 'file'] as const;
+	for (const second of kinds) {
+		let looked = 0;
+		const side: FileSide = {
+			...hostile(['x', 'x']),
+			look: async (path) => {
+				if (path === 'root') return {kind: 'directory', mode: 0o777, size: 0};
+				return {kind: looked++ === 0 ? 'symlink' : second, mode: 0o777, size: 0};
+			},
+			list: async (path) => (path === 'root' ? ['x', 'x'] : ['inner']),
+			target: async () => outside,
+			read: () => hostSide.read('/dev/null'),
+		};
+		await t.throwsAsync(copied('root', join(to, second), side));
+		t.deepEqual(readdirSync(outside), []);
+	}
+});
+
+test('a copy has the name of what it is of, also where that is a way up', (t) => {
+	const name = (text: string) => {
+		const place = parsePlace(text);
+		return nameOf(place, place.path);
+	};
+	t.is(name('web:/etc/hosts'), 'hosts');
+	t.is(name('web:/etc/ssl/..'), 'etc');
+	t.is(name('web:/..'), '');
+	t.is(name('web:/etc/.'), '.');
+	t.is(name(`${directory}/from/..`), basename(directory));
+});
+
+test('the bytes of a tree are counted, of one without end nobody knows them', async (t) => {
+	const from = mkdtempSync(join(directory, 'b-'));
+	mkdirSync(join(from, 'inner'));
+	writeFileSync(join(from, 'inner/a'), 'abc');
+	writeFileSync(join(from, 'b'), 'd');
+	t.is(await bytesIn(hostSide, from), 4);
+	t.is(await bytesIn(hostile(['d', '..', 'e']), 'root'), 0);
 });

@@ -39,6 +39,37 @@ export interface CopyReport {
 /** Deeper than any tree that people have: a guest may have one without end. */
 const deepest = 256;
 
+/** Files that are counted before a copy begins: of more nobody knows how long it takes. */
+const mostCounted = 100_000;
+
+/** Bytes of a file, or of all files in a folder; 0 where there are too many to be counted. */
+export async function bytesIn(side: FileSide, path: string): Promise<number> {
+	let bytes = 0;
+	let count = 0;
+	const waiting = [path];
+	for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+		const file = await side.look(next);
+		if (file?.kind === 'file') bytes += file.size;
+		const names = file?.kind === 'directory' ? await side.list(next) : [];
+		count += names.length;
+		if (count > mostCounted) return 0;
+		// The copy refuses names that lead elsewhere; what they lead to is of no interest.
+		for (const name of names) if (isName(name)) waiting.push(`${next}/${name}`);
+	}
+	return bytes;
+}
+
+/** A guest may say anything. */
+const isName = (name: string): boolean => name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+
+/** The names in a folder. @throws Error for one that leads out of it */
+export async function namesIn(side: FileSide, path: string): Promise<readonly string[]> {
+	const names = await side.list(path);
+	for (const name of names)
+		if (!isName(name)) throw new Error(`${path} has a file ${JSON.stringify(name)}, which cannot be`);
+	return names;
+}
+
 /** Copies a file, or a folder with all that is in it. @throws what the sides throw, and Error for what no copy can be made of */
 export async function copyTree(
 	from: {readonly side: FileSide; readonly path: string},
@@ -54,25 +85,25 @@ export async function copyTree(
 			const there = await to.side.look(to.path);
 			if (there === undefined) await to.side.makeFolder(to.path, 0o700);
 			else if (there.kind !== 'directory') throw new Error(`${to.path} is there already, and is no folder`);
-			for (const name of await from.side.list(from.path)) {
-				// A guest may say anything.
-				if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name))
-					throw new Error(`${from.path} has a file ${JSON.stringify(name)}, which cannot be`);
+			for (const name of await namesIn(from.side, from.path))
 				await copyTree(
 					{side: from.side, path: `${from.path}/${name}`},
 					{side: to.side, path: `${to.path}/${name}`},
 					report,
 					depth + 1,
 				);
-			}
 			// At last: one without the right to write could not be filled.
 			return to.side.chmod(to.path, file.mode & 0o777);
 		}
 		case 'symlink':
 			return to.side.link(await from.side.target(from.path), to.path);
 		case 'other':
+			if (depth === 0) throw new Error(`${from.path} is neither a file, a folder nor a link`);
 			return report.skipped(from.path);
 		case 'file': {
+			const there = await to.side.look(to.path);
+			// A pipe would keep the copy waiting, and a device get the file's mode or be replaced. A link is not written through.
+			if (there?.kind === 'other') throw new Error(`${to.path} is there already, and is no file`);
 			const {pipeline} = await import('node:stream/promises');
 			let done = 0;
 			const counted = async function* (pieces: AsyncIterable<Uint8Array>) {

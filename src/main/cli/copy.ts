@@ -1,11 +1,13 @@
-import {basename} from 'node:path';
+import {basename, posix, resolve} from 'node:path';
 import {findMachine} from '#main/control';
 import {isVmmError} from '#support/errors';
 import {guestSide, hostSide} from './copy-sides.ts';
-import {copyTree, destination, type FileSide} from './copy-tree.ts';
+import {bytesIn, copyTree, destination, type FileSide} from './copy-tree.ts';
 import {cliError} from './errors.ts';
+import {statusOfSignal} from './exit-status.ts';
 import {connectGuest} from './guest-connection.ts';
-import {print, printBytes} from './print.ts';
+import {Output} from './output.ts';
+import {print, printable} from './print.ts';
 import {ProgressLine} from './progress-line.ts';
 
 /** One end of a copy as a person writes it: a path of the host, or `NAME:PATH`. */
@@ -41,22 +43,26 @@ export async function copy([fromText, toText]: readonly string[]): Promise<numbe
 	const sideOf = ({machine}: Place): FileSide => (machine === undefined ? hostSide : guest);
 	const line = new ProgressLine();
 	try {
-		const report = {
-			progress: line.update,
-			skipped: (left: string) => print(2, `openvmm: ${left} is neither a file, a folder nor a link, and is left out\n`),
+		let total = 0;
+		const progress = progressOf((done) => line.update('cp', done, total));
+		const skipped = (left: string) => {
+			line.clear();
+			print(2, `openvmm: ${printable(left)} is neither a file, a folder nor a link, and is left out\n`);
 		};
+		const report = {progress, skipped};
 		if (from.machine === undefined && from.path === stream) {
 			const {extractInto} = await import('./copy-archive.ts');
 			await extractInto(process.stdin, guest, to.path, report);
 			return 0;
 		}
 		const path = from.path.replace(/(?<=.)\/+$/, '');
+		const fromName = nameOf(from, path);
+		if (line.isShown) total = await bytesIn(sideOf(from), path);
 		if (to.machine === undefined && to.path === stream) {
 			const {archiveOf} = await import('./copy-archive.ts');
-			for await (const bytes of archiveOf(guest, path, basename(path), report)) printBytes(1, Buffer.from(bytes));
-			return 0;
+			return await writeOut(archiveOf(guest, path, fromName === '' ? '.' : fromName, report));
 		}
-		const target = await destination(sideOf(to), to.path, basename(path));
+		const target = await destination(sideOf(to), to.path, fromName);
 		await copyTree({side: sideOf(from), path}, {side: sideOf(to), path: target}, report);
 		return 0;
 	} catch (error) {
@@ -65,5 +71,38 @@ export async function copy([fromText, toText]: readonly string[]): Promise<numbe
 		throw cliError('CLI_COPY_FAILED', {from: fromText, to: toText, reason}, {cause: error});
 	} finally {
 		line.clear();
+	}
+}
+
+/** The name that a copy gets in a folder: none for a root, and `.` for the folder that is there. */
+export function nameOf({machine}: Place, path: string): string {
+	const name = basename(path);
+	// In a folder `..` would be what is above it.
+	return name === '..' ? basename(machine === undefined ? resolve(path) : posix.resolve('/', path)) : name;
+}
+
+/** Adds up what is told of each file. */
+function progressOf(tell: (bytes: number) => void): (path: string, done: number) => void {
+	let before = 0;
+	let last = {path: '', done: 0};
+	return (path, done) => {
+		if (path !== last.path) before += last.done;
+		last = {path, done};
+		tell(before + done);
+	};
+}
+
+/** Writes to standard output, as long as somebody reads it. @throws Error where it cannot be written to */
+async function writeOut(pieces: AsyncIterable<Uint8Array>): Promise<number> {
+	const output = new Output(1);
+	try {
+		for await (const bytes of pieces) {
+			const errno = await output.write(bytes);
+			if (errno === 'EPIPE') return statusOfSignal('SIGPIPE');
+			if (errno !== undefined) throw new Error(`standard output takes no more: ${errno}`);
+		}
+		return 0;
+	} finally {
+		output.close();
 	}
 }

@@ -18,8 +18,8 @@ import {reportError} from './report.ts';
 
 /** Time for a machine to end that is told to, before its process is killed; and for the host to take that away. */
 const quitMs = 20_000;
-/** Time that a process has which cannot be reached by its socket. */
-const orderMs = 5000;
+/** Time that a process has to end in order by a signal: one that cannot be reached, or is still making its machine. */
+const orderMs = 10_000;
 /** Between two looks whether it has ended. */
 const lookMs = 25;
 
@@ -86,11 +86,13 @@ async function shutDown(machine: ListedMachine, timeMs: number): Promise<boolean
 /** Ends a machine, if need be with its process. @throws CONTROL_MACHINE_STAYS */
 async function kill(machine: ListedMachine): Promise<void> {
 	const {name, record} = machine;
+	let hasHeard = false;
 	try {
 		await ask(machine, 'quit');
+		hasHeard = true;
 		if (await untilEnded(machine, quitMs)) return;
 	} catch {
-		// It hangs, or has just ended.
+		// It hangs, is still being made, or has just ended.
 		if (hasEnded(machine)) return;
 	}
 	const {pid, started} = record.process;
@@ -99,9 +101,10 @@ async function kill(machine: ListedMachine): Promise<void> {
 	);
 	// A process that has other machines too is not theirs to lose.
 	const isAlone = others.length === 0;
-	if (isAlone && isAlive({pid, started})) process.kill(pid, 'SIGTERM');
-	// One that is still being made ends in order by that, one that hangs does not.
-	if (isAlone && !(await untilEnded(machine, orderMs)) && isAlive({pid, started})) process.kill(pid, 'SIGKILL');
+	const end = (signal: NodeJS.Signals) => isAlone && isAlive({pid, started}) && process.kill(pid, signal);
+	// One that is still being made ends in order by that; one that was told to end, and has not, hangs.
+	if (!hasHeard && end('SIGTERM')) await untilEnded(machine, orderMs);
+	if (!hasEnded(machine)) end('SIGKILL');
 	if (!(await untilEnded(machine, quitMs))) throw controlError('CONTROL_MACHINE_STAYS', {name, pid});
 	// What the process could not tidy up.
 	await listMachines();

@@ -71,6 +71,10 @@ export const cliError = errorTable({
 		message: `"${c.from}" cannot be copied to "${c.to}": ${c.reason}`,
 		remedy: 'What has been copied before stays',
 	}),
+	CLI_OUTPUT_FAILED: (c: {stream: string; errno: string}) => ({
+		message: `What the command writes cannot be written to standard ${c.stream}: ${c.errno}`,
+		remedy: 'Look at where that goes, and the space left there; the command has been ended',
+	}),
 	CLI_STOP_HUNG: (c: {seconds: number}) => ({
 		message: `The machine did not stop within ${c.seconds} seconds, openvmm is ended by force`,
 		remedy: 'This is a bug in openvmm: please report it with the log (--log-file PATH, OPENVMM_LOG=debug)',

@@ -1,7 +1,14 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import test from 'ava';
+import {readCommandFlags} from './command-options.ts';
+import {commands} from './commands.ts';
 import {parsePlace} from './copy.ts';
 import {parseMoment} from './logs.ts';
 import {duration} from './machine-list.ts';
+import {parseCommand} from './parse.ts';
+import {printable} from './print.ts';
 import {howFar} from './progress-line.ts';
 import {parsePort, parseVolumes, portText} from './publish.ts';
 
@@ -55,4 +62,31 @@ test('times and progress are said as people say them', (t) => {
 	t.is(howFar(0, 0, 5000), '…');
 	t.is(howFar(50, 200, 2000), ': 25 %, 6 s left');
 	t.is(howFar(200, 200, 2000), ': 100 %');
+});
+
+test('what a terminal obeys is not printed', (t) => {
+	t.is(printable('a\x1b[2Jb\nc\x9bd\u202ee ä 🐧'), 'a [2Jb c d e ä 🐧');
+});
+
+test('variables come from the line, from files and from this process', (t) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-env-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const file = join(folder, 'env');
+	writeFileSync(file, '# comment\r\n\r\nA=of the file\r\n  B=b=c\nHERE\nNOWHERE\nE=\n');
+	const run = commands().get('run');
+	const env = (...words: string[]) =>
+		readCommandFlags(parseCommand(words, run ?? {flags: []}, '').flags, {HERE: 'here'}).env;
+	t.deepEqual(env('--env-file', file, '-e', 'A=of the line', '-e', 'HERE'), {
+		A: 'of the line',
+		B: 'b=c',
+		HERE: 'here',
+		E: '',
+	});
+	for (const wrong of [
+		['-e', '=x'],
+		['-e', ''],
+		['--env-file', folder],
+		['--env-file', join(folder, 'none')],
+	])
+		t.throws(() => env(...wrong), {code: 'CONFIG_VALUE_INVALID'});
 });

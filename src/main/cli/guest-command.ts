@@ -2,8 +2,9 @@ import {constants} from 'node:os';
 import type {ExitStatus, TerminalSize} from '#main/agent';
 import {isVmmError} from '#support/errors';
 import {Errno} from '#support/ffi';
+import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
-import {printBytes} from './print.ts';
+import {Output} from './output.ts';
 
 /** Statuses of ends that are not the command's own, as shells and other programs of this kind have them. */
 export const commandStatuses = {failed: 125, notExecutable: 126, notFound: 127} as const;
@@ -31,10 +32,19 @@ export interface CommandStreams {
 	readonly tty: boolean;
 	/** Also told of what it writes. */
 	readonly wrote?: (bytes: Uint8Array) => void;
+	/** Resolves when nobody is to wait for it any more, with the status that is given then. */
+	readonly over?: Promise<number>;
 }
 
 /** Signals that go on to the command. */
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
+
+/** Those that a person sends again who has waited long enough. */
+const asking: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGQUIT'];
+/** The one of them after which nobody waits for the command: it may take no notice, or the guest stand still. */
+const mostAsked = 3;
+/** Bytes that a command may write to a reader that is gone, and be told so by SIGPIPE: there may be as much on the way. One that goes on is ended. */
+const mostUnread = 2 ** 20;
 
 /** Size of this process's terminal, for a command that is to have one. */
 export const terminalSize = (): TerminalSize => ({
@@ -47,10 +57,18 @@ export const terminalSize = (): TerminalSize => ({
  * @returns the command's status; 128 and the signal's number for one that ended it
  */
 export async function followCommand(command: RunningCommand, streams: CommandStreams): Promise<number> {
-	const {interactive, tty, wrote = () => {}} = streams;
+	const {interactive, tty, wrote = () => {}, over} = streams;
 	const {stdin, stdout} = process;
 	const isRaw = interactive && tty && stdin.isTTY;
-	const handlers = forwarded.map((signal) => [signal, () => command.kill(signal)] as const);
+	const {promise: givenUp, resolve: giveUp} = Promise.withResolvers<number>();
+	let asked = 0;
+	const handlers = forwarded.map((signal) => {
+		const handler = () => {
+			command.kill(signal);
+			if (asking.includes(signal) && ++asked >= mostAsked) giveUp(statusOfSignal(signal));
+		};
+		return [signal, handler] as const;
+	});
 	for (const [signal, handler] of handlers) process.on(signal, handler);
 	const resize = () => command.resize(terminalSize());
 	if (tty) stdout.on('resize', resize);
@@ -58,21 +76,41 @@ export async function followCommand(command: RunningCommand, streams: CommandStr
 	if (interactive) carryInput(command);
 	try {
 		if (isRaw) stdin.setRawMode(true);
-		const show = async (fd: 1 | 2, output: AsyncIterable<Uint8Array>) => {
-			for await (const bytes of output) {
-				wrote(bytes);
-				printBytes(fd, Buffer.from(bytes));
-			}
-		};
-		const shown = Promise.all([show(1, command.stdout), show(2, command.stderr)]);
-		const [ended] = await Promise.all([command.exited, shown]);
-		return statusOf(ended);
+		const outputs = ([1, 2] as const).map((fd) => show(command, fd, wrote));
+		const ended = Promise.all([command.exited, ...outputs]).then(([status]) => statusOf(status));
+		return await Promise.race([ended, givenUp, ...(over === undefined ? [] : [over])]);
 	} finally {
 		if (isRaw) stdin.setRawMode(false);
 		stdin.removeAllListeners('data');
 		stdin.pause();
 		stdout.off('resize', resize);
 		for (const [signal, handler] of handlers) process.off(signal, handler);
+	}
+}
+
+/**
+ * Carries one of a command's streams to this process's. A command whose reader has gone hears of it as by a pipe of its own.
+ * @throws VmmError CLI_OUTPUT_FAILED
+ */
+async function show(command: RunningCommand, fd: 1 | 2, wrote: (bytes: Uint8Array) => void): Promise<void> {
+	const output = new Output(fd);
+	let unread: number | undefined;
+	try {
+		for await (const bytes of fd === 1 ? command.stdout : command.stderr) {
+			wrote(bytes);
+			if (unread === undefined) {
+				const errno = await output.write(bytes);
+				if (errno === undefined) continue;
+				if (errno !== 'EPIPE') throw cliError('CLI_OUTPUT_FAILED', {stream: fd === 1 ? 'output' : 'error', errno});
+				command.kill('SIGPIPE');
+				unread = 0;
+			} else if (unread <= mostUnread) {
+				unread += bytes.length;
+				if (unread > mostUnread) command.kill('SIGTERM');
+			}
+		}
+	} finally {
+		output.close();
 	}
 }
 

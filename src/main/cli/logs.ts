@@ -4,8 +4,9 @@ import {entryFiles, findMachine, hasEnded} from '#main/control';
 import {parseNumber} from '#support/options';
 import {bytesOf, LogReader} from './console-log.ts';
 import {cliError} from './errors.ts';
+import {statusOfSignal} from './exit-status.ts';
+import {Output} from './output.ts';
 import type {FlagValues} from './parse.ts';
-import {printBytes} from './print.ts';
 
 /** More lines than any log has. */
 const mostLines = 1_000_000;
@@ -18,23 +19,19 @@ export async function printLog(name: string, flags: FlagValues<string>): Promise
 	const machine = await findMachine(name);
 	if (machine.record.about.hasConsole === false) throw cliError('CLI_NO_CONSOLE', {name: machine.name});
 	const log = new LogReader(join(machine.folder, entryFiles.console));
+	const output = new Output(1);
 	try {
-		printBytes(
-			1,
-			bytesOf(
-				log.take().filter(({at}) => at >= from),
-				lines,
-			),
-		);
-		if (!flags.has('follow')) return 0;
+		const before = log.take().filter(({at}) => at >= from);
+		let failed = await output.write(bytesOf(before, lines));
 		// Behind its end there may be something that it has said before.
-		for (let isOver = false; !isOver; ) {
+		for (let isOver = !flags.has('follow'); !isOver && failed === undefined; ) {
 			await log.changed();
 			isOver = hasEnded(machine);
-			printBytes(1, bytesOf(log.take()));
+			failed = await output.write(bytesOf(log.take()));
 		}
-		return 0;
+		return failed === undefined ? 0 : statusOfSignal('SIGPIPE');
 	} finally {
+		output.close();
 		log.close();
 	}
 }

@@ -2,7 +2,7 @@ import {formatBytes} from '#main/config';
 import {type ControlClient, connectListed, isRunning, type ListedMachine, listMachines} from '#main/control';
 import {isVmmError} from '#support/errors';
 import type {FlagValues} from './parse.ts';
-import {print} from './print.ts';
+import {print, printable} from './print.ts';
 
 /** A machine as `openvmm ps --json` has it. */
 interface MachineRow {
@@ -70,12 +70,12 @@ const titles = ['NAME', 'IMAGE', 'STATE', 'TIME', 'CPUS', 'MEMORY', 'PORTS'] as 
 function table(rows: readonly MachineRow[]): string {
 	const cells = rows.map(({name, image, state, status, seconds, processors, memoryBytes, ports}) => [
 		name,
-		image ?? '-',
+		printable(image ?? '-'),
 		status === null ? state : `${state} (${status})`,
 		duration(seconds),
 		`${processors ?? '-'}`,
 		memoryBytes === null ? '-' : formatBytes(memoryBytes),
-		ports.join(', '),
+		printable(ports.join(', ')),
 	]);
 	const all = [[...titles], ...cells];
 	const widths = titles.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));

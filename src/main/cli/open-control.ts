@@ -11,20 +11,23 @@ export interface OpenControl {
 
 /**
  * Takes the machine's name and folder, where the user's other programs find it.
+ * @param options - `isNeeded`: the machine is of no use without them
  * @returns undefined for a machine that is to have another socket or none, or that cannot have a folder: it runs all the same
- * @throws VmmError CONTROL_NAME_TAKEN
+ * @throws VmmError CONTROL_NAME_TAKEN, CONTROL_NAME_INVALID
  */
 export async function openEntry(
 	{controlSocket, name}: ProcessConfig,
 	log: Logger,
-	options: EntryOptions = {},
+	{isNeeded = false, ...options}: EntryOptions & {readonly isNeeded?: boolean} = {},
 ): Promise<MachineEntry | undefined> {
 	if (controlSocket !== undefined) return undefined;
 	const {claimEntry} = await import('#main/control');
 	try {
 		return await claimEntry({...options, ...(name !== undefined && {name})});
 	} catch (error) {
-		if (!isVmmError(error) || isVmmError(error, 'CONTROL_NAME_TAKEN')) throw error;
+		// A name that was asked for is not forgotten.
+		const isWrong = isVmmError(error, 'CONTROL_NAME_TAKEN') || isVmmError(error, 'CONTROL_NAME_INVALID');
+		if (isNeeded || isWrong || !isVmmError(error)) throw error;
 		goOnWithout(error, log);
 		return undefined;
 	}

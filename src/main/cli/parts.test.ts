@@ -1,4 +1,4 @@
-import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import test from 'ava';
@@ -10,6 +10,7 @@ import {complete} from './completion.ts';
 import {ConsoleInput} from './console-input.ts';
 import {consoleCommands, runConsoleLine} from './console-line.ts';
 import {plainLogger} from './logger.ts';
+import {openEntry} from './open-control.ts';
 import {openLog} from './open-log.ts';
 import {claimPidFile} from './pid-file.ts';
 import {asErrorData, errorLine} from './report.ts';
@@ -258,4 +259,34 @@ test('a near word is suggested, a far one is not', (t) => {
 	t.is(suggestion('proc', words), 'processors');
 	t.is(suggestion('ocm1', words), 'com1');
 	t.is(suggestion('zzz', words), undefined);
+});
+
+test.serial('a machine without a folder has no name, where it can do without', async (t) => {
+	const before = process.env['XDG_RUNTIME_DIR'];
+	t.teardown(() => {
+		if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
+		else process.env['XDG_RUNTIME_DIR'] = before;
+	});
+	const open = (name: string | undefined, isNeeded: boolean) => {
+		const said: string[] = [];
+		const log = plainLogger('warn', (line) => void said.push(line));
+		return openEntry({logLevel: 'warn', ...(name !== undefined && {name})}, log, {isNeeded}).then((entry) => ({
+			entry,
+			said,
+		}));
+	};
+	process.env['XDG_RUNTIME_DIR'] = join(directory, 'missing');
+	const {entry, said} = await open(undefined, false);
+	t.is(entry, undefined);
+	t.regex(said.join(''), /ENOENT.*the machine runs without one code=CONTROL_SOCKET_FAILED/);
+	await t.throwsAsync(open(undefined, true), {code: 'CONTROL_SOCKET_FAILED'});
+	// Links lead where their owner wants.
+	process.env['XDG_RUNTIME_DIR'] = mkdtempSync(join(directory, 'linked-'));
+	symlinkSync('/tmp', join(process.env['XDG_RUNTIME_DIR'], `openvmm-${process.getuid?.()}`));
+	await t.throwsAsync(open(undefined, true), {code: 'CONTROL_DIRECTORY_UNSAFE'});
+	process.env['XDG_RUNTIME_DIR'] = mkdtempSync(join(directory, 'runtime-'));
+	for (const name of ['../x', '', 'a/b', '1', 'a\x1b[31m', 'n'.repeat(65)])
+		await t.throwsAsync(open(name, false), {code: 'CONTROL_NAME_INVALID'});
+	const all = await Promise.allSettled(Array.from({length: 8}, () => open('one', false)));
+	t.is(all.filter(({status}) => status === 'fulfilled').length, 1, 'one of those who come at once has the name');
 });

@@ -17,6 +17,13 @@ export function printBytes(fd: 1 | 2, bytes: Buffer): void {
 	}
 }
 
+/**
+ * A text that may hold anything, such as a file's name of a guest's, without what a terminal obeys: control characters, and those that turn the
+ * direction of writing (Unicode 16, 3.4 and UAX 9).
+ */
+export const printable = (text: string): string =>
+	text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ');
+
 /** Says which version this is. @returns the status of success */
 export function printVersion(): number {
 	print(1, `openvmm ${packageVersion()}\n`);

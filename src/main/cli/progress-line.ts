@@ -1,4 +1,4 @@
-import {print} from './print.ts';
+import {print, printable} from './print.ts';
 
 /** What takes no longer says nothing. */
 const quietMs = 1000;
@@ -8,15 +8,19 @@ const betweenMs = 200;
 /** Says on a terminal how far something is, in one line that changes, when it takes longer than a second. */
 export class ProgressLine {
 	readonly #begun = performance.now();
-	readonly #isShown: boolean;
+	/** Somebody may see it. */
+	readonly isShown: boolean;
 	#stepBegun = performance.now();
 	#step = '';
 	#last = 0;
 	#width = 0;
+	readonly #columns: number;
 
 	/** @param isShown - standard error is a terminal */
-	constructor(isShown = process.stderr.isTTY === true) {
-		this.#isShown = isShown;
+	constructor(isShown = process.stderr.isTTY === true, columns = process.stderr.columns ?? 80) {
+		this.isShown = isShown;
+		// A line that is broken in two cannot be taken away.
+		this.#columns = columns - 1;
 	}
 
 	/** @param total - 0 where nobody knows it */
@@ -25,9 +29,10 @@ export class ProgressLine {
 		if (step !== this.#step) this.#stepBegun = now;
 		const isNew = step !== this.#step;
 		this.#step = step;
-		if (!this.#isShown || now - this.#begun < quietMs || (!isNew && now - this.#last < betweenMs)) return;
+		if (!this.isShown || now - this.#begun < quietMs || (!isNew && now - this.#last < betweenMs)) return;
 		this.#last = now;
-		const text = `openvmm: ${step}${howFar(done, total, now - this.#stepBegun)}`;
+		const far = howFar(done, total, now - this.#stepBegun);
+		const text = `openvmm: ${printable(step).slice(0, Math.max(8, this.#columns - 'openvmm: '.length - far.length))}${far}`;
 		print(2, `\r${text.padEnd(this.#width)}`);
 		this.#width = text.length;
 	};

@@ -2,7 +2,7 @@ import {type ErrorData, isVmmError} from '#support/errors';
 import {cliError} from './errors.ts';
 import {statusOfError} from './exit-status.ts';
 import type {Logger} from './logger.ts';
-import {print} from './print.ts';
+import {print, printable} from './print.ts';
 
 /** Log message for a guest that can never go on; see `CreateOptions.stuck`. */
 export const haltedForGood =
@@ -12,7 +12,7 @@ export const haltedForGood =
 export function errorLine({code, message, remedy}: ErrorData): string {
 	const text = remedy === undefined ? `${message}.` : `${message}. ${remedy}.`;
 	// A message may hold a path, and a path may hold anything.
-	return `openvmm: ${text.replace(/\.\.$/, '.').replace(/[\p{Cc}]+/gu, ' ')} [${code}]\n`;
+	return `openvmm: ${printable(text.replace(/\.\.$/, '.'))} [${code}]\n`;
 }
 
 /** An error in its plain form. Anything but a VmmError is a bug of ours and becomes CLI_INTERNAL. */

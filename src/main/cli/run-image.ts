@@ -1,7 +1,7 @@
 import {join} from 'node:path';
 import {ConsoleLog} from '#devices/serial-backends';
 import type {CreateVmOptions, VM} from '#main/api';
-import {configError, parseMemory} from '#main/config';
+import {configError, type LogLevel, logLevels, parseMemory} from '#main/config';
 import {entryFiles, type MachineEntry} from '#main/control';
 import {machineOperations, type Operation} from '#main/operations';
 import {isVmmError} from '#support/errors';
@@ -9,12 +9,14 @@ import {parseNumber} from '#support/options';
 import {type CommandChoice, readCommandFlags, startOptions} from './command-options.ts';
 import {statusOfSignal} from './exit-status.ts';
 import {commandStatuses, followCommand, type RunningCommand, startFailureStatus} from './guest-command.ts';
-import {plainLogger} from './logger.ts';
+import {type Logger, plainLogger} from './logger.ts';
+import {parseMirror} from './mirror-flag.ts';
 import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import type {FlagValues} from './parse.ts';
 import {ProgressLine} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
 import {reportError} from './report.ts';
+import {forcingSignals} from './signals.ts';
 import type {Environment} from './to-config.ts';
 
 /** What runs where neither the person nor the image says it. */
@@ -43,10 +45,11 @@ export async function runImage(
 	env: Environment,
 	ready?: (name: string) => void,
 ): Promise<number> {
-	const log = plainLogger('warn');
 	let entry: MachineEntry | undefined;
 	let status: number = commandStatuses.failed;
 	try {
+		const logLevel = oneOf((env['OPENVMM_LOG'] || 'warn').toLowerCase(), 'OPENVMM_LOG', logLevels);
+		const log = plainLogger(logLevel);
 		const request = readRequest(words, flags, env);
 		const {keeps, name, ports, create} = request;
 		const image = typeof create.image === 'object' ? create.image.image : undefined;
@@ -57,9 +60,11 @@ export async function runImage(
 			memoryBytes: typeof create.memory === 'number' ? create.memory : 2 ** 30,
 			ports: ports.map(portText),
 		};
-		const named = {logLevel: 'warn', ...(name !== undefined && {name})} as const;
-		entry = await openEntry(named, log, {about, keeps});
-		status = await runInMachine(request, entry, ready);
+		const named = {logLevel, ...(name !== undefined && {name})} as const;
+		// Nobody finds a machine in the background that has no name.
+		const isNeeded = ready !== undefined || name !== undefined;
+		entry = await openEntry(named, log, {about, keeps, isNeeded});
+		status = await runInMachine(request, entry, log, ready);
 	} catch (error) {
 		reportError(error);
 	} finally {
@@ -71,29 +76,41 @@ export async function runImage(
 async function runInMachine(
 	{create, choice, command, ports}: RunRequest,
 	entry: MachineEntry | undefined,
+	log: Logger,
 	ready: ((name: string) => void) | undefined,
 ): Promise<number> {
+	/** Says where its time goes. */
+	const begins = (part: string) => log.debug({part, atMs: Math.round(performance.now())}, 'Begins');
 	const {VM} = await import('#main/api');
 	const kept = entry && new ConsoleLog(join(entry.folder, entryFiles.console));
 	const line = new ProgressLine();
-	const beginning = new Interruption();
+	let step = '';
+	const progress = (name: string, done: number, total: number) => {
+		if (name !== step) begins(name);
+		step = name;
+		line.update(name, done, total);
+	};
+	const beginning = new Interruption((by) => entry?.end(by));
 	let vm: VM;
 	try {
 		vm = await VM.create({
 			...create,
 			...(entry !== undefined && {name: entry.name}),
 			signal: beginning.signal,
-			progress: line.update,
+			progress,
 			log: (text) => kept?.append(Buffer.from(text)),
 		});
 	} catch (error) {
+		beginning.close();
 		if (beginning.status !== undefined && isVmmError(error, 'OPERATION_ABORTED')) return beginning.status;
 		throw error;
 	} finally {
 		line.clear();
-		beginning.close();
 	}
+	const {promise: over, resolve: quit} = Promise.withResolvers<number>();
 	let control: OpenControl | undefined;
+	// What the guest has not written to a folder of the host is lost with a machine that is ended at once.
+	let timeout = create.folders === undefined ? 0 : stopMs;
 	try {
 		for (const {protocol, address, hostPort, guestPort} of ports)
 			if (protocol === 'tcp') await vm.forward(hostPort, guestPort, {address});
@@ -101,7 +118,10 @@ async function runInMachine(
 		entry?.describe({sockets: vm.sockets, ...(image !== undefined && {commands: defaultsOf(image)})});
 		const all = commandOf(command, image);
 		// Whatever the image says of its commands, the machine knows.
-		const started = await vm.spawn(all, startOptions(choice)).catch((error: unknown) => {
+		begins('command');
+		const options = {...startOptions(choice), signal: beginning.signal};
+		const started = await vm.spawn(all, options).catch((error: unknown) => {
+			if (beginning.status !== undefined) return beginning.status;
 			reportError(error);
 			return startFailureStatus(error);
 		});
@@ -109,34 +129,46 @@ async function runInMachine(
 		const running = started as RunningCommand;
 		control = await openControl(
 			vm.machine,
-			{logLevel: 'warn'},
+			{logLevel: log.level as LogLevel},
 			entry,
-			plainLogger('warn'),
-			() => running.kill('SIGKILL'),
+			log,
+			() => {
+				timeout = 0;
+				quit(statusOfSignal('SIGKILL'));
+			},
 			operationsFor(running, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
 		);
+		if (beginning.status !== undefined) return beginning.status;
 		ready?.(entry?.name ?? vm.name);
 		// Nobody types in the background: who attaches does.
 		const interactive = choice.interactive && ready === undefined;
-		return await followCommand(running, {...choice, interactive, wrote: (bytes) => kept?.append(bytes)});
+		const wrote = (bytes: Uint8Array) => kept?.append(bytes);
+		const following = followCommand(running, {...choice, interactive, over, wrote});
+		// From here on signals are the command's.
+		beginning.close();
+		return await following;
 	} finally {
+		beginning.close();
+		begins('end');
 		control?.close();
-		// What the guest has not written to a folder of the host is lost with a machine that is ended at once.
-		await vm.stop({timeout: create.folders === undefined ? 0 : stopMs});
+		await vm.stop({timeout});
 		kept?.close();
 	}
 }
 
-/** Gives up what is being made at a signal. */
+/** Gives up what is being made at a signal; at a second one of those that a person sends again the process ends at once. */
 class Interruption {
 	readonly #controller = new AbortController();
-	readonly #handlers = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
+	readonly #force: (status: number) => void;
+	readonly #handlers = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).map(
 		(signal) => [signal, () => this.#end(signal)] as const,
 	);
 	/** Status of the signal that came. */
 	status: number | undefined;
 
-	constructor() {
+	/** @param force - called before the process ends at once */
+	constructor(force: (status: number) => void) {
+		this.#force = force;
 		for (const [signal, handler] of this.#handlers) process.on(signal, handler);
 	}
 
@@ -149,6 +181,13 @@ class Interruption {
 	}
 
 	#end(signal: NodeJS.Signals): void {
+		if (this.status !== undefined) {
+			if (!forcingSignals.includes(signal)) return;
+			this.#force(statusOfSignal(signal));
+			this.close();
+			process.kill(process.pid, signal);
+			return;
+		}
 		this.status = statusOfSignal(signal);
 		this.#controller.abort(new Error(signal));
 	}
@@ -203,13 +242,17 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 		flags.last('initrd'),
 	];
 	const pull = oneOf(flags.last('pull') ?? 'missing', '--pull', pulls);
+	const [cache, keyring] = [flags.last('cache'), flags.last('keyring')];
+	const mirrors = flags.all('mirror').map(parseMirror);
+	const fromWhere = {pull, ...(flags.has('plain-http') && {plainHttp: true}), ...(cache !== undefined && {cache})};
+	const debian = {pull, ...(mirrors.length > 0 && {mirrors}), ...(keyring !== undefined && {keyring})};
 	const folders = parseVolumes(flags.all('volume'));
 	const create: CreateVmOptions = {
-		...(image !== undefined && image !== '' && {image: {image, pull}}),
+		...(image !== undefined && image !== '' && {image: {image, ...fromWhere}}),
 		network: networkOf(flags, ports),
 		...(memory !== undefined && {memory: parseMemory(memory).sizeBytes}),
 		...(processors !== undefined && {processors: parseNumber(processors, '--processors', 1, 1024)}),
-		...(kernel !== undefined && {kernel}),
+		kernel: kernel ?? debian,
 		...(initrd !== undefined && {initrd}),
 		...(Object.keys(folders).length > 0 && {folders}),
 		...(flags.has('cmdline') && {commandLine: flags.all('cmdline')}),

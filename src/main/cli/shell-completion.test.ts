@@ -2,12 +2,13 @@ import {spawnSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {claimEntry} from '#main/control';
 import {commands} from './commands.ts';
 import {completionScripts} from './completion-scripts.ts';
 import {flags} from './flags.ts';
 import {completeWords} from './shell-completion.ts';
+import {hasTerminals, showsOnTerminal} from './testing/new-terminal.ts';
 import {openvmmLine} from './testing/run-openvmm.ts';
 
 const lookups = {
@@ -71,10 +72,51 @@ withBash('bash completes by the script, machines that run too', async (t) => {
 	t.deepEqual(inBash('openvmm completion '), ['bash', 'fish', 'zsh']);
 });
 
-for (const shell of ['zsh', 'fish']) {
-	const there = spawnSync(shell, ['--version']).status === 0 ? test : test.skip;
-	there(`${shell} understands its script`, (t) => {
-		const {status, stderr} = spawnSync(shell, ['-n'], {input: completionScripts[shell], encoding: 'utf8'});
-		t.is(status, 0, stderr);
-	});
+/** A folder with a machine "web" that runs, and a shell's environment. */
+function machines(t: ExecutionContext) {
+	const directory = mkdtempSync(join(tmpdir(), 'openvmm-completion-'));
+	t.teardown(() => rmSync(directory, {recursive: true}));
+	const env = {...process.env, HOME: directory, XDG_RUNTIME_DIR: directory, XDG_CACHE_HOME: directory};
+	return {directory, env, claim: () => claimEntry({name: 'web'}, join(directory, `openvmm-${process.getuid?.()}`))};
 }
+
+const withFish = spawnSync('fish', ['--version']).status === 0 ? test : test.skip;
+
+withFish('fish completes by the script, where it is installed', async (t) => {
+	const {directory, env, claim} = machines(t);
+	const script = join(directory, 'script');
+	writeFileSync(script, `function openvmm; ${openvmmLine('$argv')}; end\n${completionScripts['fish']}`);
+	const entry = await claim();
+	const inFish = (line: string) => {
+		const said = `source ${script}; complete --do-complete ${JSON.stringify(line)}`;
+		return spawnSync('fish', ['--no-config', '-c', said], {encoding: 'utf8', env}).stdout.trim().split('\n');
+	};
+	t.deepEqual(inFish('openvmm sto'), ['stop']);
+	t.deepEqual(inFish('openvmm stop w'), ['web']);
+	t.deepEqual(inFish('openvmm cp we'), ['web:']);
+	t.deepEqual(inFish('openvmm completion '), ['bash', 'fish', 'zsh']);
+	t.deepEqual(inFish(`openvmm cp ${directory}/scr`), [script]);
+	entry.end(0);
+});
+
+const withZsh = hasTerminals && spawnSync('zsh', ['--version']).status === 0 ? test : test.skip;
+
+withZsh('zsh completes by the script on a terminal, where it is installed', async (t) => {
+	const {directory, claim} = machines(t);
+	writeFileSync(
+		join(directory, '.zshrc'),
+		`PS1='ready> '; bindkey -e; autoload -U compinit; compinit -u -D\nopenvmm() { ${openvmmLine('"$@"')}; }\n${completionScripts['zsh']}`,
+	);
+	const entry = await claim();
+	const shell = `export ZDOTDIR=${directory} HOME=${directory} XDG_RUNTIME_DIR=${directory} XDG_CACHE_HOME=${directory} TERM=dumb; exec zsh -d -i`;
+	// The shell shows what it adds alone; the whole line is what echo says of it.
+	const shown = await showsOnTerminal(shell, [
+		['ready> ', 'openvmm cp we\t'],
+		['b:', 'x\x01echo \r'],
+		['\nopenvmm cp web:x\r', 'openvmm stop w\t'],
+		['eb', '\x01echo \r'],
+		['\nopenvmm stop web\r', 'exit\r'],
+	]);
+	t.regex(shown, /\nopenvmm stop web\r/);
+	entry.end(0);
+});

@@ -1,0 +1,1 @@
+export {agentProgram, type RealAgent, startAgent} from './real-agent.ts';
