@@ -137,7 +137,7 @@ vmTest('a file system that others fill under a guest ends its machine with a lin
 	const script = `
 		${command} -P -m size=48M,file=/dev/shm/ram &
 		machine=$!
-		until ${command} ls | grep -q created; do sleep 0.2; done
+		until ${command} ps | grep -q created; do sleep 0.2; done
 		head -c 100M /dev/zero >/dev/shm/other 2>/dev/null
 		${command} resume
 		wait $machine`;

@@ -7,6 +7,7 @@ import {text} from 'node:stream/consumers';
 import test from 'ava';
 import {forever, guestProgram, output} from '#test/guest-program';
 import {backEndHere, vmTest, x86BackEnds} from '#test/petri';
+import {controlSockets} from './testing/control-sockets.ts';
 
 const x86 = {on: x86BackEnds};
 
@@ -36,22 +37,12 @@ async function startMachine(words: string) {
 	const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
 		child.once('exit', (status, signal) => resolve(status ?? signal));
 	});
-	for (let socket = socketOf(child.pid); ; socket = socketOf(child.pid)) {
+	for (;;) {
+		const [socket] = controlSockets(directory, child.pid);
 		if (socket !== undefined) return {pid: child.pid, ended, stderr, socket};
 		if (child.exitCode !== null) throw new Error(`The machine ended with status ${child.exitCode}`);
 		await new Promise((resolve) => setTimeout(resolve, 50));
 	}
-}
-
-/** The control socket of the machine that a process runs, when it is there: guide/commands.md, "Names and folders". */
-function socketOf(pid: number | undefined): string | undefined {
-	const machines = join(directory, `openvmm-${process.getuid?.()}`);
-	const names = existsSync(machines) ? readdirSync(machines).filter((name) => !name.startsWith('.')) : [];
-	const name = names.find(
-		(each) => JSON.parse(readFileSync(join(machines, each, 'machine.json'), 'utf8')).process.pid === pid,
-	);
-	const socket = name === undefined ? undefined : join(machines, name, 'control.sock');
-	return socket !== undefined && existsSync(socket) ? socket : undefined;
 }
 
 vmTest('a running machine is listed, seen, changed, driven and ended from another process', x86, async (t) => {

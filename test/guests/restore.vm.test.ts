@@ -8,6 +8,7 @@ import {isDeepStrictEqual} from 'node:util';
 import test from 'ava';
 import {ControlClient} from '#main/control';
 import {backEndHere, embedded, type MakeMachine, vmTest, x86BackEnds} from '#test/petri';
+import {controlSockets} from './testing/control-sockets.ts';
 
 const x86 = {on: x86BackEnds};
 
@@ -87,12 +88,10 @@ vmTest('signals pause, resume, reset and end all clones', x86, async (t, machine
 	t.teardown(() => void child.kill('SIGKILL'));
 	const boots = () =>
 		clones.map((clone) => (existsSync(com1(clone)) ? readFileSync(com1(clone), 'latin1') : '').split(hangs).length - 1);
-	const sockets = join(directory, `openvmm-${process.getuid?.()}`);
 	const states = async () => {
-		const names = existsSync(sockets) ? readdirSync(sockets).filter((name) => name.startsWith(`${child.pid}`)) : [];
 		return Promise.all(
-			names.map(async (name) => {
-				const client = await ControlClient.connect(join(sockets, name));
+			controlSockets(directory, child.pid).map(async (socket) => {
+				const client = await ControlClient.connect(socket);
 				const {state} = (await client.call('status')) as {state: string};
 				client.close();
 				return state;
