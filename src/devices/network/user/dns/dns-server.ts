@@ -30,8 +30,8 @@ export interface OwnNames {
 	nameOf(address: string): string | undefined;
 }
 
-/** Questions of one guest and of all of a network that are being answered. */
-const [mostQuestions, mostOfNetwork] = [64, 128];
+/** Questions of one guest that are being answered, and of all of a network where a program decides. */
+const [mostQuestions, mostOfNetwork] = [64, 256];
 /** Addresses of one answer that are looked at: more than a name keeps. */
 const mostAddresses = 64;
 /** How long a guest may keep what we have said ourselves, in seconds. */
@@ -58,8 +58,8 @@ export class DnsServer {
 		if (question === undefined) return undefined;
 		if (typeof question === 'number') return emptyAnswer(query, question);
 		const underWay = this.#underWay.get(asker) ?? 0;
-		if (underWay >= Math.min(mostQuestions, asker.share(mostOfNetwork)))
-			return emptyAnswer(query, Rcode.SERVFAIL, question);
+		const most = this.#policy.asks ? Math.min(mostQuestions, asker.share(mostOfNetwork)) : mostQuestions;
+		if (underWay >= most) return emptyAnswer(query, Rcode.SERVFAIL, question);
 		this.#underWay.set(asker, underWay + 1);
 		try {
 			const answer = this.#ownAnswer(query, question) ?? (await this.#foreignAnswer(query, question, asker, isTcp));

@@ -39,12 +39,15 @@ export class Policy {
 	readonly log: DecisionLog;
 	/** Names keep their addresses, since they decide. */
 	readonly pinsNames: boolean;
+	/** Somebody is asked, who may take his time: guests share what may be under way. */
+	readonly asks: boolean;
 	readonly #options: PolicyOptions;
 	readonly #kinds: AddressKinds;
 
 	constructor(options: PolicyOptions) {
 		this.#options = options;
 		this.#kinds = options.kinds ?? new AddressKinds();
+		this.asks = options.connect !== undefined;
 		this.pinsNames = options.closed === 'all' || options.connect !== undefined;
 		this.log = new DecisionLog(options.decided);
 	}

@@ -109,7 +109,8 @@ export class UdpFlows {
 	#meet(flow: Flow, packet: IpPacket, address: string, port: number): Peer | undefined {
 		const peer: Peer = {end: undefined, undecided: [], path: pathBack(packet, this.#link.plan.mac), port};
 		const isFull = flow.peers.size >= mostPeers || this.#ends >= this.#link.share(mostEnds);
-		if (this.#deciding >= this.#link.share(mostDeciding) || (isFull && !this.#forgetOldest(flow))) return undefined;
+		const most = this.#link.policy.asks ? this.#link.share(mostDeciding) : mostDeciding;
+		if (this.#deciding >= most || (isFull && !this.#forgetOldest(flow))) return undefined;
 		flow.peers.set(endKey(address, port), peer);
 		this.#ends++;
 		void this.#decide(flow, peer, address, port);
