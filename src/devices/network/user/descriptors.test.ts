@@ -78,3 +78,20 @@ test('the process is looked at, and where it has none left a guest opens nothing
 	guest.endpoint.dispose();
 	t.true(new Descriptors().take(), 'the process of this test has some');
 });
+
+test('a guest that sends from everywhere leaves descriptors to connections', async (t) => {
+	const listener = await udpServer(t, () => undefined);
+	let nowMs = 0;
+	const descriptors = new Descriptors(
+		() => ({limit: 256, open: 0}),
+		() => (nowMs += 10),
+	);
+	const guest = new TestGuest(makeNetwork({descriptors}).network);
+	for (let port = 1; port <= 100; port++) {
+		guest.udp('127.0.0.1', port, listener.port, 'x');
+		await new Promise(setImmediate);
+	}
+	const {counters} = guest.endpoint as unknown as {counters: {udpFlows: number}};
+	t.is(counters.udpFlows, 48);
+	guest.endpoint.dispose();
+});

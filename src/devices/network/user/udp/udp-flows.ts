@@ -92,7 +92,9 @@ export class UdpFlows {
 	#open(key: string, packet: IpPacket, guestPort: number): Flow | undefined {
 		const {family} = packet;
 		const {descriptors} = this.#link;
-		const isFull = this.#flows.size >= this.#link.share(Math.min(mostFlows, descriptors.most)) || !descriptors.take();
+		// Connections are to have most of what the process has.
+		const most = Math.min(mostFlows, Math.ceil(descriptors.most / 4));
+		const isFull = this.#flows.size >= this.#link.share(most) || !descriptors.take();
 		if (isFull && !this.#closeOldest()) return undefined;
 		const socket = createSocket(family === 4 ? {type: 'udp4'} : {type: 'udp6', ipv6Only: true});
 		const usedMs = this.#link.clock.now();
