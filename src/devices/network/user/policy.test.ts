@@ -369,3 +369,14 @@ test('a reason that never ends is kept short', async (t) => {
 	await policy.connection(attempt, new KnownNames(true));
 	t.is(policy.log.last[0]?.detail.length, 1024);
 });
+
+test('ends that a program redirects to one place answer each for itself', async (t) => {
+	const echo = await udpServer(t, (message) => message);
+	const connect = () => ({kind: 'redirect', address: '127.0.0.1', port: echo.port}) as const;
+	const guest = new TestGuest(makeNetwork({closed: 'all', allow: [], connect}).network);
+	for (const address of ['93.184.216.1', '93.184.216.2', '93.184.216.1']) {
+		guest.udp(address, 5000, 53, address);
+		t.is((await guest.nextUdp(5000)).source, address);
+	}
+	guest.endpoint.dispose();
+});

@@ -77,7 +77,7 @@ export class UdpFlows {
 			return;
 		}
 		if (peer.end === null) this.#link.sendUnreachable(packet, 'PROHIBITED');
-		else if (peer.end !== undefined) this.#send(flow, peer.end, datagram);
+		else if (peer.end !== undefined) this.#sendTo(flow, peer, peer.end, datagram);
 		else if (peer.undecided.length < mostUndecided) {
 			const later = readDatagram(kept(packet));
 			if (later !== undefined) peer.undecided.push(later);
@@ -141,11 +141,16 @@ export class UdpFlows {
 		// Another end may have taken its place meanwhile.
 		if (flow.isClosed || flow.peers.get(endKey(address, port)) !== peer) return;
 		if (end === undefined) this.#link.counters.udpRefused++;
-		else flow.heard.set(endKey(end.address, end.port), peer);
 		for (const datagram of undecided) {
 			if (end === undefined) this.#link.sendUnreachable(datagram.packet, 'PROHIBITED');
-			else this.#send(flow, end, datagram);
+			else this.#sendTo(flow, peer, end, datagram);
 		}
+	}
+
+	/** A program may have redirected several ends to one: what comes from there answers whom the guest has talked to last. */
+	#sendTo(flow: Flow, peer: Peer, end: HostEnd, datagram: Datagram): void {
+		flow.heard.set(endKey(end.address, end.port), peer);
+		this.#send(flow, end, datagram);
 	}
 
 	async #endOf(address: string, port: number, family: Family): Promise<HostEnd | undefined> {
