@@ -13,6 +13,7 @@ const choices = {
 			'test.guests.folder-9p-linux.',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
+			'test.guests.net-amid-linux.',
 			'test.guests.parallel-connections.',
 			'test.guests.run-background.',
 			'test.guests.runtimes.',

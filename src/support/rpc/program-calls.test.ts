@@ -107,9 +107,11 @@ test('a function that never answers has its time, and hears that nobody waits', 
 	});
 	const waiting = caller.call(handle, 'wait', 0);
 	await begun.promise;
+	t.is(objects.underWay, 1);
 	passTime();
 	t.deepEqual(await waiting, {kind: 'given-up'});
 	await heard.promise;
+	t.is(objects.underWay, 0, 'nothing of it is kept');
 });
 
 test('who calls may give it up, and an answer that comes later is nobody’s', async (t) => {

@@ -28,6 +28,11 @@ export class ProgramObjects {
 		return this.#objects.size;
 	}
 
+	/** Calls that somebody waits for: one that is given up is forgotten, whether or not it comes to an end. */
+	get underWay(): number {
+		return [...this.#threads].reduce((sum, thread) => sum + thread.underWay, 0);
+	}
+
 	/** Opens a channel for a thread, whose end it is to be given. It keeps no process from its end. */
 	connect(): MessagePort {
 		const {port1, port2} = new MessageChannel();
@@ -60,6 +65,10 @@ class Thread {
 		port.on('message', (asked: Asked) => this.#heard(asked));
 	}
 
+	get underWay(): number {
+		return this.#running.size;
+	}
+
 	/** Nobody waits for what runs. */
 	end(): void {
 		for (const abort of this.#running.values()) abort.abort();
@@ -79,7 +88,14 @@ class Thread {
 
 	#heard(asked: Asked): void {
 		if ('call' in asked) void this.#serve(asked);
-		else this.#running.get(asked.giveUp)?.abort();
+		else this.#giveUp(asked.giveUp);
+	}
+
+	/** Who never comes to an end would otherwise be kept for ever, as often as a guest wants. */
+	#giveUp(call: number): void {
+		const abort = this.#running.get(call);
+		this.#running.delete(call);
+		abort?.abort();
 	}
 
 	async #serve({call, object, method, argument}: Exclude<Asked, {giveUp: number}>): Promise<void> {

@@ -1,12 +1,14 @@
+import {constants} from 'node:fs';
 import {type FileHandle, open} from 'node:fs/promises';
 import type {Frame} from '#devices/network/endpoint';
 import {errorTable} from '#support/errors';
+import {Errno, lockFile} from '#support/ffi';
 import {type Direction, interfaceBlock, packetBytes, sectionBlock, writePacket} from './pcapng.ts';
 
 const captureError = errorTable({
 	NETWORK_CAPTURE_UNUSABLE: (c: {path: string; cause: string}) => ({
 		message: `Frames cannot be written to ${c.path}: ${c.cause}`,
-		remedy: 'Name a file in an existing directory that you may write to',
+		remedy: 'Name a file in an existing directory that you may write to, and another one for each machine',
 	}),
 });
 
@@ -27,6 +29,19 @@ interface Interface extends CaptureTold {
 /** Files of one machine on one thread, by their paths: its NICs that say the same have one. */
 export type CaptureFiles = Map<string, unknown>;
 
+/** Makes a file or empties it, unless somebody else writes to it: what two write nobody can read. */
+async function openAlone(path: string): Promise<FileHandle> {
+	const file = await open(path, constants.O_WRONLY | constants.O_CREAT);
+	try {
+		if (lockFile(file.fd) === -Errno.EAGAIN) throw new Error('another machine writes to it');
+		if ((await file.stat()).isFile()) await file.truncate();
+		return file;
+	} catch (error) {
+		await file.close();
+		throw error;
+	}
+}
+
 /** A file in pcapng, with an interface for each NIC. Nobody waits for it. It is there as long as a NIC has it. */
 export class CaptureFile {
 	readonly #leave: () => void;
@@ -44,7 +59,7 @@ export class CaptureFile {
 
 	private constructor(path: string, leave: () => void) {
 		this.#leave = leave;
-		this.#opening = open(path, 'w');
+		this.#opening = openAlone(path);
 		this.#opening.catch(() => {});
 	}
 

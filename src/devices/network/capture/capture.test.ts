@@ -188,3 +188,15 @@ const hasTcpdump = (() => {
 	await it.endpoint.dispose();
 	t.regex(execFileSync('tcpdump', ['-n', '-r', it.path], {encoding: 'utf8'}), /10\.0\.0\.1\.4000 > 10\.0\.0\.2\.80/);
 });
+
+test('what another machine writes to is not touched, and is anybody’s when that has gone', async (t) => {
+	const first = await capture('shared');
+	first.endpoint.send(frame(60));
+	await t.throwsAsync(capture('shared'), {code: 'NETWORK_CAPTURE_UNUSABLE', message: /another machine/});
+	first.endpoint.send(frame(61));
+	await first.endpoint.dispose();
+	t.is(packetsOf(first.path).length, 2);
+	const next = await capture('shared');
+	await next.endpoint.dispose();
+	t.is(packetsOf(next.path).length, 0, 'it begins anew');
+});

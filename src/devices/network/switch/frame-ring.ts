@@ -28,6 +28,12 @@ const roomOf = (length: number): number => FrameHeader.size + Math.ceil(length /
 /** What has become of a frame that was put into a ring. */
 export type Put = 'put' | 'lost' | 'nobody';
 
+/** Whose a frame is. */
+export interface Sender {
+	readonly port: number;
+	readonly epoch: number;
+}
+
 /** Frames that other ports have for one of a switch: any thread puts them in, and one takes them out. */
 export class FrameRing {
 	readonly #words: Int32Array;
@@ -62,9 +68,9 @@ export class FrameRing {
 		return Buffer.from(this.#name.slice(0, Atomics.load(this.#words, nameWord))).toString('ascii');
 	}
 
-	/** The port from which the frame came that was looked at. */
-	get from(): number {
-		return this.#header.from;
+	/** Whose the frame is that was looked at. */
+	get from(): Sender {
+		return {port: this.#header.from, epoch: this.#header.epoch};
 	}
 
 	/** Takes the port for oneself; false where somebody has it. */
@@ -100,7 +106,7 @@ export class FrameRing {
 	 * Puts a frame in. Where more than half of the room is taken, no port may have more of it than its share.
 	 * @param wake - called with an eventfd, whose port may be asleep
 	 */
-	put(frame: Frame, from: number, ports: number, wake: (fd: number) => void): Put {
+	put(frame: Frame, from: Sender, ports: number, wake: (fd: number) => void): Put {
 		const room = roomOf(frame.length);
 		// Who holds it copies a frame: one that does not come back is dead, and so is the port.
 		if (!lock(this.#words, lockWord)) return 'lost';
@@ -108,14 +114,14 @@ export class FrameRing {
 			if (this.state !== PortState.RUNNING) return 'nobody';
 			const head = Atomics.load(this.#words, headWord);
 			const taken = (head - Atomics.load(this.#words, tailWord)) >>> 0;
-			const own = Atomics.load(this.#words, this.#queued + from);
+			const own = Atomics.load(this.#words, this.#queued + from.port);
 			const share = ringBytes / 2 / Math.max(1, ports);
 			if (taken + room > ringBytes || (taken + room > ringBytes / 2 && own + room > Math.max(share, room))) {
 				Atomics.add(this.#words, lostWord, 1);
 				return 'lost';
 			}
 			this.#write(frame, from, head);
-			Atomics.add(this.#words, this.#queued + from, room);
+			Atomics.add(this.#words, this.#queued + from.port, room);
 			Atomics.store(this.#words, headWord, (head + room) | 0);
 			// It looks at the head after it has moved its tail: one of the two sees the other.
 			if (Atomics.load(this.#words, tailWord) === head) wake(Atomics.load(this.#words, wakeWord));
@@ -150,10 +156,11 @@ export class FrameRing {
 		Atomics.add(this.#words, tailWord, room);
 	}
 
-	#write(frame: Frame, from: number, at: number): void {
+	#write(frame: Frame, {port, epoch}: Sender, at: number): void {
 		const header = this.#header;
 		header.length = frame.length;
-		header.from = from;
+		header.from = port;
+		header.epoch = epoch;
 		header.needsChecksum = frame.needsChecksum ? 1 : 0;
 		header.checksumStart = frame.checksumStart;
 		header.checksumOffset = frame.checksumOffset;

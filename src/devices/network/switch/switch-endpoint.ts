@@ -4,7 +4,7 @@ import {close, drainEventfd, errnoName, eventfd, signalEventfd} from '#support/f
 import type {Watch} from '#support/reactor';
 import {f64, type ViewOf, wire} from '#support/wire';
 import {AddressTables} from './address-tables.ts';
-import {FrameRing} from './frame-ring.ts';
+import {FrameRing, type Sender} from './frame-ring.ts';
 import {mostPorts, PortState, portOf, ringOf, SwitchPort} from './switch-memory.ts';
 
 const networkWord = SwitchPort.word('network');
@@ -44,6 +44,8 @@ export class SwitchEndpoint implements Endpoint {
 	readonly takes = allOffloads;
 	readonly #nic: Nic;
 	readonly #port: number;
+	/** This port, as long as it has it. */
+	readonly #self: Sender;
 	readonly #rings: readonly FrameRing[];
 	readonly #addresses: AddressTables;
 	/** The words where a network's port says that it is there. */
@@ -70,6 +72,7 @@ export class SwitchEndpoint implements Endpoint {
 			close(this.#wakeFd);
 			throw switchError('NETWORK_SWITCH_FULL', {name});
 		}
+		this.#self = {port: this.#port, epoch: this.#own.epoch};
 		this.#network = isNetwork && portOf(all, 0).$atomic;
 		if (this.#network !== undefined && Atomics.compareExchange(this.#network, networkWord, 0, this.#port + 1) !== 0) {
 			this.#own.leave();
@@ -93,8 +96,8 @@ export class SwitchEndpoint implements Endpoint {
 		return true;
 	}
 
-	/** The port whose frame the NIC is given now. */
-	get from(): number {
+	/** Whose frame the NIC is given now. */
+	get from(): Sender {
 		return this.#own.from;
 	}
 
@@ -155,7 +158,7 @@ export class SwitchEndpoint implements Endpoint {
 	/** False where there is no room. */
 	#put(port: number, frame: Frame, ports: number): boolean {
 		const ring = this.#rings[port] as FrameRing;
-		return ring.state !== PortState.RUNNING || ring.put(frame, this.#port, ports, this.#wake) !== 'lost';
+		return ring.state !== PortState.RUNNING || ring.put(frame, this.#self, ports, this.#wake) !== 'lost';
 	}
 
 	/** Gives the guest frames, as long as it has room. What is left wakes this again. */

@@ -45,6 +45,9 @@ export type SwitchPortView = ViewOf<typeof SwitchPort>;
 export const FrameHeader = wire('switch-frame', {
 	length: i32,
 	from: i32,
+	/** The sender's at that time: somebody else may have its port by now. */
+	epoch: i32,
+	padding: i32,
 	needsChecksum: i32,
 	checksumStart: i32,
 	checksumOffset: i32,

@@ -1,6 +1,7 @@
 import type {Budget} from './budget.ts';
 import type {Clock} from './clock.ts';
 import type {GuestCountersView} from './counters.ts';
+import type {Descriptors} from './descriptors.ts';
 import type {IpPacket, OutgoingDatagram, Path} from './ip/index.ts';
 import type {NetworkPlan} from './plan.ts';
 import type {KnownNames, Policy} from './policy/index.ts';
@@ -15,6 +16,8 @@ export interface GuestLink {
 	readonly names: KnownNames;
 	readonly budget: Budget;
 	readonly counters: GuestCountersView;
+	/** Each socket of the host's takes one. */
+	readonly descriptors: Descriptors;
 	/** The guest's part of what the network has of something. */
 	share(total: number): number;
 	/** Ends at the gateway, by what the network's owner has said: undefined where nothing there is. */

@@ -1,5 +1,6 @@
 import type {Frame} from '#devices/network/endpoint';
 import type {Clock} from './clock.ts';
+import type {Descriptors} from './descriptors.ts';
 import type {DnsServer} from './dns/index.ts';
 import type {HostEnd} from './guest-link.ts';
 import type {NetworkPlan} from './plan.ts';
@@ -21,6 +22,7 @@ export interface GuestNetwork {
 	readonly plan: NetworkPlan;
 	readonly policy: Policy;
 	readonly dns: DnsServer;
+	readonly descriptors: Descriptors;
 	/** The domain that names of guests are in. */
 	readonly domain: string;
 	/** The host has a way to others by IPv6: guests are given addresses of it. */

@@ -126,6 +126,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	get policy() {
 		return this.#network.policy;
 	}
+	get descriptors() {
+		return this.#network.descriptors;
+	}
 	get mtu(): number {
 		return this.#nic.mtu;
 	}
@@ -180,9 +183,12 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		return encodeResets(this.#tcp.resets(), most);
 	}
 
-	/** Connections that it had are no more, and it may wait for them: it is told. */
+	/** Connections that it had are no more, and it may wait for them: it is told, as soon as it has room. */
 	recall(remembered: Uint8Array): void {
-		for (const reset of decodeResets(remembered, this.plan.mac)) if (!this.transmit(reset)) return;
+		for (const reset of decodeResets(remembered, this.plan.mac)) {
+			writeSegment(this.#writer, reset);
+			this.#give(this.#writer.frame);
+		}
 	}
 
 	/** A frame of another guest's of the network. */

@@ -2,10 +2,11 @@ import type {NetworkInterfaceInfo} from 'node:os';
 import {duplexPair} from 'node:stream';
 import test, {type ExecutionContext} from 'ava';
 import {addressText, bytesOf} from './packets/index.ts';
-import {AddressKinds, hostAddresses, parseRule} from './policy/index.ts';
+import {AddressKinds, hostAddresses, KnownNames, Policy, parseRule, type Rule, type Verdict} from './policy/index.ts';
 import {addresses, query, resolver, response} from './testing/dns-messages.ts';
 import {ACK, ip, RST, SYN} from './testing/frames.ts';
 import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
+import {ManualClock} from './testing/manual-clock.ts';
 import {TcpClient} from './testing/tcp-client.ts';
 import {readBytes, tcpServer} from './testing/tcp-server.ts';
 import {TestGuest} from './testing/test-guest.ts';
@@ -310,4 +311,72 @@ test('an address of the network itself is not looked for on the host’s', async
 	guest.udp('10.0.0.77', 5000, 9, 'x');
 	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 1]);
 	t.deepEqual(policy.log.last, []);
+});
+
+test('a guest that asks and gives up again and again has so many decisions under way, and others have theirs', async (t) => {
+	let asked = 0;
+	const undecided = new Set<() => void>();
+	const connect = () => {
+		asked++;
+		return new Promise<Verdict>((resolve) => undecided.add(() => resolve({kind: 'refuse', reason: 'late'})));
+	};
+	const {network} = makeNetwork({closed: 'all', allow: [], connect});
+	const [wild, other] = [new TestGuest(network), new TestGuest(network, {number: 2})];
+	for (let count = 0; count < 2000; count++) {
+		const ends = {sourcePort: 2000 + count, port: 80, sequence: 99};
+		wild.tcp('93.184.216.34', {...ends, flags: SYN});
+		wild.tcp('93.184.216.34', {...ends, sequence: 100, flags: RST});
+		wild.udp('93.184.216.34', 2000 + (count % 50), 1 + count, 'x');
+		wild.udp('10.0.0.1', 2000 + count, 53, query(`n${count}.example.com`));
+		if (count % 100 === 0) await new Promise(setImmediate);
+	}
+	await new Promise(setImmediate);
+	t.is(asked, 256 + 128 + 64, 'half of what the network has');
+	other.tcp('93.184.216.34', {sourcePort: 2000, port: 80, sequence: 99, flags: SYN});
+	await new Promise(setImmediate);
+	t.is(asked, 256 + 128 + 64 + 1);
+	for (const decide of undecided) decide();
+	await other.nextTcp(2000, ({flags}) => (flags & RST) !== 0);
+	wild.tcp('93.184.216.34', {sourcePort: 9000, port: 80, sequence: 99, flags: SYN});
+	await new Promise(setImmediate);
+	t.is(asked, 256 + 128 + 64 + 2, 'it goes on');
+	for (const decide of undecided) decide();
+});
+
+test('a decision looks at the host’s interfaces a few times, however many rules there are', async (t) => {
+	let looks = 0;
+	const kinds = new AddressKinds(() => {
+		looks++;
+		return [];
+	});
+	const allow = Array.from({length: 1000}, (_, number) => parseRule(`n${number}.example.com`) as Rule);
+	const policy = new Policy({closed: 'all', allow, kinds, clock: new ManualClock()});
+	const names = new KnownNames(true);
+	names.learn('n999.example.com', 'A', ['93.184.216.34']);
+	const attempt = {guest: 'web', protocol: 'tcp', name: undefined, address: '93.184.216.34', port: 80} as const;
+	t.deepEqual(await policy.connection(attempt, names), {kind: 'allow'});
+	t.is(looks, 2);
+});
+
+test('a reason that never ends is kept short', async (t) => {
+	const policy = new Policy({
+		closed: 'all',
+		allow: [],
+		clock: new ManualClock(),
+		connect: () => ({kind: 'refuse', reason: 'no'.repeat(2 ** 20)}),
+	});
+	const attempt = {guest: 'web', protocol: 'tcp', name: undefined, address: '93.184.216.34', port: 80} as const;
+	await policy.connection(attempt, new KnownNames(true));
+	t.is(policy.log.last[0]?.detail.length, 1024);
+});
+
+test('ends that a program redirects to one place answer each for itself', async (t) => {
+	const echo = await udpServer(t, (message) => message);
+	const connect = () => ({kind: 'redirect', address: '127.0.0.1', port: echo.port}) as const;
+	const guest = new TestGuest(makeNetwork({closed: 'all', allow: [], connect}).network);
+	for (const address of ['93.184.216.1', '93.184.216.2', '93.184.216.1']) {
+		guest.udp(address, 5000, 53, address);
+		t.is((await guest.nextUdp(5000)).source, address);
+	}
+	guest.endpoint.dispose();
 });

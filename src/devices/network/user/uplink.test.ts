@@ -169,3 +169,25 @@ test('a guest that has gone leaves its address, and who comes to its port is som
 	t.deepEqual(addresses((await third.nextUdp(5000)).data), ['10.0.0.3']);
 	t.is(network.guestCount, 2);
 });
+
+test('what somebody has sent who has gone is not taken for what the next at that port wants', async (t) => {
+	const {network, policy, plugged, leave} = await onSwitch(t);
+	const server = await tcpServer(t);
+	const gone = plugged(2, '10.0.0.3', 'gone');
+	gone.tcp('127.0.0.1', {sourcePort: 4000, port: server.port, sequence: 99, flags: SYN});
+	leave(gone);
+	const other = plugged(3, '10.0.0.3', 'other');
+	other.udp('10.0.0.1', 5000, 53, query('other.internal'));
+	t.deepEqual(addresses((await other.nextUdp(5000)).data), ['10.0.0.3']);
+	t.deepEqual(policy.log.last, [], 'nobody has asked for anything');
+	t.is(network.guestCount, 2);
+});
+
+test('a name is one guest’s, for policies too, and none has the gateway’s', async (t) => {
+	const {network} = makeNetwork();
+	const names = ['web', 'Web', 'host', undefined, 'guest6', 'guest', undefined].map(
+		(name, index) => new TestGuest(network, {...(name && {name}), number: index + 1}).endpoint.name,
+	);
+	t.deepEqual(names, ['web', 'guest2', 'guest3', 'guest4', 'guest6', 'guest', 'guest7']);
+	t.is(new Set(names).size, names.length);
+});

@@ -70,11 +70,11 @@ export class SwitchUplink {
 	}
 
 	#received(frame: Frame): boolean {
-		const {from: port} = this.#port;
-		const epoch = this.#port.epochOf(port);
+		const {port, epoch} = this.#port.from;
+		// Whoever has sent it has gone: it is not to be taken for what somebody else wants who has come to that port.
+		if (this.#port.epochOf(port) !== epoch) return true;
 		let neighbor = this.#neighbors.get(port);
 		if (neighbor !== undefined && neighbor.epoch !== epoch) neighbor = this.#gone(port, neighbor);
-		if (epoch === undefined) return true;
 		neighbor ??= this.#join(port, epoch, frame);
 		if (neighbor === undefined) return true;
 		const from = frame.bytes.subarray(macLength, 2 * macLength);

@@ -1,8 +1,9 @@
-import {getServers} from 'node:dns';
+import {Resolver} from 'node:dns';
 import {networkInterfaces} from 'node:os';
 import type {Endpoint, Frame, Nic} from '#devices/network/endpoint';
 import type {Clock} from './clock.ts';
 import type {GuestCountersView} from './counters.ts';
+import {Descriptors} from './descriptors.ts';
 import {DnsServer, HostResolver} from './dns/index.ts';
 import {type GuestForward, type HostForward, TcpForward, UdpForward} from './forward/index.ts';
 import {Guest} from './guest.ts';
@@ -20,13 +21,15 @@ export interface UserNetworkOptions {
 	readonly guestForwards?: readonly GuestForward[];
 	/** Resolvers, as `dns.getServers` gives them; the host's without this. */
 	readonly nameservers?: readonly string[] | undefined;
+	/** The process's without this. */
+	readonly descriptors?: Descriptors | undefined;
 	/** Guests are given addresses of IPv6; where the host has a public one without this. */
 	readonly ipv6?: boolean | undefined;
 }
 
 /** How a guest joins. */
 export interface GuestOptions {
-	/** One label of a name; `guest` and a number without this. */
+	/** One label of a name; `guest` and a number without this, and where somebody has it. */
 	readonly name?: string | undefined;
 	/** Memory for counters that others look at. */
 	readonly counters?: GuestCountersView | undefined;
@@ -62,16 +65,19 @@ export class UserNetwork implements GuestNetwork {
 	readonly dns: DnsServer;
 	readonly domain = domain;
 	readonly hasIpv6: boolean;
+	readonly descriptors: Descriptors;
 	readonly #guestForwards: readonly GuestForward[];
 	readonly #guests = new Map<number, Guest>();
 
-	constructor({clock, plan, policy, guestForwards = [], nameservers, ipv6}: UserNetworkOptions) {
+	constructor({clock, plan, policy, guestForwards = [], nameservers, ipv6, descriptors}: UserNetworkOptions) {
 		this.clock = clock;
 		this.plan = plan;
 		this.policy = policy;
 		this.hasIpv6 = ipv6 ?? hostHasIpv6();
 		this.#guestForwards = guestForwards;
-		const resolver = new HostResolver(clock, nameservers === undefined ? getServers : () => nameservers);
+		this.descriptors = descriptors ?? new Descriptors();
+		const servers = nameservers === undefined ? hostServers : () => nameservers;
+		const resolver = new HostResolver(clock, this.descriptors, servers);
 		this.dns = new DnsServer(policy, resolver, {
 			addressesOf: (name) => this.#addressesOf(name),
 			nameOf: (address) => this.#nameOf(address),
@@ -88,8 +94,7 @@ export class UserNetwork implements GuestNetwork {
 		while (this.#guests.has(number)) number++;
 		const address = this.plan.guest(number);
 		if (address === undefined) return undefined;
-		const guestName = name ?? `guest${number === 0 ? '' : number + 1}`;
-		const guest = new Guest(this, nic, {name: guestName, address, segment, counters});
+		const guest = new Guest(this, nic, {name: this.#freeName(name, number), address, segment, counters});
 		this.#guests.set(number, guest);
 		return Object.assign(guest, {
 			ipv4: addressText(address),
@@ -135,9 +140,23 @@ export class UserNetwork implements GuestNetwork {
 		for (const [number, other] of this.#guests) if (other === guest) this.#guests.delete(number);
 	}
 
+	/** The name that is wanted, unless somebody or the gateway has it: policies and DNS tell guests apart by their names. */
+	#freeName(wanted: string | undefined, number: number): string {
+		const taken = new Set([...gatewayNames, ...[...this.#guests.values()].map(({name}) => name.toLowerCase())]);
+		if (wanted !== undefined && !taken.has(wanted.toLowerCase())) return wanted;
+		const usual = (place: number) => `guest${place === 0 ? '' : place + 1}`;
+		let place = number;
+		while (taken.has(usual(place))) place++;
+		return usual(place);
+	}
+
 	async #forward(guest: Guest, forward: HostForward): Promise<{readonly port: number; close(): void}> {
 		if (forward.protocol === 'udp') return UdpForward.open(forward, this.clock, guest);
-		return TcpForward.open(forward, this.clock, (socket) => guest.connect(socket, forward.guestPort));
+		return TcpForward.open(forward, this.clock, (socket) => {
+			// It has a descriptor already: who connects from there cannot take the last one.
+			if (this.descriptors.take()) guest.connect(socket, forward.guestPort);
+			else socket.destroy();
+		});
 	}
 
 	#addressesOf(name: string): readonly string[] | undefined {
@@ -156,6 +175,9 @@ export class UserNetwork implements GuestNetwork {
 		return [addressText(gateway), addressText(gateway6)].includes(address) ? `gateway.${domain}` : undefined;
 	}
 }
+
+/** The host's resolvers as they are now: a host moves from one network to another, and Node's own are those of its start. */
+const hostServers = (): readonly string[] => new Resolver().getServers();
 
 /** True where the host has an address that packets to the public network can be from. */
 function hostHasIpv6(): boolean {

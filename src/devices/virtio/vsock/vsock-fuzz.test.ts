@@ -22,6 +22,25 @@ const areas = [
 const words = [0, 1, 2, 3, 43, 44, 45, 255, 4096, 0x7fff, 0xffff, 0x1_0000, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
 const addresses = [0, 0x1_0000, 0x4_0000, 0xc_0000, 0xf_fff0, 0x10_0000, 2 ** 32 - 1, 2 ** 52];
 const operations = Object.values(Operation);
+type Break = (driver: VsockDriver['driver'], table: number) => void;
+/** What no driver may do to its queue, by the fault that it is. */
+const breaks: Readonly<Record<string, Break>> = {
+	availableIndex: (driver) => driver.claim(0x7fff, 1),
+	head: (driver) => driver.publish(driver.queueSize, 1),
+	buffer: (driver) => driver.offer([{at: 2 ** 52 - 1, length: 44}], {queue: 1}),
+	next(driver, table) {
+		driver.describe(table, 0, 0xc_0000, 44, 1, driver.queueSize);
+		driver.publish(0, 1);
+	},
+	loop(driver, table) {
+		driver.describe(table, 0, 0xc_0000, 44, 1, 0);
+		driver.publish(0, 1);
+	},
+	indirect(driver, table) {
+		driver.describe(table, 0, 0xc_0000, 15, 4);
+		driver.publish(0, 1);
+	},
+};
 
 for (const transport of ['pci', 'mmio'] as const)
 	test(`a driver of sockets on ${transport} that sends anything at any time ends nothing but its own`, async (t) => {
@@ -44,7 +63,7 @@ for (const transport of ['pci', 'mmio'] as const)
 		server.listen(`${path}_${hostPort}`);
 		await once(server, 'listening');
 		t.teardown(() => server.close());
-		const seen = {cut: 0, open: 0, faults: new Set<string>()};
+		const seen = {cut: 0, open: 0};
 		for (let round = 0; round < rounds; round++) {
 			const guest = await VsockDriver.start(path, transport);
 			const {machine, driver} = guest;
@@ -134,8 +153,19 @@ for (const transport of ['pci', 'mmio'] as const)
 			for (let step = 0; step < steps; step++) await any(acts)();
 			seen.cut += guest.state('cutOff');
 			seen.open += guest.state('connections');
-			const queues = machine.machine.stateOf('it')?.['virtio.queues'] as {fault: {cause: string}}[];
-			for (const {fault} of queues) seen.faults.add(fault.cause);
+			// A queue of any state breaks in one way each round, whatever the dice said.
+			const [cause, breakIt] = Object.entries(breaks)[round % Object.keys(breaks).length] as [string, Break];
+			registers.write('device_status', 0);
+			await guest.until(() => registers.read('device_status') === 0);
+			driver.begin([ringIndirect], 3);
+			breakIt(driver, areas[2][0]);
+			registers.notify(1);
+			const faultOf = () => {
+				const queues = machine.machine.stateOf('it')?.['virtio.queues'] as {fault: {cause: string}}[];
+				return queues[1]?.fault.cause;
+			};
+			await guest.until(() => faultOf() !== 'none');
+			t.is(faultOf(), cause);
 			// It does its work for the next driver.
 			registers.write('device_status', 0);
 			await guest.until(() => registers.read('device_status') === 0);
@@ -149,5 +179,5 @@ for (const transport of ['pci', 'mmio'] as const)
 			await guest.dispose();
 			t.is(machine.pins, 0);
 		}
-		t.true(seen.cut > 20 && seen.open > 20 && seen.faults.size >= 3, `${seen.cut} ${seen.open} ${[...seen.faults]}`);
+		t.true(seen.cut > 20 && seen.open > 20, `${seen.cut} ${seen.open}`);
 	});

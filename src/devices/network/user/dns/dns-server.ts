@@ -18,6 +18,8 @@ import {
 export interface Asker {
 	readonly name: string;
 	readonly names: KnownNames;
+	/** The guest's part of what the network has of something. */
+	share(total: number): number;
 }
 
 /** Names of the network's own. */
@@ -28,8 +30,10 @@ export interface OwnNames {
 	nameOf(address: string): string | undefined;
 }
 
-/** Questions of one guest that are being answered. */
-const mostQuestions = 64;
+/** Questions of one guest that are being answered, and of all of a network where a program decides. */
+const [mostQuestions, mostOfNetwork] = [64, 256];
+/** Addresses of one answer that are looked at: more than a name keeps. */
+const mostAddresses = 64;
 /** How long a guest may keep what we have said ourselves, in seconds. */
 const ownTtl = 60;
 /** Most bytes of an answer over UDP for who has not said that it takes more (RFC 1035, 4.2.1). */
@@ -54,7 +58,8 @@ export class DnsServer {
 		if (question === undefined) return undefined;
 		if (typeof question === 'number') return emptyAnswer(query, question);
 		const underWay = this.#underWay.get(asker) ?? 0;
-		if (underWay >= mostQuestions) return emptyAnswer(query, Rcode.SERVFAIL, question);
+		const most = this.#policy.asks ? Math.min(mostQuestions, asker.share(mostOfNetwork)) : mostQuestions;
+		if (underWay >= most) return emptyAnswer(query, Rcode.SERVFAIL, question);
 		this.#underWay.set(asker, underWay + 1);
 		try {
 			const answer = this.#ownAnswer(query, question) ?? (await this.#foreignAnswer(query, question, asker, isTcp));
@@ -121,7 +126,7 @@ export class DnsServer {
 		if (kind === undefined) return answer;
 		const found = addressesIn(answer, question);
 		if (found === undefined) return emptyAnswer(query, Rcode.SERVFAIL, question);
-		const addresses = found.flatMap(plain);
+		const addresses = found.slice(0, mostAddresses).flatMap(plain);
 		if (!pinsNames) {
 			asker.names.learn(name, kind, addresses);
 			return answer;

@@ -2,6 +2,7 @@ import {randomInt} from 'node:crypto';
 import {createSocket} from 'node:dgram';
 import {connect, isIPv6} from 'node:net';
 import type {Clock} from '../clock.ts';
+import type {Descriptors} from '../descriptors.ts';
 import {answersQuestion, type DnsQuestion, isTruncated, queryFor} from './message.ts';
 
 /** How long one server has for an answer, and how often all are asked (resolv.conf(5), timeout and attempts), in milliseconds. */
@@ -24,10 +25,13 @@ export function parseServer(text: string): Server {
 /** The host's resolvers, asked with sockets of our own, so that any type of question can be asked. */
 export class HostResolver {
 	readonly #clock: Clock;
+	readonly #descriptors: Descriptors;
 	readonly #servers: () => readonly string[];
 
-	constructor(clock: Clock, servers: () => readonly string[]) {
+	/** @param servers - asked for each question */
+	constructor(clock: Clock, descriptors: Descriptors, servers: () => readonly string[]) {
 		this.#clock = clock;
+		this.#descriptors = descriptors;
 		this.#servers = servers;
 	}
 
@@ -36,6 +40,7 @@ export class HostResolver {
 		const servers = this.#servers().slice(0, mostServers).map(parseServer);
 		for (let attempt = 0; attempt < attempts; attempt++) {
 			for (const server of servers) {
+				if (!this.#descriptors.take()) return undefined;
 				const answer = await (isTcp ? this.#overTcp(server, question) : this.#overUdp(server, question));
 				if (answer !== undefined) return answer;
 			}

@@ -22,6 +22,9 @@ export interface PolicyOptions {
 /** The time that a program's function has, in milliseconds. */
 export const patienceMs = 10_000;
 
+/** Letters of a decision's reason or end that are kept: a program may say anything. */
+const mostDetail = 1024;
+
 /** Kinds of addresses that are closed by each word. Nothing opens what nobody can connect to. */
 const closedKinds: Record<Closed, readonly AddressKind[]> = {
 	host: ['host', 'metadata'],
@@ -36,12 +39,15 @@ export class Policy {
 	readonly log: DecisionLog;
 	/** Names keep their addresses, since they decide. */
 	readonly pinsNames: boolean;
+	/** Somebody is asked, who may take his time: guests share what may be under way. */
+	readonly asks: boolean;
 	readonly #options: PolicyOptions;
 	readonly #kinds: AddressKinds;
 
 	constructor(options: PolicyOptions) {
 		this.#options = options;
 		this.#kinds = options.kinds ?? new AddressKinds();
+		this.asks = options.connect !== undefined;
 		this.pinsNames = options.closed === 'all' || options.connect !== undefined;
 		this.log = new DecisionLog(options.decided);
 	}
@@ -81,10 +87,12 @@ export class Policy {
 
 	#isAllowed(address: string, port: number, kind: AddressKind, names: KnownNames): boolean {
 		const known = names.namesOf(address);
+		// It looks at the host's interfaces, and there may be many rules.
+		const isOpenToNames = known.length > 0 && this.#isOpenToNames(address);
 		return this.#options.allow.some((rule) => {
 			if (!rule.hasPort(port)) return false;
 			if (rule.hasAddress(address) || (rule.isAny && kind === 'public')) return true;
-			return this.#isOpenToNames(address) && known.some((name) => namesName(rule, name));
+			return isOpenToNames && known.some((name) => namesName(rule, name));
 		});
 	}
 
@@ -146,6 +154,6 @@ function isVerdict(value: Verdict | undefined, {protocol}: Attempt): value is Ve
 }
 
 function detailOf(verdict: Verdict): string {
-	if (verdict.kind === 'refuse') return verdict.reason;
-	return verdict.kind === 'redirect' ? `${verdict.address} port ${verdict.port}` : '';
+	if (verdict.kind === 'refuse') return verdict.reason.slice(0, mostDetail);
+	return verdict.kind === 'redirect' ? `${verdict.address.slice(0, mostDetail)} port ${verdict.port}` : '';
 }

@@ -36,6 +36,7 @@ test('verdicts come as they are, and a function that fails is told so', async (t
 	const redirect = {kind: 'redirect', address: '127.0.0.1', port: 1} as const;
 	t.deepEqual(await asking(t, () => redirect).decide(attempt), redirect);
 	t.is((await asking(t, () => undefined as never).decide(attempt)) as unknown, undefined);
+	t.deepEqual((await asking(t, () => ({kind: 'answer'}) as never).decide(attempt)) as unknown, {kind: 'answer'});
 	const failing = asking(t, () => Promise.reject(new Error('broken')));
 	await t.throwsAsync(async () => failing.decide(attempt), {message: 'broken'});
 });

@@ -52,6 +52,8 @@ export const askProgram =
 		if (asked.kind !== 'value') return {kind: 'refuse', reason: 'the function has not decided in time'};
 		const verdict = asked.value as Crossing;
 		if (verdict?.kind !== 'answer') return verdict;
+		// What has no function for an answer is no answer.
+		if (typeof verdict.offer !== 'number') return verdict as never;
 		return {kind: 'answer', open: () => openAnswer(program, connect, verdict.offer)};
 	};
 

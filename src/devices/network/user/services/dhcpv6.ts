@@ -60,6 +60,9 @@ const namesServer: ReadonlySet<number> = new Set([
 	MessageType.DECLINE,
 ]);
 
+/** Bytes of an identifier, with its type (RFC 8415, 11.1). */
+const mostIdentifier = 130;
+
 /** Answers a guest's message (RFC 8415, 18.3): it has one address, always the same. Undefined where it is to have no answer, or is none. */
 export function answerDhcpv6(request: Uint8Array, lease: Lease6): Uint8Array | undefined {
 	const [type] = request;
@@ -68,6 +71,7 @@ export function answerDhcpv6(request: Uint8Array, lease: Lease6): Uint8Array | u
 	const {plan} = lease;
 	const [client, server] = [options.get(Option.CLIENT_ID), options.get(Option.SERVER_ID)];
 	if (server === undefined ? namesServer.has(type) : !isSame(server, serverId(plan))) return undefined;
+	if (client !== undefined && client.length > mostIdentifier) return undefined;
 	if (client === undefined && type !== MessageType.INFORMATION_REQUEST) return undefined;
 	const given = answerTo(type, options, lease);
 	if (given === undefined) return undefined;

@@ -38,6 +38,8 @@ export class TcpConnections {
 	readonly #serve: (stream: Duplex) => void;
 	readonly #connections = new Map<string, TcpConnection>();
 	#port = randomInt(firstPort, lastPort);
+	/** Decisions under way, also about connections that the guest has given up meanwhile. */
+	#deciding = 0;
 
 	/** @param serve - answers questions of DNS that come by a connection */
 	constructor(guest: GuestLink, link: TcpLink, serve: (stream: Duplex) => void) {
@@ -120,8 +122,9 @@ export class TcpConnections {
 	/** Those that the host's side opens, and waits for the guest with, have a table of their own until then. */
 	#hasRoom(isFromHost: boolean): boolean {
 		const {size} = this.#connections;
+		if (!isFromHost && this.#deciding >= this.#guest.share(mostEmbryonic)) return false;
 		if (size < this.#guest.share(mostEmbryonic)) return true;
-		if (size >= this.#guest.share(mostConnections)) {
+		if (size >= this.#guest.share(Math.min(mostConnections, this.#guest.descriptors.most))) {
 			const done = this.all.find(({phase}) => phase === 'time-wait') ?? this.all.find((each) => this.#isSilent(each));
 			if (done === undefined) return false;
 			done.reset();
@@ -156,7 +159,8 @@ export class TcpConnections {
 			this.#fail(connection);
 			return;
 		}
-		const verdict = await policy.connection(attempt, names);
+		this.#deciding++;
+		const verdict = await policy.connection(attempt, names).finally(() => this.#deciding--);
 		if (connection.phase !== 'connecting') return;
 		if (verdict.kind === 'allow') this.#dial(connection, packet, {address, port});
 		else if (verdict.kind === 'redirect') this.#dial(connection, packet, verdict);
@@ -165,6 +169,13 @@ export class TcpConnections {
 	}
 
 	#answer(connection: TcpConnection, open: () => Duplex): void {
+		const {descriptors} = this.#guest;
+		// One for each end.
+		if (!descriptors.take() || !descriptors.take()) {
+			this.#guest.counters.tableFull++;
+			connection.drop();
+			return;
+		}
 		try {
 			connection.accept(open());
 			this.#guest.clock.began();
@@ -174,6 +185,12 @@ export class TcpConnections {
 	}
 
 	#dial(connection: TcpConnection, packet: IpPacket, {address, port}: HostEnd): void {
+		if (!this.#guest.descriptors.take()) {
+			// The guest asks again.
+			this.#guest.counters.tableFull++;
+			connection.drop();
+			return;
+		}
 		const socket = connect({host: address, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: false});
 		this.#guest.clock.began();
 		const failed = ({code}: NodeJS.ErrnoException) => {

@@ -41,4 +41,7 @@ test('what is remembered has a bound, and bytes of anybody’s do nothing but re
 	again.hasRoom = false;
 	again.endpoint.recall(all);
 	t.is(again.frames.length, 0);
+	again.hasRoom = true;
+	again.endpoint.room();
+	for (let count = 0; count < 3; count++) t.like((await again.next()).tcp, {flags: RST | ACK, sourcePort: port});
 });

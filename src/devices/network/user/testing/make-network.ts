@@ -3,7 +3,8 @@ import {AddressKinds, type Closed, type Decide, type Decision, Policy, parseRule
 import {UserNetwork, type UserNetworkOptions} from '../user-network.ts';
 import {ManualClock} from './manual-clock.ts';
 
-export interface NetworkChoices extends Partial<Pick<UserNetworkOptions, 'guestForwards' | 'nameservers' | 'ipv6'>> {
+export interface NetworkChoices
+	extends Partial<Pick<UserNetworkOptions, 'guestForwards' | 'nameservers' | 'ipv6' | 'descriptors'>> {
 	readonly closed?: Closed;
 	readonly allow?: readonly string[];
 	readonly connect?: Decide;

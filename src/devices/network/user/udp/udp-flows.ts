@@ -12,7 +12,7 @@ const mostFlows = 2048;
 const mostPeers = 1024;
 /** Ends of all flows of one network. */
 const mostEnds = 65_536;
-/** Datagrams that wait for a decision about their end, and ends of one guest that nobody has decided about. */
+/** Datagrams that wait for a decision about their end, and ends of one network that nobody has decided about. */
 const [mostUndecided, mostDeciding] = [4, 256];
 /** Bytes of one flow that wait for room in the kernel. */
 const mostUnsent = 1024 * 1024;
@@ -68,6 +68,7 @@ export class UdpFlows {
 		const {packet, sourcePort, port} = datagram;
 		const key = `${Buffer.from(sourceOf(packet)).toString('latin1')}${sourcePort}`;
 		const flow = this.#flows.get(key) ?? this.#open(key, packet, sourcePort);
+		if (flow === undefined) return;
 		flow.usedMs = this.#link.clock.now();
 		const address = addressText(destinationOf(packet));
 		const peer = flow.peers.get(endKey(address, port)) ?? this.#meet(flow, packet, address, port);
@@ -76,7 +77,7 @@ export class UdpFlows {
 			return;
 		}
 		if (peer.end === null) this.#link.sendUnreachable(packet, 'PROHIBITED');
-		else if (peer.end !== undefined) this.#send(flow, peer.end, datagram);
+		else if (peer.end !== undefined) this.#sendTo(flow, peer, peer.end, datagram);
 		else if (peer.undecided.length < mostUndecided) {
 			const later = readDatagram(kept(packet));
 			if (later !== undefined) peer.undecided.push(later);
@@ -88,9 +89,13 @@ export class UdpFlows {
 		for (const key of [...this.#flows.keys()]) this.#close(key);
 	}
 
-	#open(key: string, packet: IpPacket, guestPort: number): Flow {
+	#open(key: string, packet: IpPacket, guestPort: number): Flow | undefined {
 		const {family} = packet;
-		if (this.#flows.size >= this.#link.share(mostFlows)) this.#closeOldest();
+		const {descriptors} = this.#link;
+		// Connections are to have most of what the process has.
+		const most = Math.min(mostFlows, Math.ceil(descriptors.most / 4));
+		const isFull = this.#flows.size >= this.#link.share(most) || !descriptors.take();
+		if (isFull && !this.#closeOldest()) return undefined;
 		const socket = createSocket(family === 4 ? {type: 'udp4'} : {type: 'udp6', ipv6Only: true});
 		const usedMs = this.#link.clock.now();
 		const flow: Flow = {socket, family, guestPort, peers: new Map(), heard: new Map(), usedMs, isClosed: false};
@@ -106,7 +111,8 @@ export class UdpFlows {
 	#meet(flow: Flow, packet: IpPacket, address: string, port: number): Peer | undefined {
 		const peer: Peer = {end: undefined, undecided: [], path: pathBack(packet, this.#link.plan.mac), port};
 		const isFull = flow.peers.size >= mostPeers || this.#ends >= this.#link.share(mostEnds);
-		if (this.#deciding >= mostDeciding || (isFull && !this.#forgetOldest(flow))) return undefined;
+		const most = this.#link.policy.asks ? this.#link.share(mostDeciding) : mostDeciding;
+		if (this.#deciding >= most || (isFull && !this.#forgetOldest(flow))) return undefined;
 		flow.peers.set(endKey(address, port), peer);
 		this.#ends++;
 		void this.#decide(flow, peer, address, port);
@@ -117,10 +123,12 @@ export class UdpFlows {
 	#forgetOldest({peers, heard}: Flow): boolean {
 		const [oldest] = peers;
 		if (oldest === undefined) return false;
-		const [key, {end}] = oldest;
+		const [key, peer] = oldest;
 		peers.delete(key);
 		this.#ends--;
-		if (end) heard.delete(endKey(end.address, end.port));
+		// What a program has redirected may lead to the same end.
+		const end = peer.end && endKey(peer.end.address, peer.end.port);
+		if (end && heard.get(end) === peer) heard.delete(end);
 		return true;
 	}
 
@@ -133,11 +141,16 @@ export class UdpFlows {
 		// Another end may have taken its place meanwhile.
 		if (flow.isClosed || flow.peers.get(endKey(address, port)) !== peer) return;
 		if (end === undefined) this.#link.counters.udpRefused++;
-		else flow.heard.set(endKey(end.address, end.port), peer);
 		for (const datagram of undecided) {
 			if (end === undefined) this.#link.sendUnreachable(datagram.packet, 'PROHIBITED');
-			else this.#send(flow, end, datagram);
+			else this.#sendTo(flow, peer, end, datagram);
 		}
+	}
+
+	/** A program may have redirected several ends to one: what comes from there answers whom the guest has talked to last. */
+	#sendTo(flow: Flow, peer: Peer, end: HostEnd, datagram: Datagram): void {
+		flow.heard.set(endKey(end.address, end.port), peer);
+		this.#send(flow, end, datagram);
 	}
 
 	async #endOf(address: string, port: number, family: Family): Promise<HostEnd | undefined> {
@@ -189,12 +202,15 @@ export class UdpFlows {
 		this.#link.clock.began();
 	}
 
-	#closeOldest(): void {
+	/** @returns false where there is none */
+	#closeOldest(): boolean {
 		let oldest: {key: string; usedMs: number} | undefined;
 		for (const [key, {usedMs}] of this.#flows)
 			if (oldest === undefined || usedMs < oldest.usedMs) oldest = {key, usedMs};
 		this.#link.counters.tableFull++;
-		if (oldest !== undefined) this.#close(oldest.key);
+		if (oldest === undefined) return false;
+		this.#close(oldest.key);
+		return true;
 	}
 
 	readonly #sweepIdle = () => {

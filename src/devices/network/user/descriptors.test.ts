@@ -1,0 +1,97 @@
+import {once} from 'node:events';
+import {readdirSync} from 'node:fs';
+import test from 'ava';
+import {Descriptors} from './descriptors.ts';
+import {RST, SYN} from './testing/frames.ts';
+import {makeNetwork} from './testing/make-network.ts';
+import {tcpServer} from './testing/tcp-server.ts';
+import {TestGuest} from './testing/test-guest.ts';
+import {udpServer} from './testing/udp-server.ts';
+
+/** A process with such a limit, and with so many open by others. */
+function limited(limit: number, open: number) {
+	const files = {limit, open};
+	const time = {ms: 0};
+	const descriptors = new Descriptors(
+		() => files,
+		() => time.ms,
+	);
+	const takeAll = () => {
+		let count = 0;
+		while (descriptors.take()) count++;
+		return count;
+	};
+	return {files, time, descriptors, takeAll};
+}
+
+test('a process keeps a part of its descriptors, and guests get what is left bit by bit', (t) => {
+	const {files, time, descriptors, takeAll} = limited(256, 32);
+	t.is(descriptors.most, 192);
+	t.is(takeAll(), 10, 'others may look at the same time');
+	t.is(takeAll(), 0, 'what was begun is not there yet');
+	for (files.open += 10; files.open < 192; files.open += takeAll()) time.ms += 10;
+	t.is(files.open, 192, 'no more than that');
+	time.ms += 1000;
+	t.is(takeAll(), 0);
+	files.open = 300;
+	time.ms += 1000;
+	t.is(takeAll(), 0, 'a limit that somebody has lowered');
+	files.open = 100;
+	time.ms += 10;
+	t.is(takeAll(), 6, 'some have been closed');
+});
+
+test('a look is soon too old', (t) => {
+	const {files, time, descriptors, takeAll} = limited(1_000_000, 100);
+	t.true(descriptors.take());
+	files.open = 999_900;
+	time.ms += 1000;
+	t.is(takeAll(), 0);
+	t.true(limited(Number.POSITIVE_INFINITY, 0).descriptors.take(), 'no limit that one knows of');
+});
+
+test('the process is looked at, and where it has none left a guest opens nothing, and asks again', async (t) => {
+	const server = await tcpServer(t);
+	const listener = await udpServer(t, () => undefined);
+	const open = readdirSync('/proc/self/fd').length;
+	const files = {limit: open + 20_000, open};
+	const time = {ms: 0};
+	const descriptors = new Descriptors(
+		() => files,
+		() => time.ms,
+	);
+	const {network} = makeNetwork({descriptors});
+	const guest = new TestGuest(network);
+	const ends = {sourcePort: 4000, port: server.port, sequence: 99, flags: SYN};
+	files.open = files.limit;
+	guest.tcp('127.0.0.1', ends);
+	guest.udp('127.0.0.1', 4000, listener.port, 'x');
+	await new Promise(setImmediate);
+	t.like(guest.endpoint, {counters: {tableFull: 2, udpFlows: 0}} as object);
+	t.is(guest.frames.length, 0, 'no reset: it is to ask again');
+	files.open = open;
+	time.ms += 10;
+	guest.tcp('127.0.0.1', ends);
+	t.is((await guest.nextTcp(4000)).flags & RST, 0);
+	guest.udp('127.0.0.1', 4000, listener.port, 'x');
+	await once(listener.socket, 'message');
+	guest.endpoint.dispose();
+	t.true(new Descriptors().take(), 'the process of this test has some');
+});
+
+test('a guest that sends from everywhere leaves descriptors to connections', async (t) => {
+	const listener = await udpServer(t, () => undefined);
+	let nowMs = 0;
+	const descriptors = new Descriptors(
+		() => ({limit: 256, open: 0}),
+		() => (nowMs += 10),
+	);
+	const guest = new TestGuest(makeNetwork({descriptors}).network);
+	for (let port = 1; port <= 100; port++) {
+		guest.udp('127.0.0.1', port, listener.port, 'x');
+		await new Promise(setImmediate);
+	}
+	const {counters} = guest.endpoint as unknown as {counters: {udpFlows: number}};
+	t.is(counters.udpFlows, 48);
+	guest.endpoint.dispose();
+});
