@@ -20,7 +20,7 @@ export interface CacheUse {
 	readonly unsafe: (folder: string, what: string) => Error;
 }
 
-/** Files that nobody writes any more: their processes were ended by force. */
+/** Files and folders that nobody writes any more: their processes were ended by force. */
 const abandonedMs = 24 * 3600 * 1000;
 
 /**
@@ -116,7 +116,7 @@ async function dropAbandoned(folder: string): Promise<void> {
 	for (const name of await readdir(folder)) {
 		const path = join(folder, name);
 		const found = await stat(path).catch(ignoreMissing);
-		if (found !== undefined && Date.now() - found.mtimeMs > abandonedMs) await rm(path, {force: true});
+		if (found !== undefined && Date.now() - found.mtimeMs > abandonedMs) await rm(path, {recursive: true, force: true});
 	}
 }
 

@@ -4,7 +4,7 @@ import {basename, dirname, join, resolve} from 'node:path';
 import type {DownloadedPackage} from '#main/debian';
 import {addHostFolder, bytesContent, FileTree, Spool} from '#main/file-tree';
 import {addConsole, type DebianMirror, Kernel, kernelParts, unpackAll, writeInitrd} from '#main/images';
-import {debianSuites, findKeyring, Mirror, PackageCache, parseMirror} from '#main/mirror';
+import {debianSuites, FileFetcher, findKeyring, Mirror, PackageCache, type Patience, parseMirror} from '#main/mirror';
 import {abortable, type OperationSignal} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {guestKernelError} from './errors.ts';
@@ -36,6 +36,8 @@ export interface KernelRequest {
 export interface KernelOperation {
 	readonly progress?: ((step: 'packages' | 'download' | 'unpack', done: number, total: number) => void) | undefined;
 	readonly signal?: OperationSignal | undefined;
+	/** How long a mirror is waited for, and how often it is asked. */
+	readonly patience?: Patience | undefined;
 }
 
 /** A kernel on this host. */
@@ -105,7 +107,7 @@ async function fetchKernel(
 	cache: KernelCache,
 	asked: readonly string[],
 	{package: name, suite, mirrors, keyring, packages}: Asked,
-	{progress, signal}: KernelOperation,
+	{progress, signal, patience}: KernelOperation,
 ): Promise<string> {
 	progress?.('packages', 0, 0);
 	const suites = mirrors.map((each) => ({
@@ -113,7 +115,11 @@ async function fetchKernel(
 		suite: each.suite ?? suite,
 		components: each.components ?? ['main'],
 	}));
-	const options = {keyring: await findKeyring(keyring), cache: await PackageCache.open(packages)};
+	const options = {
+		keyring: await findKeyring(keyring),
+		cache: await PackageCache.open(packages),
+		fetcher: new FileFetcher(patience),
+	};
 	const mirror = await Mirror.open(suites.length > 0 ? suites : debianSuites(suite, ['main']), options, signal);
 	const {kernel} = await mirror.fetch('amd64', (list) => ({kernel: kernelParts(list, name)}), {
 		progress: (done, total) => progress?.('download', done, total),
