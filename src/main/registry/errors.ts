@@ -12,6 +12,10 @@ export const registryError = errorTable({
 		message: `${c.url} stands still: less than ${c.bytes} bytes came in ${c.seconds} seconds`,
 		remedy: `${tryAgain}: it goes on where it broke off`,
 	}),
+	REGISTRY_SLOW: (c: {url: string; seconds: number}) => ({
+		message: `${c.url} has not come whole in ${c.seconds} seconds, which manifests and tokens have`,
+		remedy: tryAgain,
+	}),
 	REGISTRY_CUT_OFF: (c: {url: string; bytes: number; expected: number}) => ({
 		message: `${c.url} ended after ${c.bytes} of ${c.expected} bytes`,
 		remedy: `${tryAgain}: it goes on where it broke off`,
@@ -37,6 +41,10 @@ export const registryError = errorTable({
 	REGISTRY_ANSWER_INVALID: (c: {url: string; what: string}) => ({
 		message: `${c.url} gave an answer that no registry gives: ${c.what}`,
 		remedy: 'Check the name of the registry, and that nothing on the way (a proxy, a login page) answers for it',
+	}),
+	REGISTRY_MANIFEST_UNSUPPORTED: (c: {url: string; type: string}) => ({
+		message: `${c.url} is ${JSON.stringify(c.type)}, which is no image that can be used here`,
+		remedy: 'Have it made anew: as an image of OCI, or one of Docker with a manifest of version 2, schema 2',
 	}),
 	REGISTRY_FILE_DAMAGED: (c: {url: string; expected: string; found: string}) => ({
 		message: `${c.url} is not what its name says: it is ${c.found}, not ${c.expected}`,

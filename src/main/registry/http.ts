@@ -10,9 +10,11 @@ export interface Patience {
 	readonly spanMs: number;
 	/** Waiting times before something is asked for again: as many as further tries. */
 	readonly waitsMs: readonly number[];
+	/** In this time manifests and tokens have come whole; layers may take as long as bytes come. */
+	readonly wholeMs: number;
 }
 
-export const usualPatience: Patience = {spanMs: 30_000, waitsMs: [500, 2000, 8000]};
+export const usualPatience: Patience = {spanMs: 30_000, waitsMs: [500, 2000, 8000], wholeMs: 120_000};
 /** A line that is slower than this is taken for dead. */
 const leastBytes = 1024;
 const maxRedirects = 5;
@@ -28,6 +30,8 @@ export interface HttpRequest {
 	readonly isSentFromInternet: boolean;
 	readonly resolve: Resolve;
 	readonly spanMs: number;
+	/** Undefined where it may take any time, as long as bytes come. */
+	readonly wholeMs: number | undefined;
 	readonly signal: AbortSignal | undefined;
 }
 
@@ -38,7 +42,7 @@ export interface HttpAnswer {
 	/** True where whoever was asked first may be one of the internet. */
 	readonly isInternet: boolean;
 	header(name: string): string | undefined;
-	/** @throws VmmError REGISTRY_STALLED, REGISTRY_UNREACHABLE; the signal's reason */
+	/** @throws VmmError REGISTRY_STALLED, REGISTRY_SLOW, REGISTRY_UNREACHABLE; the signal's reason */
 	readonly pieces: AsyncIterable<Uint8Array>;
 	close(): void;
 }
@@ -49,12 +53,12 @@ const hasProxy = (): boolean => process.env['NODE_USE_ENV_PROXY'] === '1';
 /**
  * Asks once, and follows where it is sent. Nothing leads from encrypted lines to open ones, nor from the internet to networks that only this
  * host is in.
- * @throws VmmError REGISTRY_UNREACHABLE, REGISTRY_STALLED, REGISTRY_REDIRECTED; the signal's reason
+ * @throws VmmError REGISTRY_UNREACHABLE, REGISTRY_STALLED, REGISTRY_SLOW, REGISTRY_REDIRECTED; the signal's reason
  */
 export async function ask(request: HttpRequest): Promise<HttpAnswer> {
-	const {url: first, signal: asked, spanMs} = request;
+	const {url: first, signal: asked} = request;
 	asked?.throwIfAborted();
-	const watch = new StallWatch(first, spanMs);
+	const watch = new StallWatch(request);
 	const signal = asked === undefined ? watch.signal : AbortSignal.any([asked, watch.signal]);
 	try {
 		const firstAddresses = hasProxy() ? undefined : await untilAborted(request.resolve(first), signal);
@@ -162,22 +166,25 @@ function failure(url: URL, error: unknown, signal: AbortSignal): unknown {
 	return registryError('REGISTRY_UNREACHABLE', {url: url.href, what: code ?? message}, {cause: error});
 }
 
-/** Aborts where too little comes: nothing at all, or bytes so few that it would go on for ever. */
+/** Aborts where too little comes: nothing at all, or bytes so few that it would go on for ever; and where all has to have come. */
 class StallWatch {
 	readonly #controller = new AbortController();
 	readonly #timer: NodeJS.Timeout;
+	readonly #whole: NodeJS.Timeout | undefined;
 	#came = 0;
 
-	constructor({href: url}: URL, spanMs: number) {
+	constructor({url: {href: url}, spanMs, wholeMs}: Pick<HttpRequest, 'url' | 'spanMs' | 'wholeMs'>) {
 		this.#timer = setInterval(() => {
 			const isDead = this.#came < leastBytes;
 			this.#came = 0;
-			if (!isDead) return;
-			this.close();
-			this.#controller.abort(registryError('REGISTRY_STALLED', {url, bytes: leastBytes, seconds: spanMs / 1000}));
+			if (isDead) this.#end(registryError('REGISTRY_STALLED', {url, bytes: leastBytes, seconds: spanMs / 1000}));
 		}, spanMs);
 		// An answer that nobody takes keeps nobody waiting, and ends here.
 		this.#timer.unref();
+		if (wholeMs === undefined) return;
+		this.#whole = setTimeout(() => {
+			this.#end(registryError('REGISTRY_SLOW', {url, seconds: wholeMs / 1000}));
+		}, wholeMs).unref();
 	}
 
 	get signal(): AbortSignal {
@@ -190,5 +197,11 @@ class StallWatch {
 
 	close(): void {
 		clearInterval(this.#timer);
+		clearTimeout(this.#whole);
+	}
+
+	#end(error: Error): void {
+		this.close();
+		this.#controller.abort(error);
 	}
 }

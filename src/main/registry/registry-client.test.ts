@@ -13,7 +13,7 @@ import {RegistryClient} from './registry-client.ts';
 const types = ['application/vnd.oci.image.manifest.v1+json'];
 const [type] = types as [string];
 const digest = `sha256:${'a'.repeat(64)}`;
-const patience = {spanMs: 60_000, waitsMs: [1, 1]};
+const patience = {spanMs: 60_000, waitsMs: [1, 1], wholeMs: 600_000};
 
 /** A server on this host. @returns its host and port */
 async function serve(t: ExecutionContext, answer: RequestListener): Promise<string> {
@@ -36,6 +36,13 @@ const hostile: readonly (readonly [what: string, answer: Answer, code: string, m
 		(_, response) => response.writeHead(200, {'content-type': 'text/html'}).end('<html>'),
 		'REGISTRY_ANSWER_INVALID',
 		/text\/html/,
+	],
+	[
+		'has an image of the first version',
+		(_, response) =>
+			response.writeHead(200, {'content-type': 'application/vnd.docker.distribution.manifest.v1+prettyjws'}).end('{}'),
+		'REGISTRY_MANIFEST_UNSUPPORTED',
+		/v1\+prettyjws/,
 	],
 	['gives no type', (_, response) => response.writeHead(200).end('{}'), 'REGISTRY_ANSWER_INVALID'],
 	['has none', (_, response) => json(response, 404, {errors: [{code: 'MANIFEST_UNKNOWN'}]}), 'REGISTRY_MISSING'],
@@ -119,9 +126,44 @@ for (const [what, answer] of [
 			if (what !== 'says nothing') response.writeHead(200, {'content-type': type});
 			answer(response);
 		});
-		const impatient = client(registry, {patience: {spanMs: 100, waitsMs: []}});
+		const impatient = client(registry, {patience: {...patience, spanMs: 100, waitsMs: []}});
 		await t.throwsAsync(impatient.manifest('latest', types), {code: 'REGISTRY_STALLED'});
 	});
+
+test('a manifest or a token that comes for ever is given up, fast enough as it may be', async (t) => {
+	const drop = (response: ServerResponse, headers = {}) => {
+		const timer = setInterval(() => response.write(' '.repeat(1024)), 5);
+		response.writeHead(200, headers).on('close', () => clearInterval(timer));
+	};
+	const short = {patience: {...patience, waitsMs: [], wholeMs: 200}};
+	const registry = await serve(t, (_, response) => drop(response, {'content-type': type}));
+	await t.throwsAsync(client(registry, short).manifest('latest', types), {code: 'REGISTRY_SLOW'});
+	const other = await serve(t, (request, response) => {
+		if (request.url?.startsWith('/token')) return drop(response);
+		const challenge = `Bearer realm="http://${request.headers.host}/token"`;
+		return json(response, 401, {}, {'www-authenticate': challenge});
+	});
+	await t.throwsAsync(client(other, short).manifest('latest', types), {code: 'REGISTRY_SLOW'});
+});
+
+test('a layer may take longer than a manifest', async (t) => {
+	const registry = await serve(t, async (_, response) => {
+		response.write('be');
+		setTimeout(() => response.end('gins'), 300);
+	});
+	const {pieces} = await client(registry, {patience: {...patience, waitsMs: [], wholeMs: 1}}).blob(digest, 0);
+	let text = '';
+	for await (const piece of pieces) text += Buffer.from(piece).toString();
+	t.is(text, 'begins');
+});
+
+test('a manifest by a tag is what the registry says that it is', async (t) => {
+	let said = digest;
+	const registry = await serve(t, (_, response) => json(response, 200, {}, {'docker-content-digest': said}));
+	await t.throwsAsync(client(registry).manifest('v1', types), {code: 'REGISTRY_FILE_DAMAGED'});
+	said = `sha512:${'a'.repeat(128)}`;
+	await t.notThrowsAsync(client(registry).manifest('v1', types));
+});
 
 test('a manifest that is asked for by its checksum has it', async (t) => {
 	const registry = await serve(t, (_, response) => json(response, 200, {}));
@@ -308,7 +350,7 @@ test('TLS is what is spoken, but to this host', async (t) => {
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 	t.teardown(() => server.close());
 	const registry = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-	const short = {patience: {spanMs: 60_000, waitsMs: []}};
+	const short = {patience: {...patience, waitsMs: []}};
 	await t.throwsAsync(client(registry, short).manifest('v1', types), {code: 'REGISTRY_UNREACHABLE'});
 	await t.throwsAsync(client(registry, {...short, plainHttp: false}).manifest('v1', types), {
 		code: 'REGISTRY_UNREACHABLE',

@@ -102,9 +102,13 @@ export class RegistryClient {
 	manifest(reference: string, types: readonly string[], signal?: AbortSignal): Promise<GivenManifest> {
 		const url = this.#url(`manifests/${reference}`);
 		return this.retried(signal, async () => {
-			const answer = await this.#get(url, {accept: types.join(', ')}, signal);
+			const {wholeMs} = this.#patience;
+			const answer = await this.#get(url, {accept: types.join(', ')}, signal, {wholeMs});
 			const mediaType = (answer.header('content-type') ?? '').split(';')[0]?.trim() ?? '';
 			const bytes = await gatherAtMost(answer, mostManifestBytes);
+			// What registries keep beside images, and images of the first version, have types of their vendors.
+			if (!types.includes(mediaType) && mediaType.startsWith('application/vnd.'))
+				throw registryError('REGISTRY_MANIFEST_UNSUPPORTED', {url: url.href, type: mediaType.slice(0, 100)});
 			// A login page is text, too.
 			if (!types.includes(mediaType))
 				throw registryError('REGISTRY_ANSWER_INVALID', {
@@ -112,8 +116,11 @@ export class RegistryClient {
 					what: `it is ${JSON.stringify(mediaType.slice(0, 100))}, and no manifest that can be used here`,
 				});
 			const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-			if (reference.startsWith('sha256:') && digest !== reference)
-				throw registryError('REGISTRY_FILE_DAMAGED', {url: url.href, expected: reference, found: digest});
+			// Of a tag the registry may say what it gives (distribution specification 1.1, "Pulling manifests").
+			const said = answer.header('docker-content-digest') ?? '';
+			for (const expected of [reference, said])
+				if (expected.startsWith('sha256:') && digest !== expected)
+					throw registryError('REGISTRY_FILE_DAMAGED', {url: url.href, expected, found: digest});
 			return {bytes, mediaType, digest};
 		});
 	}
@@ -124,7 +131,7 @@ export class RegistryClient {
 	 */
 	async blob(digest: string, from: number, signal?: AbortSignal): Promise<BlobPart> {
 		const url = this.#url(`blobs/${digest}`);
-		const answer = await this.#get(url, from > 0 ? {range: `bytes=${from}-`} : {}, signal, from > 0);
+		const answer = await this.#get(url, from > 0 ? {range: `bytes=${from}-`} : {}, signal, {isPart: from > 0});
 		// What lies there is longer than all of the blob: it is asked for from its beginning.
 		if (answer.status === 416) {
 			answer.close();
@@ -149,10 +156,10 @@ export class RegistryClient {
 		url: URL,
 		headers: Readonly<Record<string, string>>,
 		signal: AbortSignal | undefined,
-		isPart = false,
+		{isPart = false, wholeMs}: {readonly isPart?: boolean; readonly wholeMs?: number},
 	): Promise<HttpAnswer> {
 		const {spanMs} = this.#patience;
-		const asked = {resolve: this.#resolve, spanMs, signal};
+		const asked = {resolve: this.#resolve, spanMs, wholeMs, signal};
 		const once = () => {
 			const authorization = this.#authorization;
 			return ask({url, headers, authorization, follows: true, isSentFromInternet: false, ...asked});
@@ -189,7 +196,7 @@ export class RegistryClient {
 		if (service !== undefined) address.searchParams.set('service', service);
 		address.searchParams.append('scope', scope);
 		const authorization = credentials && basic(credentials);
-		const {spanMs} = this.#patience;
+		const {spanMs, wholeMs} = this.#patience;
 		const answer = await ask({
 			url: address,
 			headers: {},
@@ -198,6 +205,7 @@ export class RegistryClient {
 			isSentFromInternet: isInternet && address.host !== url.host,
 			resolve: this.#resolve,
 			spanMs,
+			wholeMs,
 			signal,
 		});
 		if (answer.status !== 200) throw await this.#refusal(address, answer);
