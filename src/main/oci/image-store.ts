@@ -3,6 +3,7 @@ import {readdir, readFile, rename, rm, stat, statfs, utimes, writeFile} from 'no
 import {join} from 'node:path';
 import type {FileFacts} from '#main/debian';
 import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
+import {isVmmError} from '#support/errors';
 import {ociError} from './errors.ts';
 import {JsonObject} from './json.ts';
 import type {Descriptor} from './manifest.ts';
@@ -131,7 +132,8 @@ export class ImageStore extends FileCache {
 		const found: StoredName[] = [];
 		for (const each of await readdir(join(this.folder, 'names'))) {
 			const text = await readFile(join(this.folder, 'names', each)).catch(ignoreMissing);
-			if (text !== undefined) found.push(readNote(text));
+			const named = text && readNote(text);
+			if (named !== undefined) found.push(named);
 		}
 		return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 	}
@@ -170,11 +172,16 @@ export class ImageStore extends FileCache {
 	}
 }
 
-/** Notes are in the user's own folder, and still may be of another version. */
-function readNote(text: Uint8Array): StoredName {
-	const json = JsonObject.parse('A name in the cache of images', text);
-	const [name = '', digest = '', kind, stamp] = ['name', 'digest', 'kind', 'stamp'].map((each) => json.text(each));
-	if (!digestForm.test(digest)) throw json.wrong('its digest is none');
-	const rest = {size: json.number('size'), time: json.number('time')};
-	return {name, digest, kind: kind === 'tar' ? 'tar' : 'image', ...rest, ...(stamp !== undefined && {stamp})};
+/** Undefined for a note that a host has lost the bytes of, or that is of another version: what it told is fetched again. */
+function readNote(text: Uint8Array): StoredName | undefined {
+	try {
+		const json = JsonObject.parse('A name in the cache of images', text);
+		const [name = '', digest = '', kind, stamp] = ['name', 'digest', 'kind', 'stamp'].map((each) => json.text(each));
+		if (!digestForm.test(digest)) return undefined;
+		const rest = {size: json.number('size'), time: json.number('time')};
+		return {name, digest, kind: kind === 'tar' ? 'tar' : 'image', ...rest, ...(stamp !== undefined && {stamp})};
+	} catch (error) {
+		if (isVmmError(error, 'OCI_JSON_INVALID')) return undefined;
+		throw error;
+	}
 }

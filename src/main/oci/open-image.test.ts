@@ -232,6 +232,94 @@ test('of several images one has to be named', async (t) => {
 	t.not(root(t, one).digest, root(t, two).digest);
 });
 
+test('docker save of its later versions names images by all of their names, and one is found by what a person writes', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	const images = {'docker.io/library/app:v1': image(), 'docker.io/team/app:v1': image({layers: [system]})};
+	const files = layoutFiles(images);
+	const manifests = Object.entries(images).map(
+		([
+			name,
+			{
+				manifest: {mediaType, digest, size},
+			},
+		]) => ({
+			...{mediaType, digest, size},
+			annotations: {'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': 'v1'},
+		}),
+	);
+	files.set('index.json', Buffer.from(JSON.stringify({schemaVersion: 2, manifests})));
+	files.set('manifest.json', Buffer.from('[]'));
+	const path = join(folder, 'saved.tar');
+	await writeFile(path, makeTar([...files].map(([name, data]) => ({path: name, data}))));
+	const open = (name: string) => openImage({image: `${path}#${name}`, cache, freeBytes});
+	for (const [name, {manifest}] of Object.entries(images)) t.is(root(t, await open(name)).digest, manifest.digest);
+	t.is(root(t, await open('app:v1')).digest, images['docker.io/library/app:v1'].manifest.digest);
+	t.is(root(t, await open('team/app:v1')).digest, images['docker.io/team/app:v1'].manifest.digest);
+	await t.throwsAsync(open('v1'), {code: 'OCI_IMAGE_AMBIGUOUS', message: /library\/app:v1, docker\.io\/team\/app:v1/});
+	await t.throwsAsync(open('App'), {code: 'OCI_IMAGE_UNKNOWN', message: /team\/app:v1/});
+});
+
+test('a part of the cache that is damaged or gone is had once more', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	const parts = image();
+	const layout = await writeLayout(join(folder, 'l'), {v1: parts});
+	const open = (free: number) => openImage({image: `oci:${layout}`, cache, freeBytes: free});
+	await open(freeBytes);
+	const [layer] = parts.layers;
+	const path = join(cache, 'sha256', layer?.digest.slice(7) ?? '');
+	// A host that lost its power may have a file of the right length, and zeros in it.
+	for (const damage of [() => writeFile(path, Buffer.alloc(layer?.size ?? 0)), () => rm(path)]) {
+		await damage();
+		t.is(root(t, await open(freeBytes * 2)).digest, parts.manifest.digest);
+		t.true((await readFile(path)).equals(layer?.bytes as Buffer));
+		for (const each of await readdir(join(cache, 'roots'))) await rm(join(cache, 'roots', each));
+	}
+	// Where it cannot be had again, it is said.
+	await loadImage(`oci:${layout}`, 'app', {cache});
+	await rm(path);
+	await t.throwsAsync(openImage({image: 'app', cache, freeBytes, pull: 'never'}), {code: 'OCI_IMAGE_UNKNOWN'});
+	await rm(join(layout, 'blobs/sha256', layer?.digest.slice(7) ?? ''));
+	await t.throwsAsync(open(freeBytes), {code: 'OCI_BLOB_MISSING'});
+});
+
+test('a name of which a host has lost the bytes is none, and the others stay', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	const layout = await writeLayout(join(folder, 'l'), {v1: image()});
+	await loadImage(`oci:${layout}`, 'app', {cache});
+	await loadImage(`oci:${layout}`, 'other', {cache});
+	const names = await readdir(join(cache, 'names'));
+	const texts = await Promise.all(names.map((each) => readFile(join(cache, 'names', each), 'utf8')));
+	const lost = names[texts.findIndex((text) => text.includes('library/app'))] ?? '';
+	for (const text of ['', '\0\0', '{}', '{"digest": 7}', texts[0]?.slice(0, 40) ?? '']) {
+		await writeFile(join(cache, 'names', lost), text);
+		t.true((await listImages({cache})).some(({name}) => name.includes('library/other')));
+		await t.throwsAsync(inspectImage('app', {cache}), {code: 'OCI_IMAGE_UNKNOWN'});
+		await t.notThrowsAsync(pruneImages({cache}));
+	}
+});
+
+test('what the host says of a file or of the cache is told with what it is about', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	// It is a plain file, which nobody reads from its beginning.
+	for (const prefix of ['tar', 'archive'])
+		await t.throwsAsync(openImage({image: `${prefix}:/proc/self/mem`, cache}), {
+			code: 'OCI_PATH_UNUSABLE',
+			message: /EIO/,
+		});
+	const layout = await writeLayout(join(folder, 'l'), {v1: image()});
+	await loadImage(`oci:${layout}`, 'app', {cache});
+	for (const name of await readdir(join(cache, 'names'))) {
+		await rm(join(cache, 'names', name));
+		await mkdir(join(cache, 'names', name));
+	}
+	await t.throwsAsync(loadImage(`oci:${layout}`, 'app', {cache}), {code: 'OCI_CACHE_FAILED', message: /EISDIR/});
+	await t.throwsAsync(openImage({image: 'app', cache}), {code: 'OCI_CACHE_FAILED', message: /EISDIR/});
+});
+
 const damages: readonly (readonly [what: string, path: RegExp, change: (bytes: Buffer) => Buffer, code: string])[] = [
 	['a layer has other bytes', /layer/, (bytes) => Buffer.from(bytes).fill(7, 20, 30), 'OCI_BLOB_DAMAGED'],
 	['a layer is longer', /layer/, (bytes) => Buffer.concat([bytes, bytes]), 'OCI_BLOB_DAMAGED'],

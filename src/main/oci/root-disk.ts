@@ -1,5 +1,4 @@
 import {createHash, randomUUID} from 'node:crypto';
-import {createReadStream} from 'node:fs';
 import {open, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {decompressStream} from '#main/compression';
@@ -9,6 +8,7 @@ import {FileTree, Spool} from '#main/file-tree';
 import {isVmmError} from '#support/errors';
 import {isBomb} from './bomb.ts';
 import {ociError} from './errors.ts';
+import {filePieces} from './file-pieces.ts';
 import {type ImageStore, rootName} from './image-store.ts';
 import {LayerUnpacker} from './layer.ts';
 import type {Layer} from './manifest.ts';
@@ -139,11 +139,13 @@ export async function unpackLayer(
 	const [packed, plain] = [createHash('sha256'), createHash('sha256')];
 	let read = 0;
 	async function* file() {
-		for await (const piece of createReadStream(path, {highWaterMark: 2 ** 20})) {
-			packed.update(piece as Buffer);
-			read += (piece as Buffer).length;
-			came(read);
-			yield piece as Uint8Array;
+		const counted = filePieces(path, (bytes) => {
+			read = bytes;
+			came(bytes);
+		});
+		for await (const piece of counted) {
+			packed.update(piece);
+			yield piece;
 		}
 	}
 	const requireNoBomb = (bytes: number) => {
