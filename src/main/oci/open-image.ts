@@ -32,7 +32,7 @@ export interface ImageRequest {
 	readonly pull?: 'missing' | 'always' | 'never';
 	/** Plain HTTP to the registry; without it to addresses of this host alone. */
 	readonly plainHttp?: boolean;
-	/** Who the registry is told that this is; without it as `~/.docker/config.json` has it. */
+	/** Who the registry is told that this is; without it as `~/.docker/config.json`, or the helper program that it names, has it. */
 	readonly credentials?: {readonly user: string; readonly password: string};
 	/** Folder of images; without it one below the user's caches. */
 	readonly cache?: string;

@@ -58,4 +58,8 @@ export const registryError = errorTable({
 		message: `The credentials in ${c.path} cannot be used: ${c.what}`,
 		remedy: 'Have it written anew (docker login), or name another folder by DOCKER_CONFIG',
 	}),
+	REGISTRY_HELPER_FAILED: (c: {program: string; server: string; what: string}) => ({
+		message: `${c.program} does not tell the credentials of ${c.server}: ${c.what}`,
+		remedy: `See what it says (echo ${c.server} | ${c.program} get), log in again (docker login), or use openvmm image pull --user`,
+	}),
 });

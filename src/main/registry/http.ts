@@ -26,6 +26,8 @@ export interface HttpRequest {
 	/** Who is told more than others: it goes to this origin alone, and no further. */
 	readonly authorization: string | undefined;
 	readonly follows: boolean;
+	/** What is sent, in place of asking alone. It goes to no other place than the first. */
+	readonly form?: URLSearchParams | undefined;
 	/** True where somebody of the internet sends there. */
 	readonly isSentFromInternet: boolean;
 	readonly resolve: Resolve;
@@ -71,7 +73,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 				...request.headers,
 				...(isFirst && request.authorization !== undefined && {authorization: request.authorization}),
 			};
-			const response = await send(url, headers, addresses, signal);
+			const response = await send({url, headers, form: request.form}, addresses, signal);
 			const {statusCode: status = 0, headers: answered} = response;
 			const target = answered.location;
 			const isRedirect = status >= 300 && status < 400 && status !== 304 && target !== undefined;
@@ -124,17 +126,22 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 function send(
-	url: URL,
-	headers: Readonly<Record<string, string>>,
+	{url, headers, form}: Pick<HttpRequest, 'url' | 'headers' | 'form'>,
 	addresses: Addresses | undefined,
 	signal: AbortSignal,
 ): Promise<IncomingMessage> {
 	return new Promise((resolve, reject) => {
 		const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
-		const options = {headers, signal, ...(addresses !== undefined && {lookup: addresses.lookup})};
+		const sent = form && {'content-type': 'application/x-www-form-urlencoded'};
+		const options = {
+			method: form === undefined ? 'GET' : 'POST',
+			headers: {...headers, ...sent},
+			signal,
+			...(addresses !== undefined && {lookup: addresses.lookup}),
+		};
 		const request: ClientRequest = make(url, options, resolve);
 		request.on('error', reject);
-		request.end();
+		request.end(form?.toString());
 	});
 }
 

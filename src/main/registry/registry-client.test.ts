@@ -7,7 +7,7 @@ import test, {type ExecutionContext} from 'ava';
 import {mutate, randomFrom} from '#main/loader/testing';
 import {HostAddresses, isLoopback} from './addresses.ts';
 import {parseChallenge} from './challenge.ts';
-import {dockerCredentials} from './credentials.ts';
+import {dockerCredentials} from './docker-config.ts';
 import {RegistryClient} from './registry-client.ts';
 
 const types = ['application/vnd.oci.image.manifest.v1+json'];
@@ -219,6 +219,26 @@ for (const credentials of [undefined, {user: 'me', password: 'secret:1'}])
 		]);
 	});
 
+test('an identity token is sent to the token server, and to nobody else', async (t) => {
+	const told: string[] = [];
+	const registry: string = await serve(t, async (request, response) => {
+		let body = '';
+		for await (const piece of request) body += piece;
+		told.push(`${request.method} ${request.url} ${request.headers.authorization ?? 'nobody'} ${body}`);
+		if (request.url === '/token') return json(response, 200, {access_token: 'abc'});
+		if (request.headers.authorization === 'Bearer abc') return json(response, 200, {});
+		const challenge = `Bearer realm="http://${request.headers.host}/token",service="a b"`;
+		return json(response, 401, {}, {'www-authenticate': challenge});
+	});
+	await client(registry, {credentials: {identityToken: 'secret&1'}}).manifest('v1', types);
+	const form = 'service=a+b&scope=repository%3Ateam%2Fapp%3Apull&grant_type=refresh_token';
+	t.deepEqual(told, [
+		'GET /v2/team/app/manifests/v1 nobody ',
+		`POST /token nobody ${form}&refresh_token=secret%261&client_id=openvmm`,
+		'GET /v2/team/app/manifests/v1 Bearer abc ',
+	]);
+});
+
 test('a password is told where a registry asks for one, and nowhere else', async (t) => {
 	const told: string[] = [];
 	const elsewhere = await serve(t, (request, response) => {
@@ -398,9 +418,10 @@ test('credentials are those of docker login', async (t) => {
 	);
 	t.deepEqual(await of('docker.io'), {user: 'me', password: 'a:b'});
 	t.deepEqual(await of('host:5000'), {user: 'u', password: 'p'});
-	t.is(await of('other'), undefined);
+	// Many have the name of a helper that is not there: it matters where it is said to have something.
 	t.is(await of('host'), undefined);
 	t.is(await of('__proto__'), undefined);
+	await t.throwsAsync(of('other'), {code: 'REGISTRY_HELPER_FAILED', message: /docker-credential-x .*ENOENT/});
 	await t.throwsAsync(of('wrong'), {code: 'REGISTRY_CREDENTIALS_INVALID'});
 	await writeFile(join(folder, 'config.json'), '{');
 	await t.throwsAsync(of('docker.io'), {code: 'REGISTRY_CREDENTIALS_INVALID'});
@@ -409,4 +430,42 @@ test('credentials are those of docker login', async (t) => {
 		code: 'REGISTRY_CREDENTIALS_INVALID',
 		message: /EISDIR/,
 	});
+});
+
+test('a helper program is asked for what it keeps, and bounded', async (t) => {
+	const folder = await mkdtemp(join(tmpdir(), 'docker-'));
+	t.teardown(() => rm(folder, {recursive: true, force: true}));
+	const helper = async (name: string, script: string) => {
+		const path = join(folder, `docker-credential-${name}`);
+		await writeFile(path, `#!/bin/sh\n${script}\n`, {mode: 0o755});
+	};
+	await helper('keeps', `read -r server; printf '{"Username": "%s", "Secret": "of %s"}' "$1" "$server"`);
+	await helper('token', `printf '{"Username": "<token>", "Secret": "abc"}'`);
+	await helper('none', 'echo credentials not found in native keychain; exit 1');
+	await helper('broken', 'echo locked >&2; exit 3');
+	await helper('text', 'echo hello');
+	await helper('endless', 'while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done');
+	await helper('hangs', 'exec sleep 1000');
+	const names = ['token', 'none', 'broken', 'text', 'endless', 'hangs', '../x'];
+	const config = {
+		credsStore: 'keeps',
+		credHelpers: Object.fromEntries(names.map((name) => [name, name])),
+		auths: {'written:1': {username: 'u', password: 'p'}, 'written:2': {identitytoken: 'abc'}},
+	};
+	await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+	const environment = {DOCKER_CONFIG: folder, PATH: `${folder}:${process.env['PATH']}`};
+	const of = (registry: string, signal?: AbortSignal) => dockerCredentials(registry, environment, signal);
+	t.deepEqual(await of('host:5000'), {user: 'get', password: 'of host:5000'});
+	t.deepEqual(await of('docker.io'), {user: 'get', password: 'of https://index.docker.io/v1/'});
+	t.deepEqual(await of('token'), {identityToken: 'abc'});
+	t.is(await of('none'), undefined);
+	t.deepEqual(await of('written:1'), {user: 'u', password: 'p'});
+	t.deepEqual(await of('written:2'), {identityToken: 'abc'});
+	await t.throwsAsync(of('broken'), {code: 'REGISTRY_HELPER_FAILED', message: /3 locked$/});
+	await t.throwsAsync(of('text'), {code: 'REGISTRY_HELPER_FAILED', message: /no user and no secret/});
+	await t.throwsAsync(of('endless'), {code: 'REGISTRY_HELPER_FAILED', message: /MAXBUFFER/});
+	await t.throwsAsync(of('../x'), {code: 'REGISTRY_HELPER_FAILED', message: /no name/});
+	const ending = new AbortController();
+	setImmediate(() => ending.abort(new Error('enough')));
+	await t.throwsAsync(of('hangs', ending.signal), {message: 'enough'});
 });

@@ -193,14 +193,15 @@ export class RegistryClient {
 		const isSafe = address?.protocol === 'https:' || (address?.protocol === 'http:' && url.protocol === 'http:');
 		if (address === null || !isSafe || address.username !== '')
 			throw invalid(`it sends to ${JSON.stringify(realm.slice(0, 200))} for a token`);
-		if (service !== undefined) address.searchParams.set('service', service);
-		address.searchParams.append('scope', scope);
-		const authorization = credentials && basic(credentials);
+		const asked = {...(service !== undefined && {service}), scope};
+		const isToken = credentials !== undefined && 'identityToken' in credentials;
+		if (!isToken) for (const [name, value] of Object.entries(asked)) address.searchParams.append(name, value);
 		const {spanMs, wholeMs} = this.#patience;
 		const answer = await ask({
 			url: address,
 			headers: {},
-			authorization,
+			authorization: credentials && basic(credentials),
+			form: isToken ? refreshForm(credentials.identityToken, asked) : undefined,
 			follows: false,
 			isSentFromInternet: isInternet && address.host !== url.host,
 			resolve: this.#resolve,
@@ -234,6 +235,10 @@ export class RegistryClient {
 		return registryError('REGISTRY_REFUSED', {url: url.href, status, says, loggedIn: this.#credentials !== undefined});
 	}
 }
+
+/** What a token server takes for an identity token (distribution, "OAuth 2.0 Token Authentication"). */
+const refreshForm = (token: string, asked: Readonly<Record<string, string>>): URLSearchParams =>
+	new URLSearchParams({...asked, grant_type: 'refresh_token', refresh_token: token, client_id: 'openvmm'});
 
 function tokenOf(text: Uint8Array): string | undefined {
 	try {
