@@ -1,5 +1,5 @@
 import {randomUUID} from 'node:crypto';
-import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
+import {mkdir, open, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {type FileFacts, readFileFacts} from '#main/debian';
@@ -99,6 +99,17 @@ export class FileCache {
 		const place = this.pathOf(facts);
 		await rename(path, place);
 		return {path: place};
+	}
+
+	/** Puts what is in memory in its place, whole or not at all. */
+	protected async put(bytes: Uint8Array | string, place: string): Promise<void> {
+		const partial = join(this.folder, 'partial', `put.${randomUUID()}`);
+		try {
+			await writeFile(partial, bytes, {mode: 0o600, flag: 'wx'});
+			await rename(partial, place);
+		} finally {
+			await rm(partial, {force: true});
+		}
 	}
 
 	#givenUp(sha256: string): string {

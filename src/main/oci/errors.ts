@@ -67,8 +67,9 @@ export const ociError = errorTable({
 		message: `There is no image ${JSON.stringify(c.name)}, but ${c.has.join(', ') || 'none at all'}`,
 		remedy: 'openvmm image ls lists those that are there; openvmm image pull NAME fetches one',
 	}),
-	OCI_ROOM_MISSING: (c: {folder: string; needed: number; free: number}) => ({
-		message: `The image needs ${formatBytes(c.needed)} in ${c.folder}, which has ${formatBytes(c.free)} left`,
+	/** How much is needed is not always known before there is too little. */
+	OCI_ROOM_MISSING: (c: {folder: string; needed: number | undefined; free: number}) => ({
+		message: `The image needs ${c.needed === undefined ? 'more' : formatBytes(c.needed)} in ${c.folder}, which has ${formatBytes(c.free)} left`,
 		remedy: 'Make room there (openvmm image prune), or name another folder of caches (XDG_CACHE_HOME)',
 	}),
 	OCI_CACHE_UNSAFE: (c: {folder: string; what: string}) => ({

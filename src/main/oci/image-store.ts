@@ -1,5 +1,5 @@
-import {createHash, randomUUID} from 'node:crypto';
-import {readdir, readFile, rename, rm, stat, statfs, utimes, writeFile} from 'node:fs/promises';
+import {createHash} from 'node:crypto';
+import {readdir, readFile, rm, stat, statfs, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {FileFacts} from '#main/debian';
 import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
@@ -104,9 +104,7 @@ export class ImageStore extends FileCache {
 	/** Puts a part that is in memory into its place. @returns its digest */
 	async add(bytes: Uint8Array): Promise<string> {
 		const sha256 = createHash('sha256').update(bytes).digest('hex');
-		const partial = join(this.folder, 'partial', `${sha256}.${randomUUID()}`);
-		await writeFile(partial, bytes, {mode: 0o600, flag: 'wx'});
-		await rename(partial, this.pathOf({sha256}));
+		await this.put(bytes, this.pathOf({sha256}));
 		return `sha256:${sha256}`;
 	}
 
@@ -117,10 +115,7 @@ export class ImageStore extends FileCache {
 	}
 
 	async setName(named: StoredName): Promise<void> {
-		const file = this.#noteOf(named.name);
-		const written = join(this.folder, 'partial', `name.${randomUUID()}`);
-		await writeFile(written, `${JSON.stringify(named)}\n`, {mode: 0o600, flag: 'wx'});
-		await rename(written, file);
+		await this.put(`${JSON.stringify(named)}\n`, this.#noteOf(named.name));
 	}
 
 	async removeName(name: string): Promise<void> {

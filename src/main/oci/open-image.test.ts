@@ -1,3 +1,6 @@
+import {spawn, spawnSync} from 'node:child_process';
+import {randomBytes} from 'node:crypto';
+import {once} from 'node:events';
 import {
 	chmod,
 	lstat,
@@ -318,6 +321,36 @@ test('what the host says of a file or of the cache is told with what it is about
 	}
 	await t.throwsAsync(loadImage(`oci:${layout}`, 'app', {cache}), {code: 'OCI_CACHE_FAILED', message: /EISDIR/});
 	await t.throwsAsync(openImage({image: 'app', cache}), {code: 'OCI_CACHE_FAILED', message: /EISDIR/});
+});
+
+/** A user has mounts of his own where he is root among users of his own. */
+const mayMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0;
+const withMounts = mayMount ? test : test.skip;
+
+withMounts('a cache without room says so, and keeps nothing that is half', async (t) => {
+	const folder = await folderOf(t);
+	const script = 'mount -t tmpfs -o size=8m none "$1" && mkdir -m 700 "$1/cache" && echo there && exec sleep 1000';
+	const child = spawn('unshare', ['-rm', 'sh', '-c', script, 'sh', folder], {stdio: ['ignore', 'pipe', 'ignore']});
+	t.teardown(() => child.kill());
+	await once(child.stdout, 'data');
+	const cache = `/proc/${child.pid}/root${folder}/cache`;
+	const left = async () => [...(await readdir(join(cache, 'partial'))), ...(await readdir(join(cache, 'roots')))];
+	const layoutOf = (megabytes: number) =>
+		writeLayout(join(folder, `${megabytes}`), {
+			v1: makeImage({layers: [[{path: 'a', data: randomBytes(megabytes * 2 ** 20)}]]}),
+		});
+	const open = async (megabytes: number) => openImage({image: `oci:${await layoutOf(megabytes)}`, cache, freeBytes: 0});
+	await t.throwsAsync(open(12), {code: 'OCI_ROOM_MISSING', message: /needs 12\d+B in/});
+	await t.throwsAsync(open(5), {code: 'OCI_ROOM_MISSING', message: /needs more in/});
+	t.deepEqual(await left(), []);
+	await t.throwsAsync(writeFile(join(cache, 'filler'), Buffer.alloc(2 ** 23)), {code: 'ENOSPC'});
+	await t.throwsAsync(loadImage(`oci:${await layoutOf(0)}`, 'app', {cache}), {
+		code: 'OCI_CACHE_FAILED',
+		message: /ENOSPC/,
+	});
+	t.deepEqual(await left(), []);
+	await rm(join(cache, 'filler'));
+	t.is((await open(0)).kind, 'root');
 });
 
 const damages: readonly (readonly [what: string, path: RegExp, change: (bytes: Buffer) => Buffer, code: string])[] = [

@@ -84,9 +84,13 @@ export async function rootOfTree(
 	const known = await store.useRoot(path);
 	if (known !== undefined) return {path, sizeBytes: known};
 	// All of it is there twice while it is made: in the spool and in the file system.
-	const limit = Math.min(mostBytes, Math.floor((await store.free()) / 2));
+	const free = await store.free();
+	const limit = Math.min(mostBytes, Math.floor(free / 2));
 	await using spool = await Spool.open(join(store.folder, 'partial'), limit);
-	const tree = await makeTree(spool);
+	const tree = await makeTree(spool).catch((error) => {
+		if (limit === mostBytes || !isVmmError(error, 'TREE_TOO_LARGE')) throw error;
+		throw ociError('OCI_ROOM_MISSING', {folder: store.folder, needed: undefined, free}, {cause: error});
+	});
 	const {content, sizeBytes} = sizeOf(tree, freeBytes);
 	await store.requireRoom(content);
 	const partial = join(store.folder, 'partial', `root.${randomUUID()}`);
