@@ -1,7 +1,7 @@
 import {type ClientRequest, request as httpRequest, type IncomingMessage} from 'node:http';
 import {request as httpsRequest} from 'node:https';
 import {isVmmError} from '#support/errors';
-import type {Addresses, Resolve} from './addresses.ts';
+import type {Addresses, Reach, Resolve} from './addresses.ts';
 import {registryError} from './errors.ts';
 
 /** How long a registry is waited for, and how often it is asked. */
@@ -28,8 +28,8 @@ export interface HttpRequest {
 	readonly follows: boolean;
 	/** What is sent, in place of asking alone. It goes to no other place than the first. */
 	readonly form?: URLSearchParams | undefined;
-	/** True where somebody of the internet sends there. */
-	readonly isSentFromInternet: boolean;
+	/** Where somebody is who sends there. */
+	readonly sentFrom?: Reach | undefined;
 	readonly resolve: Resolve;
 	readonly spanMs: number;
 	/** Undefined where it may take any time, as long as bytes come. */
@@ -41,8 +41,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
 	readonly url: URL;
 	readonly status: number;
-	/** True where whoever was asked first may be one of the internet. */
-	readonly isInternet: boolean;
+	/** Where whoever was asked first may be; undefined where a proxy alone knows. */
+	readonly from: Reach | undefined;
 	header(name: string): string | undefined;
 	/** @throws VmmError REGISTRY_STALLED, REGISTRY_SLOW, REGISTRY_UNREACHABLE; the signal's reason */
 	readonly pieces: AsyncIterable<Uint8Array>;
@@ -54,7 +54,7 @@ const hasProxy = (): boolean => process.env['NODE_USE_ENV_PROXY'] === '1';
 
 /**
  * Asks once, and follows where it is sent. Nothing leads from encrypted lines to open ones, nor from the internet to networks that only this
- * host is in.
+ * host is in, nor from those to this host.
  * @throws VmmError REGISTRY_UNREACHABLE, REGISTRY_STALLED, REGISTRY_SLOW, REGISTRY_REDIRECTED; the signal's reason
  */
 export async function ask(request: HttpRequest): Promise<HttpAnswer> {
@@ -64,8 +64,8 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 	const signal = asked === undefined ? watch.signal : AbortSignal.any([asked, watch.signal]);
 	try {
 		const firstAddresses = hasProxy() ? undefined : await untilAborted(request.resolve(first), signal);
-		const isInternet = firstAddresses?.isInternet === true;
-		if (request.isSentFromInternet && firstAddresses?.isPrivate) throw inside(first, first);
+		const from = firstAddresses?.farthest;
+		if (isNearer(firstAddresses, request.sentFrom)) throw inside(first, first);
 		let [url, addresses] = [first, firstAddresses];
 		for (let redirects = 0; ; redirects++) {
 			const isFirst = url.origin === first.origin;
@@ -85,7 +85,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 				return {
 					url,
 					status,
-					isInternet,
+					from,
 					header: (name) => [answered[name]].flat()[0],
 					pieces: watched(first, response, watch, signal),
 					close() {
@@ -99,7 +99,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 			const next = URL.parse(target, url.href);
 			if (next === null || !isAtLeastAsSafe(url, next)) throw redirected(first, `to ${target.slice(0, 200)}`);
 			addresses = firstAddresses === undefined ? undefined : await untilAborted(request.resolve(next), signal);
-			if (addresses?.isPrivate && isInternet) throw inside(first, next);
+			if (isNearer(addresses, from)) throw inside(first, next);
 			url = next;
 		}
 	} catch (error) {
@@ -110,7 +110,11 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 
 const redirected = ({href: url}: URL, what: string) => registryError('REGISTRY_REDIRECTED', {url, what});
 
-const inside = (url: URL, {host}: URL) => redirected(url, `to ${host}, which is no host of the internet`);
+const inside = (url: URL, {host}: URL) =>
+	redirected(url, `to ${host}, which is nearer to this host than who sends there`);
+
+const isNearer = (addresses: Addresses | undefined, from: Reach | undefined): boolean =>
+	addresses !== undefined && from !== undefined && addresses.nearest > from;
 
 const isAtLeastAsSafe = (from: URL, to: URL): boolean =>
 	(to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) &&

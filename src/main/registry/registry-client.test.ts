@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {mutate, randomFrom} from '#main/loader/testing';
-import {HostAddresses, isLoopback} from './addresses.ts';
+import {HostAddresses, isLoopback, Reach} from './addresses.ts';
 import {parseChallenge} from './challenge.ts';
 import {dockerCredentials} from './docker-config.ts';
 import {RegistryClient} from './registry-client.ts';
@@ -304,55 +304,62 @@ test('work that is given up ends at once', async (t) => {
 	await t.throwsAsync(client(registry).blob(digest, 0, AbortSignal.abort(new Error('before'))), {message: 'before'});
 });
 
-test('a registry of the internet leads to no network that only this host is in, for a blob or a token', async (t) => {
-	const asked: string[] = [];
-	const inside = await serve(t, (request, response) => {
-		asked.push(`${request.url}`);
-		response.writeHead(200).end('secret');
+for (const [where, reach] of [
+	['the internet', Reach.internet],
+	['a network around', Reach.network],
+] as const)
+	test(`a registry of ${where} leads to nothing nearer, for a blob or a token`, async (t) => {
+		const asked: string[] = [];
+		const inside = await serve(t, (request, response) => {
+			asked.push(`${request.url}`);
+			response.writeHead(200).end('secret');
+		});
+		const outside = await serve(t, (request, response) => {
+			asked.push(`${request.headers.host} ${request.headers.authorization ?? 'nobody'}`);
+			if (request.url?.includes('manifests'))
+				return json(response, 401, {}, {'www-authenticate': `Bearer realm="http://${inside}/token"`});
+			return response.writeHead(307, {location: `http://${inside}/latest/meta-data`}).end();
+		});
+		const [, port] = outside.split(':');
+		// As a name server would have it that knows the registry: here it is on this host all the same.
+		const resolve = async (url: URL) => {
+			const {nearest, farthest, lookup} = await HostAddresses.of(new URL('http://127.0.0.1'));
+			const isThere = url.hostname === 'registry.example';
+			return isThere ? {nearest: reach, farthest: reach, lookup} : {nearest, farthest, lookup};
+		};
+		const one = client(`registry.example:${port}`, {plainHttp: true, resolve});
+		await t.throwsAsync(one.blob(digest, 0), {code: 'REGISTRY_REDIRECTED', message: /nearer to this host/});
+		await t.throwsAsync(one.manifest('v1', types), {code: 'REGISTRY_REDIRECTED', message: /nearer to this host/});
+		t.deepEqual(asked, [`registry.example:${port} nobody`, `registry.example:${port} nobody`]);
 	});
-	const outside = await serve(t, (request, response) => {
-		asked.push(`${request.headers.host} ${request.headers.authorization ?? 'nobody'}`);
-		if (request.url?.includes('manifests'))
-			return json(response, 401, {}, {'www-authenticate': `Bearer realm="http://${inside}/token"`});
-		return response.writeHead(307, {location: `http://${inside}/latest/meta-data`}).end();
-	});
-	const [, port] = outside.split(':');
-	// As a name server would have it that knows the registry: here it is on this host all the same.
-	const resolve = async (url: URL) => {
-		const {isPrivate, lookup} = await HostAddresses.of(new URL('http://127.0.0.1'));
-		const isInternet = url.hostname === 'registry.example';
-		return {isPrivate: isPrivate && !isInternet, isInternet, lookup};
-	};
-	const one = client(`registry.example:${port}`, {plainHttp: true, resolve});
-	await t.throwsAsync(one.blob(digest, 0), {code: 'REGISTRY_REDIRECTED', message: /no host of the internet/});
-	await t.throwsAsync(one.manifest('v1', types), {code: 'REGISTRY_REDIRECTED', message: /no host of the internet/});
-	t.deepEqual(asked, [`registry.example:${port} nobody`, `registry.example:${port} nobody`]);
-});
 
-const addresses: readonly (readonly [host: string, isPrivate: boolean, isLoopback: boolean])[] = [
-	['127.0.0.1', true, true],
-	['127.9.9.9:5000', true, true],
-	['[::1]', true, true],
-	['[::ffff:127.0.0.1]', true, true],
-	['10.1.2.3', true, false],
-	['172.16.0.1', true, false],
-	['192.168.1.1', true, false],
-	['169.254.169.254', true, false],
-	['100.64.0.1', true, false],
-	['0.0.0.0', true, false],
-	['[fe80::1]', true, false],
-	['[fd00::1]', true, false],
-	['[::ffff:10.0.0.1]', true, false],
-	['2130706433', true, true],
-	['0x7f.1', true, true],
-	['224.0.0.1', true, false],
-	['8.8.8.8', false, false],
-	['[2001:4860:4860::8888]', false, false],
+const addresses: readonly (readonly [host: string, reach: keyof typeof Reach, isLoopback: boolean])[] = [
+	['127.0.0.1', 'host', true],
+	['127.9.9.9:5000', 'host', true],
+	['[::1]', 'host', true],
+	['[::ffff:127.0.0.1]', 'host', true],
+	['10.1.2.3', 'network', false],
+	['172.16.0.1', 'network', false],
+	['192.168.1.1', 'network', false],
+	['169.254.169.254', 'host', false],
+	['100.64.0.1', 'network', false],
+	['0.0.0.0', 'host', false],
+	['[fe80::1]', 'host', false],
+	['[fd00::1]', 'network', false],
+	['[::ffff:10.0.0.1]', 'network', false],
+	['2130706433', 'host', true],
+	['0x7f.1', 'host', true],
+	['224.0.0.1', 'host', false],
+	['8.8.8.8', 'internet', false],
+	['[2001:4860:4860::8888]', 'internet', false],
+	['[64:ff9b::808:808]', 'internet', false],
+	['[64:ff9b::a00:1]', 'network', false],
+	['[64:ff9b::a9fe:a9fe]', 'host', false],
 ];
-for (const [host, isPrivate, loops] of addresses)
-	test(`${host} is ${isPrivate ? 'private' : 'of the internet'}`, async (t) => {
+for (const [host, reach, loops] of addresses)
+	test(`${host} is of the ${reach}`, async (t) => {
 		const url = new URL(`http://${host}/`);
-		t.is((await HostAddresses.of(url)).isPrivate, isPrivate);
+		t.like(await HostAddresses.of(url), {nearest: Reach[reach], farthest: Reach[reach]});
 		t.is(isLoopback(url), loops);
 	});
 

@@ -162,13 +162,13 @@ export class RegistryClient {
 		const asked = {resolve: this.#resolve, spanMs, wholeMs, signal};
 		const once = () => {
 			const authorization = this.#authorization;
-			return ask({url, headers, authorization, follows: true, isSentFromInternet: false, ...asked});
+			return ask({url, headers, authorization, follows: true, ...asked});
 		};
 		let answer = await once();
 		if (answer.status === 401 && answer.url.origin === url.origin) {
 			const challenge = answer.header('www-authenticate') ?? '';
 			answer.close();
-			this.#authorization = await this.#authorize({url, isInternet: answer.isInternet}, challenge, signal);
+			this.#authorization = await this.#authorize({url, from: answer.from}, challenge, signal);
 			if (this.#authorization !== undefined) answer = await once();
 		}
 		const {status} = answer;
@@ -178,7 +178,7 @@ export class RegistryClient {
 
 	/** What to ask with, as a registry's challenge wants it. @throws VmmError REGISTRY_* */
 	async #authorize(
-		{url, isInternet}: Pick<HttpAnswer, 'url' | 'isInternet'>,
+		{url, from}: Pick<HttpAnswer, 'url' | 'from'>,
 		header: string,
 		signal: AbortSignal | undefined,
 	): Promise<string | undefined> {
@@ -203,7 +203,7 @@ export class RegistryClient {
 			authorization: credentials && basic(credentials),
 			form: isToken ? refreshForm(credentials.identityToken, asked) : undefined,
 			follows: false,
-			isSentFromInternet: isInternet && address.host !== url.host,
+			sentFrom: address.host === url.host ? undefined : from,
 			resolve: this.#resolve,
 			spanMs,
 			wholeMs,
