@@ -1,4 +1,4 @@
-import {tarMembers} from '#main/debian';
+import {tarMembers} from '#main/tar';
 import type {CopyReport, FileSide} from './copy-tree.ts';
 
 const blockBytes = 512;

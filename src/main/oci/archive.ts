@@ -2,7 +2,7 @@
 
 import {posix} from 'node:path';
 import {decompressStream, findCompression} from '#main/compression';
-import {gather, type TarForms, type TarMember, tarMembers} from '#main/debian';
+import {gather, type TarForms, type TarMember, tarMembers} from '#main/tar';
 import {isBomb} from './bomb.ts';
 import {ociError} from './errors.ts';
 import {filePieces} from './file-pieces.ts';

@@ -3,9 +3,9 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
-import {gather} from '#main/debian';
-import {type MadeMember, makeTar} from '#main/debian/testing';
 import {FileTree, Spool, type TreeNode} from '#main/file-tree';
+import {gather} from '#main/tar';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 import {unpackLayer} from './root-disk.ts';
 import {digestOf} from './testing/index.ts';
 

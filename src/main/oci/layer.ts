@@ -1,5 +1,5 @@
-import type {TarMember} from '#main/debian';
 import {type Attributes, type Directory, type FileTree, ownText, type Spool, type TreeNode} from '#main/file-tree';
+import type {TarMember} from '#main/tar';
 
 /** Prefix of a name that takes away what lower layers have (OCI image specification 1.1, "Representing Changes", whiteouts). */
 const whiteout = '.wh.';
