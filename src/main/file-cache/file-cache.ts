@@ -3,6 +3,7 @@ import {mkdir, open, readdir, rename, rm, stat, writeFile} from 'node:fs/promise
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {type FileFacts, readFileFacts} from '#main/debian';
+import {isVmmError} from '#support/errors';
 
 /** A file that is being fetched, of which a part may be there already. Nobody else writes to it. */
 export interface PartialFile {
@@ -116,6 +117,10 @@ export class FileCache {
 		return join(this.folder, 'partial', sha256);
 	}
 }
+
+/** True for what a call of the host's file system fails with. */
+export const isHostError = (error: unknown): error is NodeJS.ErrnoException =>
+	error instanceof Error && !isVmmError(error) && 'errno' in error && 'syscall' in error;
 
 /** Of a file that may be gone there is nothing to say. */
 export function ignoreMissing(error: NodeJS.ErrnoException): undefined {

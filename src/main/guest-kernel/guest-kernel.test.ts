@@ -62,6 +62,17 @@ test('what a process left that was ended by force is taken away, a folder too', 
 	t.deepEqual(await readdir(join(cache, 'partial')), []);
 });
 
+test('what the host says of the cache is told as that', async (t) => {
+	const {request, cache} = await prepared(t);
+	await provideKernel(request);
+	const [note = ''] = await readdir(join(cache, 'notes'));
+	await rm(join(cache, 'notes', note));
+	await mkdir(join(cache, 'notes', note));
+	for (const pull of ['never', 'always'] as const)
+		await t.throwsAsync(provideKernel({...request, pull}), {code: 'GUEST_KERNEL_CACHE_FAILED', message: /EISDIR/});
+	t.deepEqual(await readdir(join(cache, 'partial')), []);
+});
+
 test('several that want a kernel at once get it whole', async (t) => {
 	const {request} = await prepared(t);
 	await mkdir(request.cache ?? '', {mode: 0o700});

@@ -2,6 +2,7 @@ import {createHash} from 'node:crypto';
 import {chmod, mkdir, readdir, stat, writeFile} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import type {DownloadedPackage} from '#main/debian';
+import {isHostError} from '#main/file-cache';
 import {addHostFolder, bytesContent, FileTree, Spool} from '#main/file-tree';
 import {addConsole, type DebianMirror, Kernel, kernelParts, unpackAll, writeInitrd} from '#main/images';
 import {debianSuites, FileFetcher, findKeyring, Mirror, PackageCache, type Patience, parseMirror} from '#main/mirror';
@@ -77,7 +78,14 @@ export async function provideKernel(
 			const what = (error as Error).message;
 			throw guestKernelError('GUEST_KERNEL_OFFLINE', {package: name, suite, what}, {cause: error});
 		}
-	});
+	}).catch(throwFailure);
+}
+
+/** What the host's file system says of the cache: that it is full, or for reading alone. */
+function throwFailure(error: unknown): never {
+	throw isHostError(error)
+		? guestKernelError('GUEST_KERNEL_CACHE_FAILED', {what: error.message}, {cause: error})
+		: error;
 }
 
 async function namedKernel(path: string, modules: string | undefined): Promise<GuestKernel> {
@@ -219,7 +227,7 @@ export async function buildInitrd({kernel, init, modules = usualModules, cache: 
 	addConsole(tree);
 	tree.addFile('init', bytesContent(init), 0o755);
 	await addModules(tree, kernel, modules);
-	await writeInitrd(tree, path);
+	await writeInitrd(tree, path).catch(throwFailure);
 	return path;
 }
 

@@ -1,5 +1,6 @@
 import {formatBytes} from '#main/config';
-import {errorTable, isVmmError} from '#support/errors';
+import {isHostError} from '#main/file-cache';
+import {errorTable} from '#support/errors';
 
 const notThisImage = 'Take the image from another place, or have it made again';
 
@@ -82,10 +83,6 @@ export const ociError = errorTable({
 		remedy: 'Check its permissions, and the space that is left on its disk',
 	}),
 });
-
-/** True for what a call of the host's file system fails with. */
-export const isHostError = (error: unknown): error is NodeJS.ErrnoException =>
-	error instanceof Error && !isVmmError(error) && 'errno' in error && 'syscall' in error;
 
 /** Does work in the cache, and tells what the host's file system says of it: that it is full, or for reading alone. @throws VmmError OCI_CACHE_FAILED */
 export async function inCache<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import {createReadStream} from 'node:fs';
-import {isHostError, ociError} from './errors.ts';
+import {isHostError} from '#main/file-cache';
+import {ociError} from './errors.ts';
 
 const pieceBytes = 2 ** 20;
 
