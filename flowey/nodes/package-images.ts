@@ -2,9 +2,10 @@
 
 import {existsSync, mkdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {Apt, type DownloadedPackage, gather} from '#main/debian';
+import {Apt, type DownloadedPackage} from '#main/debian';
 import {type Content, FileTree, Spool} from '#main/file-tree';
 import {unpackAll} from '#main/images';
+import {gather} from '#main/tar';
 import {FloweyError, type NodeContext, PATHS} from '../core/index.ts';
 import {imageRecipe, isMadeBy} from './image-code.ts';
 

@@ -2,9 +2,9 @@
 import {execFileSync} from 'node:child_process';
 import {existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {gather} from '#main/debian';
 import {bytesContent, FileTree} from '#main/file-tree';
 import {packCpio} from '#main/images';
+import {gather} from '#main/tar';
 import {stockFiles} from '#test/stock-kernels';
 
 /** A piece of work. */

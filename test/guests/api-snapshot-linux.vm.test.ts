@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto';
-import {chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {VM} from '#main/api';
@@ -39,20 +39,41 @@ linuxTest('a snapshot goes on in another machine, which has the time, and is use
 	t.true(existsSync(join(saved, 'manifest.json')), 'the snapshot is there for others');
 });
 
+/** A folder of the host that is a small system: busybox of the tests' machine. */
+async function makeRoot(t: Parameters<typeof debianMachine>[0], root: string): Promise<void> {
+	for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp']) mkdirSync(join(root, name), {recursive: true});
+	const first = endsWith(t, await VM.create(debianMachine(t, {network: false})));
+	writeFileSync(join(root, 'bin/busybox'), await first.files.read('/bin/busybox'));
+	chmodSync(join(root, 'bin/busybox'), 0o755);
+	symlinkSync('busybox', join(root, 'bin/sh'));
+	writeFileSync(join(root, 'etc/name'), 'of the folder\n');
+	await first[Symbol.asyncDispose]();
+}
+
+linuxTest(
+	'a folder that is shared is the root itself, and stays as it is unless the guest may change it',
+	async (t) => {
+		const root = join(testFolder(t, 'root'), 'root');
+		await makeRoot(t, root);
+		const image = {image: `folder:${root}`, folder: 'share'} as const;
+		const read = () => readFileSync(join(root, 'etc/name'), 'utf8');
+		for (const writable of [false, true]) {
+			const vm = endsWith(t, await VM.create(debianMachine(t, {network: false, image, writable})));
+			t.is((await vm.exec('cat /etc/name')).stdout, 'of the folder\n');
+			await vm.exec('echo written >/etc/name; busybox sync', {check: true});
+			t.is((await vm.exec('cat /etc/name')).stdout, 'written\n');
+			t.is(read(), writable ? 'written\n' : 'of the folder\n');
+			await vm[Symbol.asyncDispose]();
+		}
+	},
+);
+
 linuxTest(
 	'a root made of a folder stays as it is, and goes on in forks and from a snapshot with what was written',
 	async (t) => {
 		const folder = testFolder(t, 'root');
 		const root = join(folder, 'root');
-		for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp'])
-			mkdirSync(join(root, name), {recursive: true});
-		const first = endsWith(t, await VM.create(debianMachine(t, {network: false})));
-		writeFileSync(join(root, 'bin/busybox'), await first.files.read('/bin/busybox'));
-		chmodSync(join(root, 'bin/busybox'), 0o755);
-		symlinkSync('busybox', join(root, 'bin/sh'));
-		writeFileSync(join(root, 'etc/name'), 'of the folder\n');
-		await first[Symbol.asyncDispose]();
-
+		await makeRoot(t, root);
 		const image = {image: `folder:${root}`, cache: join(folder, 'images')};
 		const asked = debianMachine(t, {network: false, image});
 		const vm = endsWith(t, await VM.create(asked));

@@ -3,9 +3,10 @@ import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {VM} from '#main/api';
-import {DebFile, gather} from '#main/debian';
+import {DebFile} from '#main/debian';
 import {openImage} from '#main/oci';
 import {makeImage, writeLayout} from '#main/oci/testing';
+import {gather} from '#main/tar';
 import {backEndHere, linuxTest, patience, type X86BackEnd} from '#test/petri';
 import {stockFiles} from '#test/stock-kernels';
 

@@ -3,7 +3,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {vmConfig} from '#main/config';
-import {hostParts, nameOf, shapeOf} from './compose.ts';
+import type {OpenedImage} from '#main/oci';
+import {hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
 import {MachineConsole} from './guest-console.ts';
 import {guestWords} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
@@ -11,12 +12,15 @@ import {nicFor} from './network.ts';
 import type {CreateVmOptions} from './options.ts';
 
 /** A configuration as a machine of these choices has it, with a root that was made of an image. */
-async function configOf(t: {teardown(work: () => void): void}, options: CreateVmOptions) {
+async function configOf(
+	t: {teardown(work: () => void): void},
+	options: CreateVmOptions,
+	image: OpenedImage | undefined = {kind: 'disk', path: '/images/disk.qcow2', format: 'qcow2'},
+) {
 	const folder = await MachineFolder.make();
 	t.teardown(() => void folder[Symbol.asyncDispose]());
 	const guestConsole = new MachineConsole('vm');
 	t.teardown(() => guestConsole.close());
-	const image = {kind: 'disk', path: join(folder.path, 'disk.qcow2'), format: 'qcow2'} as const;
 	const {devices} = await hostParts(options, {name: 'vm', folder, image, guestConsole});
 	return vmConfig({...shapeOf(options), boot: {kind: 'none'}, devices});
 }
@@ -83,19 +87,35 @@ test('each NIC has an address of its own, and a program’s policy and rules get
 });
 
 test('the agent is told the name, the root and the address that the network gives', (t) => {
-	t.deepEqual(guestWords({}, {name: 'web', hasDisk: true}), [
+	t.deepEqual(guestWords({}, {name: 'web', image: 'disk'}), [
 		'openvmm.hostname=web',
 		'root=/dev/vda',
 		'rw',
 		'ip=10.0.0.2::10.0.0.1:255.255.255.0:::off:10.0.0.1',
 	]);
 	const other = {network: {cidr: '192.168.7.0/28'}, root: 'LABEL=root'};
-	t.deepEqual(guestWords(other, {name: 'web', hasDisk: true}).slice(1), [
+	t.deepEqual(guestWords(other, {name: 'web', image: 'disk'}).slice(1), [
 		'root=LABEL=root',
 		'rw',
 		'ip=192.168.7.2::192.168.7.1:255.255.255.240:::off:192.168.7.1',
 	]);
-	t.deepEqual(guestWords({network: false}, {name: 'web', hasDisk: false}), ['openvmm.hostname=web']);
+	t.deepEqual(guestWords({network: false}, {name: 'web', image: undefined}), ['openvmm.hostname=web']);
+});
+
+test('a folder that is shared is the root itself, which the guest changes where that is asked for', async (t) => {
+	const shared = mkdtempSync(join(tmpdir(), 'openvmm-shared-'));
+	t.teardown(() => rmSync(shared, {recursive: true, force: true}));
+	const image = await openRoot({image: {image: `folder:${shared}`, folder: 'share'}});
+	t.like(image, {kind: 'folder', path: shared});
+	const kept = await configOf(t, {folders: {'/a': shared}}, image);
+	t.like(optionsOf(kept, 'root'), {tag: 'root', folder: shared, readOnly: true});
+	t.like(optionsOf(kept, 'folder0'), {tag: 'folder0', folder: shared});
+	t.like(optionsOf(await configOf(t, {writable: true}, image), 'root'), {readOnly: false});
+	const many = Object.fromEntries(Array.from({length: 16}, (_, index) => [`/${index}`, shared]));
+	await t.throwsAsync(configOf(t, {folders: many}, image), {code: 'VM_OPTION_INVALID', message: /16 folders/});
+	const words = (writable: boolean) => guestWords({writable, network: false}, {name: 'web', image: 'folder'}).slice(1);
+	t.deepEqual(words(true), ['root=root', 'rootfstype=virtiofs', 'rw']);
+	t.deepEqual(words(false), ['root=root', 'rootfstype=virtiofs', 'ro', 'openvmm.overlay=tmpfs']);
 });
 
 test('names are those of hosts', (t) => {

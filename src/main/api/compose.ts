@@ -3,6 +3,7 @@ import {appendFile, copyFile, stat} from 'node:fs/promises';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import type {DeviceHandle, KindHandle} from '#devices/device-type';
 import {virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
+import {virtioFsId, virtioFsKind} from '#devices/virtio/fs';
 import {virtioVsockId, virtioVsockKind} from '#devices/virtio/vsock';
 import type {BootConfig, VmOptions} from '#main/config';
 import type {KernelRequest} from '#main/guest-kernel';
@@ -49,14 +50,14 @@ export async function hostParts(
 ): Promise<HostParts> {
 	const {network = true, writable = false, folders = {}, devices = []} = choices;
 	const nic = nicFor(network, name);
-	const disk = image && rootDisk(image, writable);
+	const root = image && rootDevice(image, writable);
 	return {
 		devices: [
 			...serialPorts({com1: {kind: 'console', outputFd: guestConsole.outputFd}}),
 			ownDevice(virtioVsockKind, virtioVsockId, 'vsock', {path: folder.sockets, cid: guestAddress}),
-			...(disk === undefined ? [] : [disk]),
+			...(root === undefined ? [] : [root]),
 			...(nic === undefined ? [] : [nic]),
-			...folderDevices(folders),
+			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0),
 			...devices,
 		],
 		image: image !== undefined && 'config' in image ? image.config : undefined,
@@ -71,21 +72,25 @@ export async function openRoot({image, signal, progress}: HostChoices): Promise<
 	return openImage(request, {signal, progress: (_, done, total) => progress?.('image', done, total)});
 }
 
-function rootDisk(image: OpenedImage, writable: boolean): KindHandle {
+/** The tag of a folder that is the root, which is its device's name too, as it is that of a disk. */
+export const rootName = 'root';
+
+/** What the guest's root is. A folder that is shared is the program's own, as a disk is; what was made of an image is everybody's. */
+function rootDevice(image: OpenedImage, writable: boolean): KindHandle {
 	if (image.kind === 'folder') {
-		const expected = 'an image that is copied to a disk: {image, folder: "copy"}';
-		throw apiError('VM_OPTION_INVALID', {option: 'image', value: `the folder ${image.path}`, expected});
+		const options = {folder: image.path, tag: rootName, readOnly: !writable};
+		return ownDevice(virtioFsKind, virtioFsId, rootName, options);
 	}
-	// A root that was made of an image is everybody's, and only a disk is the user's own.
 	const isOwn = writable && image.kind === 'disk';
 	if (writable && !isOwn) {
-		const expected = 'a disk of your own as image; what a registry or a folder gives is shared, and stays as it is';
+		const expected =
+			'a disk of your own as image, or a folder that is shared; what is made of an image is everybody’s, and stays as it is';
 		throw apiError('VM_OPTION_INVALID', {option: 'writable', value: 'true', expected});
 	}
 	const format = 'format' in image && image.format !== 'raw' ? {format: image.format} : {};
 	const file = {kind: 'file', path: image.path, ...format};
 	const disk = isOwn ? file : {kind: 'memdiff', disk: file};
-	return ownDevice(virtioBlkKind, virtioBlkId, 'root', {disk});
+	return ownDevice(virtioBlkKind, virtioBlkId, rootName, {disk});
 }
 
 /** Bytes of memory that are asked for. @throws VmmError */

@@ -1,18 +1,30 @@
 import {readFile} from 'node:fs/promises';
 import {planOf} from '#devices/network/user';
+import type {OpenedImage} from '#main/oci';
 import {guestAgent} from '#main/workers';
+import {rootName} from './compose.ts';
 import type {NetworkChoice} from './network.ts';
 import type {CreateVmOptions} from './options.ts';
 
 /** The agent's program. */
 export const loadAgent = (): Promise<Uint8Array> => readFile(guestAgent('x86_64'));
 
-/** Words of the kernel's command line by which the agent makes a guest of its machine. @param hasDisk - there is a disk with its root */
+/** Words of the kernel's command line by which the agent makes a guest of its machine. @param image - what its root is, if it has one */
 export function guestWords(
-	{root = '/dev/vda', network = true}: CreateVmOptions,
-	{name, hasDisk}: {readonly name: string; readonly hasDisk: boolean},
+	options: CreateVmOptions,
+	{name, image}: {readonly name: string; readonly image: OpenedImage['kind'] | undefined},
 ): string[] {
-	return [`openvmm.hostname=${name}`, ...(hasDisk ? [`root=${root}`, 'rw'] : []), ...ipWords(network)];
+	return [`openvmm.hostname=${name}`, ...rootWords(image, options), ...ipWords(options.network ?? true)];
+}
+
+function rootWords(
+	image: OpenedImage['kind'] | undefined,
+	{root, writable}: Pick<CreateVmOptions, 'root' | 'writable'>,
+): string[] {
+	if (image === undefined) return [];
+	if (image !== 'folder') return [`root=${root ?? '/dev/vda'}`, 'rw'];
+	// What the guest writes to a folder that it may not change stays in its own memory.
+	return [`root=${rootName}`, 'rootfstype=virtiofs', ...(writable === true ? ['rw'] : ['ro', 'openvmm.overlay=tmpfs'])];
 }
 
 const usualCidr = '10.0.0.0/24';

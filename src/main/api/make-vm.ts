@@ -30,7 +30,7 @@ export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
 		options.signal?.throwIfAborted();
 		const parts = await hostParts(options, {name, folder, image, guestConsole});
 		const hasAgent = options.boot === undefined && options.agent !== false;
-		const words = guestWords(options, {name, hasDisk: image !== undefined});
+		const words = guestWords(options, {name, image: image?.kind});
 		const boot = options.boot ?? (await agentBoot(options, {folder, agent: await loadAgent(), words}));
 		options.signal?.throwIfAborted();
 		const config = vmConfig({...shapeOf(options), boot, devices: parts.devices});

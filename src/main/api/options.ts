@@ -37,7 +37,7 @@ export interface HostChoices {
 	readonly network?: NetworkChoice;
 	/** What the guest's root is made of; see {@link CreateVmOptions.image}. */
 	readonly image?: string | ImageRequest;
-	/** Lets the guest change the disk that `image` names. Otherwise what it writes stays in RAM of the host. */
+	/** Lets the guest change the disk that `image` names, or the folder that it shares. Otherwise what it writes stays in RAM: of the host, or with a folder of the guest. */
 	readonly writable?: boolean;
 	/** Folders in the guest by the absolute path where they are mounted (virtio-fs): directories of the host, or objects of the program's. */
 	readonly folders?: SharedFolders;

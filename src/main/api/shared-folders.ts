@@ -23,11 +23,11 @@ export type SharedFolders = Readonly<Record<string, string | SharedFolder>>;
 /** The tag of a folder, which is its device's name too. */
 const tagOf = (index: number) => `folder${index}`;
 
-/** A device for each folder. @throws VmmError VM_OPTION_INVALID */
-export function folderDevices(folders: SharedFolders): KindHandle[] {
+/** A device for each folder. @param taken - places that others of the machine's have @throws VmmError VM_OPTION_INVALID */
+export function folderDevices(folders: SharedFolders, taken = 0): KindHandle[] {
 	const all = Object.entries(folders);
-	if (all.length > placesPerType) {
-		const expected = `${placesPerType} folders at most`;
+	if (all.length + taken > placesPerType) {
+		const expected = `${placesPerType - taken} folders at most`;
 		throw apiError('VM_OPTION_INVALID', {option: 'folders', value: `${all.length} folders`, expected});
 	}
 	return all.map(([target, folder], index) => {
@@ -37,7 +37,7 @@ export function folderDevices(folders: SharedFolders): KindHandle[] {
 		}
 		const options = typeof folder === 'string' ? {folder} : folder;
 		const tag = tagOf(index);
-		return ownDevice(virtioFsKind, virtioFsId, tag, {...options, tag}, index);
+		return ownDevice(virtioFsKind, virtioFsId, tag, {...options, tag}, index + taken);
 	});
 }
 

@@ -1,4 +1,4 @@
-import {tarMembers} from '#main/debian';
+import {tarMembers} from '#main/tar';
 import {type CopyReport, type FileSide, namesIn} from './copy-tree.ts';
 
 const blockBytes = 512;

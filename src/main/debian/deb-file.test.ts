@@ -1,8 +1,9 @@
 import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test from 'ava';
-import {gather} from './byte-stream.ts';
+import {gather} from '#main/tar';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 import {DebFile} from './deb-file.ts';
-import {type MadeMember, makeAr, makeDeb, makeTar} from './testing/index.ts';
+import {makeAr, makeDeb} from './testing/index.ts';
 
 /** Files of a package by their paths, with what else is asked for. */
 async function filesOf(bytes: Uint8Array): Promise<Record<string, string>> {

@@ -1,9 +1,8 @@
 import {type ArchiveFault, type ChunkFormat, decompressChunks} from '#main/compression';
+import {gather, type TarMember, tarMembers} from '#main/tar';
 import {type ArMember, arMembers} from './ar.ts';
-import {gather} from './byte-stream.ts';
 import {debianError} from './errors.ts';
 import {Paragraph, paragraphs} from './paragraph.ts';
-import {type TarMember, tarMembers} from './tar.ts';
 
 /** Compressions of the two archives inside, by the ends of their names (deb(5)). */
 const formats: Readonly<Record<string, ChunkFormat | 'none'>> = {

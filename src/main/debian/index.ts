@@ -1,5 +1,4 @@
 export {Apt, type ProgramEnd, type RunProgram} from './apt.ts';
-export {gather} from './byte-stream.ts';
 export {DebFile} from './deb-file.ts';
 export {type FileFacts, readFileFacts} from './file-facts.ts';
 export {Package, PackageList, type PackageText} from './package-list.ts';
@@ -13,5 +12,4 @@ export {
 export {Paragraph, paragraphs} from './paragraph.ts';
 export {isMet, parseRelations, type Relation, relationText} from './relations.ts';
 export {type BaseSystem, type PackageChoice, selectPackages} from './select-packages.ts';
-export {type TarForms, type TarKind, type TarMember, tarMembers} from './tar.ts';
 export {compareVersions} from './versions.ts';

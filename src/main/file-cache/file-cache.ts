@@ -1,8 +1,9 @@
 import {randomUUID} from 'node:crypto';
-import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
+import {mkdir, open, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {type FileFacts, readFileFacts} from '#main/debian';
+import {isVmmError} from '#support/errors';
 
 /** A file that is being fetched, of which a part may be there already. Nobody else writes to it. */
 export interface PartialFile {
@@ -20,7 +21,7 @@ export interface CacheUse {
 	readonly unsafe: (folder: string, what: string) => Error;
 }
 
-/** Files that nobody writes any more: their processes were ended by force. */
+/** Files and folders that nobody writes any more: their processes were ended by force. */
 const abandonedMs = 24 * 3600 * 1000;
 
 /**
@@ -101,10 +102,25 @@ export class FileCache {
 		return {path: place};
 	}
 
+	/** Puts what is in memory in its place, whole or not at all. */
+	protected async put(bytes: Uint8Array | string, place: string): Promise<void> {
+		const partial = join(this.folder, 'partial', `put.${randomUUID()}`);
+		try {
+			await writeFile(partial, bytes, {mode: 0o600, flag: 'wx'});
+			await rename(partial, place);
+		} finally {
+			await rm(partial, {force: true});
+		}
+	}
+
 	#givenUp(sha256: string): string {
 		return join(this.folder, 'partial', sha256);
 	}
 }
+
+/** True for what a call of the host's file system fails with. */
+export const isHostError = (error: unknown): error is NodeJS.ErrnoException =>
+	error instanceof Error && !isVmmError(error) && 'errno' in error && 'syscall' in error;
 
 /** Of a file that may be gone there is nothing to say. */
 export function ignoreMissing(error: NodeJS.ErrnoException): undefined {
@@ -116,7 +132,7 @@ async function dropAbandoned(folder: string): Promise<void> {
 	for (const name of await readdir(folder)) {
 		const path = join(folder, name);
 		const found = await stat(path).catch(ignoreMissing);
-		if (found !== undefined && Date.now() - found.mtimeMs > abandonedMs) await rm(path, {force: true});
+		if (found !== undefined && Date.now() - found.mtimeMs > abandonedMs) await rm(path, {recursive: true, force: true});
 	}
 }
 

@@ -12,6 +12,7 @@ export const treeError = errorTable({
 	}),
 	TREE_FOLDER_UNUSABLE: (c: {path: string; what: string}) => ({
 		message: `${JSON.stringify(c.path)} cannot be copied: ${c.what}`,
+		remedy: 'Check that you may read all of the folder, or share it with the machine instead',
 	}),
 	TREE_TOO_LARGE: (c: {limit: number}) => ({
 		message: `The guest's files have more than ${formatBytes(c.limit)}`,

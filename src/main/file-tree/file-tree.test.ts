@@ -1,6 +1,7 @@
 import test from 'ava';
 import {bytesContent} from './content.ts';
 import {FileTree} from './file-tree.ts';
+import {addHostFolder} from './host-folder.ts';
 
 const paths = (tree: FileTree): string[] => [...tree.walk()].map(([path]) => path);
 
@@ -60,4 +61,13 @@ test('paths that lead out, around in circles or through files are refused', (t) 
 	t.throws(() => tree.addDirectory('file'), {code: 'TREE_PATH_INVALID'});
 	for (const target of ['', 'x'.repeat(4096)]) t.throws(() => tree.addLink('l', target), {code: 'TREE_PATH_INVALID'});
 	t.deepEqual(paths(tree), ['a', 'b', 'file', 'folder', 'loop']);
+});
+
+test('a folder of the host that cannot be read is told by its own name', async (t) => {
+	const tree = new FileTree(0);
+	await t.throwsAsync(addHostFolder(tree, '/proc/self/mem'), {
+		code: 'TREE_FOLDER_UNUSABLE',
+		message: /"\/proc\/self\/mem".*ENOTDIR/,
+	});
+	await t.throwsAsync(addHostFolder(tree, '/proc/self/none'), {code: 'TREE_FOLDER_CHANGED'});
 });

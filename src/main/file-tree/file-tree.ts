@@ -32,8 +32,16 @@ export type TreeNode =
 const limits = {name: 255, path: 4095, links: 40} as const;
 /** What paths are walked by lies within each other no deeper, whatever links are on the way. */
 const maxDepth = 512;
-/** Far more than a system has: a hostile archive is to end before the memory does. */
-const maxNodes = 2 ** 20;
+/** What a tree may have, all of which is in memory: a hostile archive is to end before that does. */
+export interface TreeLimits {
+	/** Names, those that others have replaced among them. */
+	readonly names: number;
+	/** Bytes of names, of links' targets, and of capabilities. */
+	readonly textBytes: number;
+}
+
+/** Far more than a system has. */
+const usualLimits: TreeLimits = {names: 2 ** 20, textBytes: 2 ** 28};
 
 /**
  * The files that a guest gets, put together in memory without a right on the host. Paths are the guest's, with or without a
@@ -43,11 +51,14 @@ export class FileTree {
 	readonly root: Directory;
 	/** What folders have that come without being asked for. */
 	readonly #modified: number;
-	#nodes = 1;
+	readonly #limits: TreeLimits;
+	#names = 0;
+	#textBytes = 0;
 
 	/** @param modified - time of folders that come without being asked for, in seconds since 1970 */
-	constructor(modified: number) {
+	constructor(modified: number, limits: TreeLimits = usualLimits) {
 		this.#modified = modified;
+		this.#limits = limits;
 		this.root = {...this.attributes(0o755), kind: 'directory', entries: new Map()};
 	}
 
@@ -100,8 +111,7 @@ export class FileTree {
 		const names = namesOf(path);
 		const name = names.pop();
 		if (name === undefined) throw treeError('TREE_PATH_INVALID', {path, what: 'it is the folder of all files'});
-		if (node.kind === 'link' && (node.target === '' || Buffer.byteLength(node.target) > limits.path))
-			throw treeError('TREE_PATH_INVALID', {path, what: `its target has to have 1 to ${limits.path} bytes`});
+		if (node.kind === 'link') requireTarget(path, node.target);
 		const parent = this.#walk(path, names, true) as Directory;
 		if (parent.entries.get(name)?.kind === 'directory')
 			throw treeError('TREE_PATH_INVALID', {path, what: 'a folder is there already'});
@@ -131,9 +141,12 @@ export class FileTree {
 	}
 
 	#set(parent: Directory, name: string, node: TreeNode): void {
-		if (!parent.entries.has(name) && ++this.#nodes > maxNodes)
-			throw treeError('TREE_PATH_INVALID', {path: name, what: `it is one of more than ${maxNodes}`});
-		parent.entries.set(name, node);
+		const {names, textBytes} = this.#limits;
+		const tooMany = (what: string) => treeError('TREE_PATH_INVALID', {path: name, what});
+		if (!parent.entries.has(name) && ++this.#names > names) throw tooMany(`it is one of more than ${names}`);
+		this.#textBytes += Buffer.byteLength(name) + textBytesOf(node);
+		if (this.#textBytes > textBytes) throw tooMany(`names and links before it have ${textBytes} bytes`);
+		parent.entries.set(ownText(name), node);
 	}
 
 	/** Goes to a folder through links. Where there is none, makes it or returns undefined. */
@@ -180,6 +193,22 @@ export class FileTree {
 /** Entries of a folder by their names, in an order that depends on nothing else. */
 export const sortedEntries = ({entries}: Directory): [name: string, node: TreeNode][] =>
 	[...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+
+function textBytesOf(node: TreeNode): number {
+	if (node.kind === 'link') return Buffer.byteLength(node.target);
+	return node.kind === 'file' ? (node.capability?.length ?? 0) : 0;
+}
+
+/** A text that is no part of another one: the engine would keep all of a path in memory for each name that was taken out of it. */
+export const ownText = (text: string): string => Buffer.from(text).toString();
+
+function requireTarget(path: string, target: string): void {
+	const wrong = (what: string) => treeError('TREE_PATH_INVALID', {path: path.slice(0, 200), what});
+	if (target === '' || Buffer.byteLength(target) > limits.path)
+		throw wrong(`its target has to have 1 to ${limits.path} bytes`);
+	if (target.includes('\0')) throw wrong('its target has a zero in it');
+	if (target.includes('\u{FFFD}')) throw wrong('its target is not UTF-8');
+}
 
 /** Names of a path that somebody gives: what would lead out of its folder is none. */
 function namesOf(path: string): string[] {

@@ -4,6 +4,7 @@ import {createHash} from 'node:crypto';
 import {type BigIntStats, constants} from 'node:fs';
 import {type FileHandle, lstat, open, readdir, readlink} from 'node:fs/promises';
 import {posix} from 'node:path';
+import {isVmmError} from '#support/errors';
 import type {Content} from './content.ts';
 import {treeError} from './errors.ts';
 import type {Attributes, FileTree, TreeNode} from './file-tree.ts';
@@ -35,7 +36,9 @@ interface OpenFolder {
 export async function addHostFolder(tree: FileTree, folder: string, came: Came = () => {}, at = ''): Promise<string> {
 	const digest = createHash('sha256');
 	const known = new Map<string, {readonly node: TreeNode; readonly first: string}>();
-	const root = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+	const root = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY).catch((error) => {
+		throw failure(folder, error);
+	});
 	const visit = async ({handle, path, depth}: OpenFolder): Promise<void> => {
 		if (depth > maxDepth)
 			throw treeError('TREE_FOLDER_UNUSABLE', {
@@ -46,16 +49,21 @@ export async function addHostFolder(tree: FileTree, folder: string, came: Came =
 		tree.addDirectory(posix.join(at, path), attributesOf(await handle.stat({bigint: true})));
 		for (const name of (await readdir(below)).sort()) {
 			const inner = path === '' ? name : `${path}/${name}`;
-			const found = await lstat(`${below}/${name}`, {bigint: true});
-			note(inner, found);
-			if (found.isDirectory()) {
-				await using next = await open(`${below}/${name}`, directoryFlags);
-				await visit({handle: next, path: inner, depth: depth + 1});
-			} else {
-				const node = await nodeOf(`${below}/${name}`, inner, found);
-				if (node !== undefined) tree.add(posix.join(at, inner), node);
-			}
+			await enter(`${below}/${name}`, inner, depth).catch((error) => {
+				throw failure(`${folder}/${inner}`, error);
+			});
 		}
+	};
+	const enter = async (place: string, inner: string, depth: number): Promise<void> => {
+		const found = await lstat(place, {bigint: true});
+		note(inner, found);
+		if (found.isDirectory()) {
+			await using next = await open(place, directoryFlags);
+			await visit({handle: next, path: inner, depth: depth + 1});
+			return;
+		}
+		const node = await nodeOf(place, inner, found);
+		if (node !== undefined) tree.add(posix.join(at, inner), node);
 	};
 	const note = (path: string, {mode, uid, gid, rdev, mtimeMs}: BigIntStats) =>
 		digest.update(`${JSON.stringify(path)} ${mode} ${uid} ${gid} ${rdev} ${mtimeMs}\n`);
@@ -95,6 +103,14 @@ export async function addHostFolder(tree: FileTree, folder: string, came: Came =
 	return `sha256:${digest.digest('hex')}`;
 }
 
+/** What the host says of a file, by the file's own name: it was reached by a descriptor. */
+function failure(path: string, error: unknown): unknown {
+	if (isVmmError(error) || !(error instanceof Error && 'syscall' in error)) return error;
+	const {code} = error as NodeJS.ErrnoException;
+	if (code === 'ENOENT') return treeError('TREE_FOLDER_CHANGED', {path}, {cause: error});
+	return treeError('TREE_FOLDER_UNUSABLE', {path, what: `${code}`}, {cause: error});
+}
+
 function attributesOf({mode, uid, gid, mtimeMs}: BigIntStats): Attributes {
 	const own = (id: bigint, mine: number | undefined) => (Number(id) === mine ? 0 : Number(id));
 	return {
@@ -109,7 +125,9 @@ function attributesOf({mode, uid, gid, mtimeMs}: BigIntStats): Attributes {
 async function fileContent(path: string, shown: string, found: BigIntStats, came: Came) {
 	const length = Number(found.size);
 	const read = async function* (from: string): AsyncGenerator<Uint8Array, string> {
-		await using file = await open(from, fileFlags);
+		await using file = await open(from, fileFlags).catch((error) => {
+			throw failure(shown, error);
+		});
 		if (!(await file.stat()).isFile()) throw treeError('TREE_FOLDER_CHANGED', {path: shown});
 		const hash = createHash('sha256');
 		for (let at = 0; at < length; ) {

@@ -1,6 +1,6 @@
 import {constants, createReadStream} from 'node:fs';
 import type {FolderObject} from '#devices/folder/object';
-import type {TarMember} from '#main/debian';
+import type {TarMember} from '#main/tar';
 import {errorTable, isVmmError} from '#support/errors';
 import {fileError} from './folder-errors.ts';
 import {MemoryFolder} from './memory-folder.ts';
@@ -31,7 +31,7 @@ export async function archiveFolder(
 	{mostBytes = 256 * 2 ** 20}: ArchiveFolderOptions = {},
 ): Promise<FolderObject> {
 	// Nobody else who shares a folder needs it.
-	const {tarMembers} = await import('#main/debian');
+	const {tarMembers} = await import('#main/tar');
 	const folder = new MemoryFolder({mostBytes, mostFiles: 2 ** 20});
 	try {
 		const pieces = typeof archive === 'string' ? createReadStream(archive) : archive;

@@ -15,7 +15,7 @@ import {
 } from '#devices/folder';
 import type {FolderObject} from '#devices/folder/object';
 import {calledObject} from '#devices/folder/object/testing';
-import {type MadeMember, makeTar} from '#main/debian/testing';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 import {Errno} from '#support/ffi';
 import {archiveFolder} from './archive-folder.ts';
 import {folderAt} from './folder-at.ts';

@@ -21,4 +21,8 @@ export const guestKernelError = errorTable({
 		remedy:
 			'Name a folder of caches that is yours alone (XDG_CACHE_HOME), or give this one to yourself (chown, chmod go-w)',
 	}),
+	GUEST_KERNEL_CACHE_FAILED: (c: {what: string}) => ({
+		message: `The cache of kernels cannot be written or read: ${c.what}`,
+		remedy: 'Check its permissions, and the space that is left on its disk (~/.cache/openvmm/kernels)',
+	}),
 });

@@ -1,5 +1,5 @@
 import {execFileSync, spawnSync} from 'node:child_process';
-import {mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises';
+import {mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -48,6 +48,31 @@ test('a kernel comes from a mirror once, with its modules, and then from the cac
 	t.deepEqual(await readdir(join(cache, 'partial')), []);
 });
 
+test('what a process left that was ended by force is taken away, a folder too', async (t) => {
+	const {request, cache} = await prepared(t);
+	await provideKernel(request);
+	const left = join(cache, 'partial', 'kernel.left');
+	await mkdir(join(left, 'modules'), {recursive: true});
+	await writeFile(join(left, 'vmlinuz'), 'half');
+	await provideKernel(request);
+	t.deepEqual(await readdir(join(cache, 'partial')), ['kernel.left'], 'somebody may write it');
+	const old = new Date(Date.now() - 2 * 24 * 3600 * 1000);
+	await utimes(left, old, old);
+	await provideKernel(request);
+	t.deepEqual(await readdir(join(cache, 'partial')), []);
+});
+
+test('what the host says of the cache is told as that', async (t) => {
+	const {request, cache} = await prepared(t);
+	await provideKernel(request);
+	const [note = ''] = await readdir(join(cache, 'notes'));
+	await rm(join(cache, 'notes', note));
+	await mkdir(join(cache, 'notes', note));
+	for (const pull of ['never', 'always'] as const)
+		await t.throwsAsync(provideKernel({...request, pull}), {code: 'GUEST_KERNEL_CACHE_FAILED', message: /EISDIR/});
+	t.deepEqual(await readdir(join(cache, 'partial')), []);
+});
+
 test('several that want a kernel at once get it whole', async (t) => {
 	const {request} = await prepared(t);
 	await mkdir(request.cache ?? '', {mode: 0o700});
@@ -59,8 +84,8 @@ test('without a mirror and without a cache, the error names what helps', async (
 	const {request} = await prepared(t);
 	const offline = {...request, mirrors: [{address: 'http://127.0.0.1:1/'}]};
 	await t.throwsAsync(provideKernel({...request, pull: 'never'}), {code: 'GUEST_KERNEL_MISSING'});
-	const asked = AbortSignal.timeout(600_000);
-	const error = await t.throwsAsync(provideKernel(offline, {signal: asked}), {code: 'GUEST_KERNEL_OFFLINE'});
+	const patience = {spanMs: 60_000, waitsMs: [1, 1]};
+	const error = await t.throwsAsync(provideKernel(offline, {patience}), {code: 'GUEST_KERNEL_OFFLINE'});
 	t.regex((error as {remedy?: string}).remedy ?? '', /--kernel FILE/);
 });
 

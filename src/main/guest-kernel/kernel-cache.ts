@@ -1,5 +1,5 @@
 import {createHash, randomUUID} from 'node:crypto';
-import {mkdir, readFile, rename, rm, stat, writeFile} from 'node:fs/promises';
+import {mkdir, readFile, rename, rm, stat} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
 import {guestKernelError} from './errors.ts';
@@ -44,10 +44,7 @@ export class KernelCache extends FileCache {
 				await rm(partial, {recursive: true, force: true});
 			}
 		}
-		const note = this.#noteOf(asked);
-		const written = join(this.folder, 'partial', `note.${randomUUID()}`);
-		await writeFile(written, `${folder.slice(dirname(folder).length + 1)}\n`, {mode: 0o600});
-		await rename(written, note);
+		await this.put(`${folder.slice(dirname(folder).length + 1)}\n`, this.#noteOf(asked));
 		return folder;
 	}
 

@@ -2,9 +2,10 @@ import {createHash} from 'node:crypto';
 import {chmod, mkdir, readdir, stat, writeFile} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import type {DownloadedPackage} from '#main/debian';
+import {isHostError} from '#main/file-cache';
 import {addHostFolder, bytesContent, FileTree, Spool} from '#main/file-tree';
 import {addConsole, type DebianMirror, Kernel, kernelParts, unpackAll, writeInitrd} from '#main/images';
-import {debianSuites, findKeyring, Mirror, PackageCache, parseMirror} from '#main/mirror';
+import {debianSuites, FileFetcher, findKeyring, Mirror, PackageCache, type Patience, parseMirror} from '#main/mirror';
 import {abortable, type OperationSignal} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {guestKernelError} from './errors.ts';
@@ -36,6 +37,8 @@ export interface KernelRequest {
 export interface KernelOperation {
 	readonly progress?: ((step: 'packages' | 'download' | 'unpack', done: number, total: number) => void) | undefined;
 	readonly signal?: OperationSignal | undefined;
+	/** How long a mirror is waited for, and how often it is asked. */
+	readonly patience?: Patience | undefined;
 }
 
 /** A kernel on this host. */
@@ -75,7 +78,14 @@ export async function provideKernel(
 			const what = (error as Error).message;
 			throw guestKernelError('GUEST_KERNEL_OFFLINE', {package: name, suite, what}, {cause: error});
 		}
-	});
+	}).catch(throwFailure);
+}
+
+/** What the host's file system says of the cache: that it is full, or for reading alone. */
+function throwFailure(error: unknown): never {
+	throw isHostError(error)
+		? guestKernelError('GUEST_KERNEL_CACHE_FAILED', {what: error.message}, {cause: error})
+		: error;
 }
 
 async function namedKernel(path: string, modules: string | undefined): Promise<GuestKernel> {
@@ -105,7 +115,7 @@ async function fetchKernel(
 	cache: KernelCache,
 	asked: readonly string[],
 	{package: name, suite, mirrors, keyring, packages}: Asked,
-	{progress, signal}: KernelOperation,
+	{progress, signal, patience}: KernelOperation,
 ): Promise<string> {
 	progress?.('packages', 0, 0);
 	const suites = mirrors.map((each) => ({
@@ -113,7 +123,11 @@ async function fetchKernel(
 		suite: each.suite ?? suite,
 		components: each.components ?? ['main'],
 	}));
-	const options = {keyring: await findKeyring(keyring), cache: await PackageCache.open(packages)};
+	const options = {
+		keyring: await findKeyring(keyring),
+		cache: await PackageCache.open(packages),
+		fetcher: new FileFetcher(patience),
+	};
 	const mirror = await Mirror.open(suites.length > 0 ? suites : debianSuites(suite, ['main']), options, signal);
 	const {kernel} = await mirror.fetch('amd64', (list) => ({kernel: kernelParts(list, name)}), {
 		progress: (done, total) => progress?.('download', done, total),
@@ -213,7 +227,7 @@ export async function buildInitrd({kernel, init, modules = usualModules, cache: 
 	addConsole(tree);
 	tree.addFile('init', bytesContent(init), 0o755);
 	await addModules(tree, kernel, modules);
-	await writeInitrd(tree, path);
+	await writeInitrd(tree, path).catch(throwFailure);
 	return path;
 }
 

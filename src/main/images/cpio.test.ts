@@ -1,6 +1,6 @@
 import test from 'ava';
-import {gather} from '#main/debian';
 import {bytesContent, FileTree} from '#main/file-tree';
+import {gather} from '#main/tar';
 import {packCpio} from './cpio.ts';
 
 interface Member {

@@ -2,8 +2,8 @@ import {createHash} from 'node:crypto';
 import {existsSync, readFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import test from 'ava';
-import {gather} from '#main/debian';
 import {FileTree, Spool} from '#main/file-tree';
+import {gather} from '#main/tar';
 import {unpackAll} from './debian-image.ts';
 import {Kernel} from './kernel.ts';
 

@@ -1,6 +1,6 @@
 import {decompressChunks} from '#main/compression';
-import {gather} from '#main/debian';
 import {bytesContent, type Content, type Directory, type FileTree} from '#main/file-tree';
+import {gather} from '#main/tar';
 import {imageError} from './errors.ts';
 import {type ModuleInfo, readModuleInfo} from './modinfo.ts';
 import {moduleIndex} from './module-index.ts';

@@ -2,9 +2,9 @@ import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {gather} from '#main/debian';
-import {type MadeMember, makeTar} from '#main/debian/testing';
 import {bytesContent, FileTree, Spool} from '#main/file-tree';
+import {gather} from '#main/tar';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 import {readConfigured} from './read-configured.ts';
 
 const time = 1000;

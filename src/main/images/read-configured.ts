@@ -1,5 +1,5 @@
-import {tarMembers} from '#main/debian';
 import {FileTree, type Spool} from '#main/file-tree';
+import {tarMembers} from '#main/tar';
 import type {OperationSignal} from '#support/abort';
 import {attributesOf, nodeOf} from './tree-member.ts';
 

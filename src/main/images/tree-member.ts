@@ -1,5 +1,5 @@
-import type {TarMember} from '#main/debian';
 import type {Attributes, FileTree, Spool, TreeNode} from '#main/file-tree';
+import type {TarMember} from '#main/tar';
 
 /** Attributes alone, of a member of an archive or of what is in a tree. */
 export const attributesOf = ({permissions, user, group, modified}: Attributes): Attributes => ({

@@ -2,9 +2,10 @@ import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {DebFile, gather} from '#main/debian';
+import {DebFile} from '#main/debian';
 import {type MadeDeb, makeDeb} from '#main/debian/testing';
 import {FileTree, Spool} from '#main/file-tree';
+import {gather} from '#main/tar';
 import {addMergedUsr} from './system-files.ts';
 import {Unpacker} from './unpack.ts';
 

@@ -1,5 +1,6 @@
-import {type DebFile, isMet, parseRelations, type TarMember} from '#main/debian';
+import {type DebFile, isMet, parseRelations} from '#main/debian';
 import type {FileTree, Spool, TreeNode} from '#main/file-tree';
+import type {TarMember} from '#main/tar';
 import {imageError} from './errors.ts';
 import {attributesOf, nodeOf} from './tree-member.ts';
 

@@ -1,11 +1,11 @@
 /** Archives of images: those of the OCI image layout, and what `docker save` writes (moby, image/spec: "Combined Image JSON + Filesystem Changeset Format"). */
 
-import {createReadStream} from 'node:fs';
 import {posix} from 'node:path';
 import {decompressStream, findCompression} from '#main/compression';
-import {gather, type TarForms, type TarMember, tarMembers} from '#main/debian';
+import {gather, type TarForms, type TarMember, tarMembers} from '#main/tar';
 import {isBomb} from './bomb.ts';
 import {ociError} from './errors.ts';
+import {filePieces} from './file-pieces.ts';
 import type {ImageStore} from './image-store.ts';
 import {type Imported, importPieces} from './import-file.ts';
 import {JsonObject, mostJsonBytes} from './json.ts';
@@ -22,13 +22,10 @@ const mostImages = 1024;
 function membersOf(path: string, came: (bytes: number) => void, forms: TarForms): AsyncGenerator<TarMember, void> {
 	const fault = faultOf(path);
 	let done = 0;
-	async function* file() {
-		for await (const piece of createReadStream(path, {highWaterMark: 2 ** 20})) {
-			done += (piece as Buffer).length;
-			came(done);
-			yield piece as Uint8Array;
-		}
-	}
+	const file = filePieces(path, (bytes) => {
+		done = bytes;
+		came(bytes);
+	});
 	async function* counted(pieces: AsyncIterable<Uint8Array>) {
 		let bytes = 0;
 		for await (const piece of pieces) {
@@ -39,7 +36,7 @@ function membersOf(path: string, came: (bytes: number) => void, forms: TarForms)
 	}
 	const format = compressionOf(path);
 	const faults = {truncated: () => fault('it is cut off'), damaged: fault, unsupported: fault};
-	const pieces = format === undefined ? file() : counted(decompressStream(file(), format, faults));
+	const pieces = format === undefined ? file : counted(decompressStream(file, format, faults));
 	return tarMembers(pieces, fault, {...forms, looseEnd: true});
 }
 

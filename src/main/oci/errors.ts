@@ -1,4 +1,5 @@
 import {formatBytes} from '#main/config';
+import {isHostError} from '#main/file-cache';
 import {errorTable} from '#support/errors';
 
 const notThisImage = 'Take the image from another place, or have it made again';
@@ -67,8 +68,9 @@ export const ociError = errorTable({
 		message: `There is no image ${JSON.stringify(c.name)}, but ${c.has.join(', ') || 'none at all'}`,
 		remedy: 'openvmm image ls lists those that are there; openvmm image pull NAME fetches one',
 	}),
-	OCI_ROOM_MISSING: (c: {folder: string; needed: number; free: number}) => ({
-		message: `The image needs ${formatBytes(c.needed)} in ${c.folder}, which has ${formatBytes(c.free)} left`,
+	/** How much is needed is not always known before there is too little. */
+	OCI_ROOM_MISSING: (c: {folder: string; needed: number | undefined; free: number}) => ({
+		message: `The image needs ${c.needed === undefined ? 'more' : formatBytes(c.needed)} in ${c.folder}, which has ${formatBytes(c.free)} left`,
 		remedy: 'Make room there (openvmm image prune), or name another folder of caches (XDG_CACHE_HOME)',
 	}),
 	OCI_CACHE_UNSAFE: (c: {folder: string; what: string}) => ({
@@ -81,3 +83,12 @@ export const ociError = errorTable({
 		remedy: 'Check its permissions, and the space that is left on its disk',
 	}),
 });
+
+/** Does work in the cache, and tells what the host's file system says of it: that it is full, or for reading alone. @throws VmmError OCI_CACHE_FAILED */
+export async function inCache<T>(work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		throw isHostError(error) ? ociError('OCI_CACHE_FAILED', {what: error.message}, {cause: error}) : error;
+	}
+}

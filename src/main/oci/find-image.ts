@@ -1,12 +1,12 @@
 /** From the name of an image to its parts in the cache. */
 
 import {createHash} from 'node:crypto';
-import {createReadStream} from 'node:fs';
 import {realpath, stat} from 'node:fs/promises';
 import {isVmmError} from '#support/errors';
 import {importArchive, isImageArchive} from './archive.ts';
 import {type CompleteImage, completeImage, storedImage} from './complete-image.ts';
 import {ociError} from './errors.ts';
+import {filePieces} from './file-pieces.ts';
 import type {ImageName} from './image-name.ts';
 import type {ImageStore, StoredName} from './image-store.ts';
 import {layoutSource, layoutTop} from './layout.ts';
@@ -15,7 +15,7 @@ import {type RegistryAccess, RegistrySource} from './registry-source.ts';
 
 /** How an image is looked for. */
 export interface FindOptions extends RegistryAccess {
-	/** Whether a registry is asked: where the cache has no such name, always, or never. */
+	/** Whether a registry is asked, or a file is read: where the cache has no such name, always, or never, which is said of registries alone. */
 	readonly pull: 'missing' | 'always' | 'never';
 	readonly progress: (step: 'resolve' | 'download', done: number, total: number) => void;
 	readonly signal: AbortSignal | undefined;
@@ -63,7 +63,7 @@ async function findReference(store: ImageStore, reference: ImageReference, optio
 async function findFile(
 	store: ImageStore,
 	asked: Extract<ImageName, {readonly kind: 'tar' | 'archive' | 'tar-or-archive' | 'layout'}>,
-	{progress, signal}: FindOptions,
+	{pull, progress, signal}: FindOptions,
 ): Promise<FoundImage> {
 	const path = await realpath(asked.path).catch((error: NodeJS.ErrnoException) => {
 		throw ociError('OCI_PATH_UNUSABLE', {path: asked.path, what: unusable(error)});
@@ -79,7 +79,7 @@ async function findFile(
 	const stamped = isLayout ? await stat(`${path}/index.json`, {bigint: true}).catch(() => found) : found;
 	const stamp = [stamped.ino, stamped.size, stamped.mtimeNs, stamped.ctimeNs].join('-');
 	const names = asked.kind === 'tar-or-archive' ? [name, `tar:${path}`] : [name];
-	for (const each of names) {
+	for (const each of pull === 'always' ? [] : names) {
 		const known = await knownImage(store, each, stamp);
 		if (known !== undefined) return known;
 	}
@@ -111,10 +111,9 @@ async function tarOf(
 ): Promise<FoundImage> {
 	const hash = createHash('sha256');
 	let size = 0;
-	for await (const piece of createReadStream(path, {highWaterMark: 2 ** 20})) {
-		hash.update(piece as Buffer);
-		size += (piece as Buffer).length;
-		came(size);
+	for await (const piece of filePieces(path, came)) {
+		hash.update(piece);
+		size += piece.length;
 	}
 	const [name, digest] = [`tar:${path}`, `sha256:${hash.digest('hex')}`];
 	await note(store, {name, kind: 'tar', digest, size, stamp});

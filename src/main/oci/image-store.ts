@@ -1,8 +1,9 @@
-import {createHash, randomUUID} from 'node:crypto';
-import {readdir, readFile, rename, rm, stat, statfs, utimes, writeFile} from 'node:fs/promises';
+import {createHash} from 'node:crypto';
+import {readdir, readFile, rm, stat, statfs, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {FileFacts} from '#main/debian';
 import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
+import {isVmmError} from '#support/errors';
 import {ociError} from './errors.ts';
 import {JsonObject} from './json.ts';
 import type {Descriptor} from './manifest.ts';
@@ -103,9 +104,7 @@ export class ImageStore extends FileCache {
 	/** Puts a part that is in memory into its place. @returns its digest */
 	async add(bytes: Uint8Array): Promise<string> {
 		const sha256 = createHash('sha256').update(bytes).digest('hex');
-		const partial = join(this.folder, 'partial', `${sha256}.${randomUUID()}`);
-		await writeFile(partial, bytes, {mode: 0o600, flag: 'wx'});
-		await rename(partial, this.pathOf({sha256}));
+		await this.put(bytes, this.pathOf({sha256}));
 		return `sha256:${sha256}`;
 	}
 
@@ -116,10 +115,7 @@ export class ImageStore extends FileCache {
 	}
 
 	async setName(named: StoredName): Promise<void> {
-		const file = this.#noteOf(named.name);
-		const written = join(this.folder, 'partial', `name.${randomUUID()}`);
-		await writeFile(written, `${JSON.stringify(named)}\n`, {mode: 0o600, flag: 'wx'});
-		await rename(written, file);
+		await this.put(`${JSON.stringify(named)}\n`, this.#noteOf(named.name));
 	}
 
 	async removeName(name: string): Promise<void> {
@@ -131,7 +127,8 @@ export class ImageStore extends FileCache {
 		const found: StoredName[] = [];
 		for (const each of await readdir(join(this.folder, 'names'))) {
 			const text = await readFile(join(this.folder, 'names', each)).catch(ignoreMissing);
-			if (text !== undefined) found.push(readNote(text));
+			const named = text && readNote(text);
+			if (named !== undefined) found.push(named);
 		}
 		return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 	}
@@ -170,11 +167,16 @@ export class ImageStore extends FileCache {
 	}
 }
 
-/** Notes are in the user's own folder, and still may be of another version. */
-function readNote(text: Uint8Array): StoredName {
-	const json = JsonObject.parse('A name in the cache of images', text);
-	const [name = '', digest = '', kind, stamp] = ['name', 'digest', 'kind', 'stamp'].map((each) => json.text(each));
-	if (!digestForm.test(digest)) throw json.wrong('its digest is none');
-	const rest = {size: json.number('size'), time: json.number('time')};
-	return {name, digest, kind: kind === 'tar' ? 'tar' : 'image', ...rest, ...(stamp !== undefined && {stamp})};
+/** Undefined for a note that a host has lost the bytes of, or that is of another version: what it told is fetched again. */
+function readNote(text: Uint8Array): StoredName | undefined {
+	try {
+		const json = JsonObject.parse('A name in the cache of images', text);
+		const [name = '', digest = '', kind, stamp] = ['name', 'digest', 'kind', 'stamp'].map((each) => json.text(each));
+		if (!digestForm.test(digest)) return undefined;
+		const rest = {size: json.number('size'), time: json.number('time')};
+		return {name, digest, kind: kind === 'tar' ? 'tar' : 'image', ...rest, ...(stamp !== undefined && {stamp})};
+	} catch (error) {
+		if (isVmmError(error, 'OCI_JSON_INVALID')) return undefined;
+		throw error;
+	}
 }

@@ -3,9 +3,9 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
-import {gather} from '#main/debian';
-import {type MadeMember, makeTar} from '#main/debian/testing';
 import {FileTree, Spool, type TreeNode} from '#main/file-tree';
+import {gather} from '#main/tar';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 import {unpackLayer} from './root-disk.ts';
 import {digestOf} from './testing/index.ts';
 
@@ -16,12 +16,12 @@ async function unpacked(
 	layers: readonly Layer[],
 	compression?: 'gzip' | 'zstd',
 	limit = 2 ** 24,
+	tree = new FileTree(0),
 ): Promise<FileTree> {
 	const folder = await mkdtemp(join(tmpdir(), 'layers-'));
 	t.teardown(() => rm(folder, {recursive: true, force: true}));
 	const spool = await Spool.open(folder, limit);
 	t.teardown(() => spool[Symbol.asyncDispose]());
-	const tree = new FileTree(0);
 	for (const [index, layer] of layers.entries()) {
 		const bytes = Buffer.isBuffer(layer) ? layer : makeTar(layer);
 		const path = join(folder, `${index}.tar`);
@@ -66,6 +66,23 @@ const results: readonly (readonly [what: string, layers: readonly Layer[], paths
 		'an opaque folder that is a link',
 		[[{path: 'l', type: '2', target: 'a'}, {path: 'a/b'}], [{path: 'l/.wh..wh..opq'}]],
 		['a/', 'l'],
+	],
+	[
+		'an opaque folder has what is of its own layer, however often it is said, and wherever',
+		[
+			[{path: 'a/b/old'}],
+			[{path: 'a/.wh..wh..opq'}, {path: 'a/b/new'}, {path: 'a/.wh..wh..opq'}, {path: '.wh.a'}, {path: 'a/c'}],
+			[{path: 'a/.wh..wh..opq'}, {path: 'a/d'}],
+		],
+		['a/', 'a/d'],
+	],
+	[
+		'an opaque root',
+		[
+			[{path: 'a/b'}, {path: 'c'}],
+			[{path: '.wh..wh..opq'}, {path: 'd'}],
+		],
+		['d'],
 	],
 	['a file in place of a folder', [[{path: 'a/b'}], [{path: 'a'}]], ['a']],
 	['a folder in place of a file', [[{path: 'a'}], [{path: 'a/'}, {path: 'a/b'}]], ['a/', 'a/b']],
@@ -177,6 +194,21 @@ const hostile: readonly (readonly [what: string, layer: Layer, error: {code: str
 		{code: 'OCI_LAYER_DAMAGED', message: /deep/},
 	],
 	['has a name that is too long', [{path: 'n'.repeat(256)}], {code: 'OCI_LAYER_DAMAGED', message: /255 bytes/}],
+	['has a path without end', [{path: `a${'/'.repeat(5000)}b`}], {code: 'OCI_LAYER_DAMAGED', message: /4096 char/}],
+	['has a path that begins without end', [{path: `${'/'.repeat(5000)}b`}], {code: 'OCI_LAYER_DAMAGED'}],
+	[
+		'has a link to a zero',
+		[
+			{path: 'x', type: 'x', data: '16 linkpath=a\0b\n'},
+			{path: 'l', type: '2'},
+		],
+		{code: 'OCI_LAYER_DAMAGED', message: /target has a zero/},
+	],
+	[
+		'has a link to what is no text',
+		[{path: 'l', type: '2', target: 'a\u{FFFD}b'}],
+		{code: 'OCI_LAYER_DAMAGED', message: /target is not UTF-8/},
+	],
 	['has a name that is no text', [{path: 'a\u{FFFD}b'}], {code: 'OCI_LAYER_DAMAGED', message: /UTF-8/}],
 	[
 		'has a device that cannot be',
@@ -230,25 +262,32 @@ test('holes that take all the room there is are a bomb, too', async (t) => {
 });
 
 test('an archive of as many names as there may be is refused with the next one', async (t) => {
-	const header = makeTar([{path: 'n'}]).subarray(0, 512);
-	const count = 2 ** 20 + 1;
-	const archive = Buffer.alloc(count * 512);
-	for (let index = 0; index < count; index++) {
-		const at = index * 512;
-		header.copy(archive, at);
-		const name = index.toString(36).padStart(5, '0');
-		archive.write(name, at, 'latin1');
-		// The header's checksum counts every byte of it.
-		const sum = checksum(archive.subarray(at, at + 512));
-		archive.write(`${sum.toString(8).padStart(6, '0')}\0 `, at + 148, 'latin1');
-	}
-	const error = await t.throwsAsync(unpacked(t, [gzipSync(archive, {level: 1})], 'gzip'));
-	t.like(error, {code: 'OCI_LAYER_DAMAGED'});
-	t.regex(error?.message ?? '', /more than 1048576/);
+	const limited = () => new FileTree(0, {names: 100, textBytes: 2 ** 20});
+	const names = Array.from({length: 101}, (_, index) => ({path: `${index}`}));
+	t.is(paths(await unpacked(t, [names.slice(1)], undefined, undefined, limited())).length, 100);
+	const error = {code: 'OCI_LAYER_DAMAGED', message: /more than 100/};
+	await t.throwsAsync(unpacked(t, [names], undefined, undefined, limited()), error);
+	// What replaces another one has been made, too.
+	const again = [...names.slice(1), {path: '1/'}];
+	await t.throwsAsync(unpacked(t, [again], undefined, undefined, limited()), error);
 });
 
-function checksum(header: Buffer): number {
-	let sum = 0;
-	for (let at = 0; at < 512; at++) sum += at >= 148 && at < 156 ? 0x20 : (header[at] as number);
-	return sum;
-}
+const xattr = 'SCHILY.xattr.security.capability=';
+const heavy: readonly (readonly [what: string, member: (index: number) => readonly MadeMember[]])[] = [
+	['names', (index) => [{path: `${index}`.padEnd(200, 'n')}]],
+	['targets of links', (index) => [{path: `${index}`, type: '2', target: 't'.repeat(200)}]],
+	[
+		'capabilities',
+		(index) => [{path: 'x', type: 'x', data: `${xattr.length + 205} ${xattr}${'c'.repeat(200)}\n`}, {path: `${index}`}],
+	],
+];
+for (const [what, member] of heavy)
+	test(`a layer that fills the memory with ${what} is refused`, async (t) => {
+		const limited = () => new FileTree(0, {names: 2 ** 20, textBytes: 2000});
+		const members = Array.from({length: 11}, (_, index) => member(index));
+		await t.notThrowsAsync(unpacked(t, [members.slice(0, 9).flat()], undefined, undefined, limited()));
+		await t.throwsAsync(unpacked(t, [members.flat()], undefined, undefined, limited()), {
+			code: 'OCI_LAYER_DAMAGED',
+			message: /have 2000 bytes/,
+		});
+	});

@@ -1,5 +1,5 @@
-import type {TarMember} from '#main/debian';
-import type {Attributes, Directory, FileTree, Spool, TreeNode} from '#main/file-tree';
+import {type Attributes, type Directory, type FileTree, ownText, type Spool, type TreeNode} from '#main/file-tree';
+import type {TarMember} from '#main/tar';
 
 /** Prefix of a name that takes away what lower layers have (OCI image specification 1.1, "Representing Changes", whiteouts). */
 const whiteout = '.wh.';
@@ -10,6 +10,8 @@ const ofAufs = ['.wh..wh.plnk', '.wh..wh.aufs', '.wh..wh.orph'];
 
 /** What an inode has room for. */
 const limits = {id: 2 ** 32 - 1, major: 2 ** 12, minor: 2 ** 20} as const;
+/** Linux's PATH_MAX: what is longer is not even looked at. */
+const mostPathBytes = 4096;
 
 /**
  * Puts the members of one layer into a tree that has those below already. Folders on the way may be links, which lead nowhere but within the
@@ -21,6 +23,8 @@ export class LayerUnpacker {
 	readonly #fault: (what: string) => Error;
 	/** Names that are of this layer, by the folders that they are in. */
 	readonly #own = new Map<Directory, Set<string>>();
+	/** Folders that have nothing of lower layers any more: once is enough, however often the layer says so. */
+	readonly #hidden = new Set<Directory>();
 
 	/** @param spool - where the bytes of files go @param fault - makes what is thrown for a member that cannot be */
 	constructor(tree: FileTree, spool: Spool, fault: (what: string) => Error) {
@@ -31,6 +35,8 @@ export class LayerUnpacker {
 
 	/** @throws VmmError TREE_PATH_INVALID, TREE_TOO_LARGE, and what `fault` makes */
 	async add(member: TarMember): Promise<void> {
+		if (member.path.length > mostPathBytes)
+			throw this.#fault(`${member.path.slice(0, 200)}… has more than ${mostPathBytes} characters`);
 		const path = member.path.replace(/^(?:\.?\/+)+|^\.$/, '').replace(/\/+$/, '');
 		const slash = path.lastIndexOf('/');
 		const [folder, name] = [path.slice(0, Math.max(slash, 0)), path.slice(slash + 1)];
@@ -54,7 +60,7 @@ export class LayerUnpacker {
 		else this.#tree.add(path, node);
 		const parent = this.#tree.findDirectory(folder) as Directory;
 		const own = this.#own.get(parent) ?? new Set();
-		this.#own.set(parent, own.add(name));
+		this.#own.set(parent, own.add(ownText(name)));
 	}
 
 	#attributesOf({path, permissions, user, group, modified}: TarMember): Attributes {
@@ -102,7 +108,8 @@ export class LayerUnpacker {
 
 	/** Depth is bounded by that of the tree. */
 	#hideAll(folder: Directory | undefined): void {
-		if (folder === undefined) return;
+		if (folder === undefined || this.#hidden.has(folder)) return;
+		this.#hidden.add(folder);
 		for (const [name, node] of folder.entries) {
 			if (node.kind === 'directory') this.#hideAll(node);
 			this.#drop(folder, name, node);

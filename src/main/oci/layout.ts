@@ -9,6 +9,7 @@ import type {ImageStore} from './image-store.ts';
 import {importPieces} from './import-file.ts';
 import {JsonObject, mostJsonBytes} from './json.ts';
 import {type Descriptor, forPlatform, parseManifest} from './manifest.ts';
+import {parseReference, referenceText} from './reference.ts';
 
 /** An image to take of several, and where it is. */
 export interface LayoutImage {
@@ -35,19 +36,25 @@ export function topOf({where, image}: LayoutImage, index: Uint8Array): Descripto
 	const parsed = parseManifest(`The index of ${where}`, index, 'application/vnd.oci.image.index.v1+json');
 	if (parsed.kind === 'manifest') throw new TypeError('an index was parsed as a manifest');
 	const {manifests} = parsed;
-	const names = [...new Set(manifests.map((each) => each.name ?? each.digest))];
-	const isAsked = (each: (typeof manifests)[number]) =>
-		image === undefined || each.name === image || each.digest === image;
+	const nameOf = ({names, digest}: (typeof manifests)[number]) => names[0] ?? digest;
+	const isAsked = ({names, digest}: (typeof manifests)[number]) =>
+		image === undefined || digest === image || names.some((each) => each === image || isWholeName(each, image));
 	const asked = manifests.filter(isAsked);
+	const shown = (all: typeof manifests) => [...new Set(all.map(nameOf))].slice(0, 20).map((each) => each.slice(0, 100));
 	const [first] = asked;
-	if (first === undefined)
-		throw ociError('OCI_IMAGE_UNKNOWN', {
-			name: image ?? where,
-			has: names.slice(0, 20).map((each) => each.slice(0, 100)),
-		});
+	if (first === undefined) throw ociError('OCI_IMAGE_UNKNOWN', {name: image ?? where, has: shown(manifests)});
 	if (new Set(asked.map((each) => each.digest)).size === 1) return first;
-	if (new Set(asked.map((each) => each.name)).size === 1) return forPlatform({...parsed, manifests: asked});
-	throw ociError('OCI_IMAGE_AMBIGUOUS', {where, names: names.slice(0, 20).map((each) => each.slice(0, 100))});
+	if (new Set(asked.map(({names}) => names[0])).size === 1) return forPlatform({...parsed, manifests: asked});
+	throw ociError('OCI_IMAGE_AMBIGUOUS', {where, names: shown(asked)});
+}
+
+/** True where a name is what a person writes shorter: `docker.io/library/debian:12` for `debian:12`. */
+function isWholeName(name: string, written: string): boolean {
+	try {
+		return name === referenceText(parseReference(written));
+	} catch {
+		return false;
+	}
 }
 
 /** The parts of a folder, which are copied into the cache. */

@@ -4,7 +4,7 @@ import {readdir, readFile, rm} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {abortable} from '#support/abort';
 import {storedImage} from './complete-image.ts';
-import {ociError} from './errors.ts';
+import {inCache, ociError} from './errors.ts';
 import {type FindOptions, findImage} from './find-image.ts';
 import type {ImageConfig} from './image-config.ts';
 import {parseImageName} from './image-name.ts';
@@ -40,11 +40,12 @@ export async function pullImage(
 	request: Omit<ImageRequest, 'folder' | 'freeBytes' | 'pull'>,
 	operation: OpenOperation = {},
 ): Promise<ImageFacts> {
-	return abortable('image pull', operation.signal, async () => {
+	const pull = async () => {
 		const store = await ImageStore.open(request.cache);
 		const reference = parseReference(request.image.replace(/^docker:\/\//, ''));
 		return factsOf(store, {kind: 'reference', reference}, {...request, pull: 'always', ...of(operation)});
-	});
+	};
+	return inCache(() => abortable('image pull', operation.signal, pull));
 }
 
 /**
@@ -57,7 +58,7 @@ export async function loadImage(
 	{cache}: Pick<ImageRequest, 'cache'> = {},
 	operation: OpenOperation = {},
 ): Promise<ImageFacts> {
-	return abortable('image load', operation.signal, async () => {
+	const load = async () => {
 		const store = await ImageStore.open(cache);
 		const reference = referenceText(parseReference(name));
 		const asked = parseImageName(path);
@@ -68,7 +69,8 @@ export async function loadImage(
 		const time = Math.floor(Date.now() / 1000);
 		await store.setName({name: reference, kind: 'image', digest: facts.digest, size, time});
 		return {...facts, name: reference};
-	});
+	};
+	return inCache(() => abortable('image load', operation.signal, load));
 }
 
 const of = ({progress = () => {}, signal}: OpenOperation): Pick<FindOptions, 'progress' | 'signal'> => ({

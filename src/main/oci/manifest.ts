@@ -36,9 +36,12 @@ export interface Index {
 interface IndexEntry extends Descriptor {
 	/** `OS/ARCHITECTURE[/VARIANT]`; undefined where the index does not say it. */
 	readonly platform: string | undefined;
-	/** Name that a layout gives it. */
-	readonly name: string | undefined;
+	/** Names that a layout gives it, the one that tells most first. */
+	readonly names: readonly string[];
 }
+
+/** What names an image in a layout: of containerd, which docker save writes with all of the name, and of OCI, which is often the tag alone. */
+const nameAnnotations = ['io.containerd.image.name', 'org.opencontainers.image.ref.name'];
 
 /** Media types of what is fetched as a manifest, those that are wanted most first. */
 export const manifestTypes = {
@@ -104,11 +107,12 @@ function indexOf(of: string, json: JsonObject): Index {
 	const manifests = json.objects('manifests', mostManifests).map((entry): IndexEntry => {
 		const named = entry.object('platform');
 		const parts = ['os', 'architecture', 'variant'].map((part) => named?.text(part));
-		const name = entry.object('annotations')?.text('org.opencontainers.image.ref.name');
+		const annotations = entry.object('annotations');
+		const names = nameAnnotations.flatMap((each) => annotations?.text(each) ?? []);
 		return {
 			...descriptorOf(entry, mostJsonBytes),
 			platform: named === undefined ? undefined : parts.filter((part) => part !== undefined).join('/'),
-			name,
+			names,
 		};
 	});
 	return {kind: 'index', of, manifests};

@@ -3,9 +3,9 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
-import {makeTar} from '#main/debian/testing';
 import {FileTree, Spool} from '#main/file-tree';
 import {mutate, noise, type Random, randomFrom} from '#main/loader/testing';
+import {makeTar} from '#main/tar/testing';
 import {isVmmError} from '#support/errors';
 import {parseConfig} from './image-config.ts';
 import {forPlatform, parseManifest} from './manifest.ts';
@@ -45,8 +45,19 @@ async function tally(
 	t.true(results.has('done') && results.size >= 2, [...results].join());
 }
 
+/** A header of pax with these fields. */
+const pax = (...fields: readonly string[]) => ({
+	path: 'x',
+	type: 'x',
+	data: fields.map((field) => `${field.length + 4} ${field}\n`).join(''),
+});
 const members = [
 	{path: 'bin/'},
+	pax('GNU.sparse.size=9', 'GNU.sparse.map=0,1,5,1'),
+	{path: 'holes', data: 'ab'},
+	pax('GNU.sparse.major=1', 'GNU.sparse.minor=0', 'GNU.sparse.realsize=9'),
+	{path: 'more', data: `${'1\n5\n1\n'.padEnd(512, '\0')}x`},
+	{path: 'old', type: 'S'},
 	{path: 'x', type: 'x', data: '19 path=bin/längs\n'},
 	{path: 'bin/a', data: 'a'.repeat(3000), mode: 0o4755},
 	{path: 'b', type: '1', target: 'bin/längs'},

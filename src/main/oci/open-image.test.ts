@@ -1,3 +1,6 @@
+import {spawn, spawnSync} from 'node:child_process';
+import {randomBytes} from 'node:crypto';
+import {once} from 'node:events';
 import {
 	chmod,
 	lstat,
@@ -16,8 +19,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
-import {type MadeMember, makeTar} from '#main/debian/testing';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 import {isVmmError} from '#support/errors';
 import {inspectImage, listImages, loadImage, type OpenedImage, openImage, pruneImages, removeImage} from './index.ts';
 import {layoutFiles, type MadeParts, makeBlob, makeImage, writeLayout} from './testing/index.ts';
@@ -230,6 +233,124 @@ test('of several images one has to be named', async (t) => {
 		await openImage({image: `oci:${layout}#v2`, cache, freeBytes}),
 	];
 	t.not(root(t, one).digest, root(t, two).digest);
+});
+
+test('docker save of its later versions names images by all of their names, and one is found by what a person writes', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	const images = {'docker.io/library/app:v1': image(), 'docker.io/team/app:v1': image({layers: [system]})};
+	const files = layoutFiles(images);
+	const manifests = Object.entries(images).map(
+		([
+			name,
+			{
+				manifest: {mediaType, digest, size},
+			},
+		]) => ({
+			...{mediaType, digest, size},
+			annotations: {'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': 'v1'},
+		}),
+	);
+	files.set('index.json', Buffer.from(JSON.stringify({schemaVersion: 2, manifests})));
+	files.set('manifest.json', Buffer.from('[]'));
+	const path = join(folder, 'saved.tar');
+	await writeFile(path, makeTar([...files].map(([name, data]) => ({path: name, data}))));
+	const open = (name: string) => openImage({image: `${path}#${name}`, cache, freeBytes});
+	for (const [name, {manifest}] of Object.entries(images)) t.is(root(t, await open(name)).digest, manifest.digest);
+	t.is(root(t, await open('app:v1')).digest, images['docker.io/library/app:v1'].manifest.digest);
+	t.is(root(t, await open('team/app:v1')).digest, images['docker.io/team/app:v1'].manifest.digest);
+	await t.throwsAsync(open('v1'), {code: 'OCI_IMAGE_AMBIGUOUS', message: /library\/app:v1, docker\.io\/team\/app:v1/});
+	await t.throwsAsync(open('App'), {code: 'OCI_IMAGE_UNKNOWN', message: /team\/app:v1/});
+});
+
+test('a part of the cache that is damaged or gone is had once more', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	const parts = image();
+	const layout = await writeLayout(join(folder, 'l'), {v1: parts});
+	const open = (free: number) => openImage({image: `oci:${layout}`, cache, freeBytes: free});
+	await open(freeBytes);
+	const [layer] = parts.layers;
+	const path = join(cache, 'sha256', layer?.digest.slice(7) ?? '');
+	// A host that lost its power may have a file of the right length, and zeros in it.
+	for (const damage of [() => writeFile(path, Buffer.alloc(layer?.size ?? 0)), () => rm(path)]) {
+		await damage();
+		t.is(root(t, await open(freeBytes * 2)).digest, parts.manifest.digest);
+		t.true((await readFile(path)).equals(layer?.bytes as Buffer));
+		for (const each of await readdir(join(cache, 'roots'))) await rm(join(cache, 'roots', each));
+	}
+	// Where it cannot be had again, it is said.
+	await loadImage(`oci:${layout}`, 'app', {cache});
+	await rm(path);
+	await t.throwsAsync(openImage({image: 'app', cache, freeBytes, pull: 'never'}), {code: 'OCI_IMAGE_UNKNOWN'});
+	await rm(join(layout, 'blobs/sha256', layer?.digest.slice(7) ?? ''));
+	await t.throwsAsync(open(freeBytes), {code: 'OCI_BLOB_MISSING'});
+});
+
+test('a name of which a host has lost the bytes is none, and the others stay', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	const layout = await writeLayout(join(folder, 'l'), {v1: image()});
+	await loadImage(`oci:${layout}`, 'app', {cache});
+	await loadImage(`oci:${layout}`, 'other', {cache});
+	const names = await readdir(join(cache, 'names'));
+	const texts = await Promise.all(names.map((each) => readFile(join(cache, 'names', each), 'utf8')));
+	const lost = names[texts.findIndex((text) => text.includes('library/app'))] ?? '';
+	for (const text of ['', '\0\0', '{}', '{"digest": 7}', texts[0]?.slice(0, 40) ?? '']) {
+		await writeFile(join(cache, 'names', lost), text);
+		t.true((await listImages({cache})).some(({name}) => name.includes('library/other')));
+		await t.throwsAsync(inspectImage('app', {cache}), {code: 'OCI_IMAGE_UNKNOWN'});
+		await t.notThrowsAsync(pruneImages({cache}));
+	}
+});
+
+test('what the host says of a file or of the cache is told with what it is about', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	// It is a plain file, which nobody reads from its beginning.
+	for (const prefix of ['tar', 'archive'])
+		await t.throwsAsync(openImage({image: `${prefix}:/proc/self/mem`, cache}), {
+			code: 'OCI_PATH_UNUSABLE',
+			message: /EIO/,
+		});
+	const layout = await writeLayout(join(folder, 'l'), {v1: image()});
+	await loadImage(`oci:${layout}`, 'app', {cache});
+	for (const name of await readdir(join(cache, 'names'))) {
+		await rm(join(cache, 'names', name));
+		await mkdir(join(cache, 'names', name));
+	}
+	await t.throwsAsync(loadImage(`oci:${layout}`, 'app', {cache}), {code: 'OCI_CACHE_FAILED', message: /EISDIR/});
+	await t.throwsAsync(openImage({image: 'app', cache}), {code: 'OCI_CACHE_FAILED', message: /EISDIR/});
+});
+
+/** A user has mounts of his own where he is root among users of his own. */
+const mayMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0;
+const withMounts = mayMount ? test : test.skip;
+
+withMounts('a cache without room says so, and keeps nothing that is half', async (t) => {
+	const folder = await folderOf(t);
+	const script = 'mount -t tmpfs -o size=8m none "$1" && mkdir -m 700 "$1/cache" && echo there && exec sleep 1000';
+	const child = spawn('unshare', ['-rm', 'sh', '-c', script, 'sh', folder], {stdio: ['ignore', 'pipe', 'ignore']});
+	t.teardown(() => child.kill());
+	await once(child.stdout, 'data');
+	const cache = `/proc/${child.pid}/root${folder}/cache`;
+	const left = async () => [...(await readdir(join(cache, 'partial'))), ...(await readdir(join(cache, 'roots')))];
+	const layoutOf = (megabytes: number) =>
+		writeLayout(join(folder, `${megabytes}`), {
+			v1: makeImage({layers: [[{path: 'a', data: randomBytes(megabytes * 2 ** 20)}]]}),
+		});
+	const open = async (megabytes: number) => openImage({image: `oci:${await layoutOf(megabytes)}`, cache, freeBytes: 0});
+	await t.throwsAsync(open(12), {code: 'OCI_ROOM_MISSING', message: /needs 12\d+B in/});
+	await t.throwsAsync(open(5), {code: 'OCI_ROOM_MISSING', message: /needs more in/});
+	t.deepEqual(await left(), []);
+	await t.throwsAsync(writeFile(join(cache, 'filler'), Buffer.alloc(2 ** 23)), {code: 'ENOSPC'});
+	await t.throwsAsync(loadImage(`oci:${await layoutOf(0)}`, 'app', {cache}), {
+		code: 'OCI_CACHE_FAILED',
+		message: /ENOSPC/,
+	});
+	t.deepEqual(await left(), []);
+	await rm(join(cache, 'filler'));
+	t.is((await open(0)).kind, 'root');
 });
 
 const damages: readonly (readonly [what: string, path: RegExp, change: (bytes: Buffer) => Buffer, code: string])[] = [

@@ -5,7 +5,7 @@ import {abortable, type OperationSignal} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {checkRange} from '#support/options';
 import {compressionOf} from './archive.ts';
-import {ociError} from './errors.ts';
+import {inCache, ociError} from './errors.ts';
 import {type FoundImage, findImage} from './find-image.ts';
 import {emptyConfig, type ImageConfig} from './image-config.ts';
 import {parseImageName} from './image-name.ts';
@@ -32,7 +32,7 @@ export interface ImageRequest {
 	readonly pull?: 'missing' | 'always' | 'never';
 	/** Plain HTTP to the registry; without it to addresses of this host alone. */
 	readonly plainHttp?: boolean;
-	/** Who the registry is told that this is; without it as `~/.docker/config.json` has it. */
+	/** Who the registry is told that this is; without it as `~/.docker/config.json`, or the helper program that it names, has it. */
 	readonly credentials?: {readonly user: string; readonly password: string};
 	/** Folder of images; without it one below the user's caches. */
 	readonly cache?: string;
@@ -79,7 +79,7 @@ export async function openImage(request: ImageRequest, operation: OpenOperation 
 	if (problem !== undefined) throw problem;
 	const asked = parseImageName(request.image);
 	const work = {freeBytes, progress, signal};
-	return abortable('image', signal, async (): Promise<OpenedImage> => {
+	const open = async (): Promise<OpenedImage> => {
 		switch (asked.kind) {
 			case 'disk':
 				return {kind: 'disk', path: asked.path, format: formatOf(asked.path, asked.format)};
@@ -94,12 +94,17 @@ export async function openImage(request: ImageRequest, operation: OpenOperation 
 			default: {
 				const store = await ImageStore.open(request.cache);
 				const options = {...request, pull: request.pull ?? 'missing', progress, signal};
-				return rootOfFound(store, await findImage(store, asked, options), work);
+				const found = await findImage(store, asked, options);
+				return rootOfFound(store, found, work).catch(async (error) => {
+					const mayAsk = asked.kind !== 'reference' || options.pull !== 'never';
+					if (!mayAsk || !isVmmError(error, 'OCI_BLOB_MISSING')) throw error;
+					// A part of the cache is damaged, or somebody has taken it away since: the image may be had once more.
+					return rootOfFound(store, await findImage(store, asked, {...options, pull: 'always'}), work);
+				});
 			}
 		}
-	}).catch((error) => {
-		throw isHostError(error) ? ociError('OCI_CACHE_FAILED', {what: error.message}, {cause: error}) : error;
-	});
+	};
+	return inCache(() => abortable('image', signal, open));
 }
 
 interface Work {
@@ -162,7 +167,3 @@ async function requireFolder(path: string, isStated: boolean): Promise<void> {
 			what: 'it may be a root file system or a folder of the OCI image layout',
 		});
 }
-
-/** True for what a call of the host's file system fails with. */
-const isHostError = (error: unknown): error is NodeJS.ErrnoException =>
-	error instanceof Error && !isVmmError(error) && 'errno' in error && 'syscall' in error;

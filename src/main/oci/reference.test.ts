@@ -45,6 +45,9 @@ for (const name of [
 	`${'a'.repeat(256)}`,
 	'http://host/a',
 	'[::1/a',
+	'[::::]/a',
+	'999.1.1.1/a',
+	'host:99999/a',
 ])
 	test(`${JSON.stringify(name.slice(0, 40))} is no reference`, (t) => {
 		t.throws(() => parseReference(name), {code: 'OCI_NAME_INVALID'});

@@ -40,7 +40,9 @@ export function parseReference(name: string): ImageReference {
 	const tag = colon < 0 ? undefined : rest.slice(colon + 1);
 	const registry = hasRegistry ? first : usualRegistry;
 	const repository = registry === usualRegistry && !path.includes('/') ? `${usualOwner}/${path}` : path;
-	if (!registryForm.test(registry)) throw invalid(`${JSON.stringify(registry.slice(0, 80))} is no registry`);
+	// Forms allow what no host and no port is: 999.1.1.1, [::::], :99999.
+	if (!registryForm.test(registry) || !URL.canParse(`https://${registry}/`))
+		throw invalid(`${JSON.stringify(registry.slice(0, 80))} is no registry`);
 	if (!repositoryForm.test(repository))
 		throw invalid('names have small letters and digits, and between them dots, dashes and underscores');
 	if (repository.length + registry.length > mostBytes) throw invalid(`it has more than ${mostBytes} characters`);

@@ -10,7 +10,7 @@ import {type ImageReference, referenceText} from './reference.ts';
 /** How a registry is asked. */
 export interface RegistryAccess {
 	readonly plainHttp?: boolean | undefined;
-	/** Without them, what `docker login` has written. */
+	/** Without them, what `docker login` has written, or a helper program keeps. */
 	readonly credentials?: Credentials | undefined;
 	readonly patience?: Patience | undefined;
 }
@@ -35,7 +35,7 @@ export class RegistrySource implements ContentSource {
 		this.#signal = signal;
 	}
 
-	/** @throws VmmError REGISTRY_CREDENTIALS_INVALID */
+	/** @throws VmmError REGISTRY_CREDENTIALS_INVALID, REGISTRY_HELPER_FAILED; the signal's reason */
 	static async open(
 		store: ImageStore,
 		reference: ImageReference,
@@ -43,7 +43,7 @@ export class RegistrySource implements ContentSource {
 		signal?: AbortSignal,
 	): Promise<RegistrySource> {
 		const {registry, repository} = reference;
-		const known = credentials ?? (await dockerCredentials(registry));
+		const known = credentials ?? (await dockerCredentials(registry, process.env, signal));
 		const client = new RegistryClient({registry, repository, plainHttp, credentials: known, patience});
 		return new RegistrySource(store, client, reference, signal);
 	}

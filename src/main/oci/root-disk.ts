@@ -1,14 +1,14 @@
 import {createHash, randomUUID} from 'node:crypto';
-import {createReadStream} from 'node:fs';
 import {open, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {decompressStream} from '#main/compression';
-import {type TarMember, tarMembers} from '#main/debian';
 import {writeExt4} from '#main/ext4';
 import {FileTree, Spool} from '#main/file-tree';
+import {type TarMember, tarMembers} from '#main/tar';
 import {isVmmError} from '#support/errors';
 import {isBomb} from './bomb.ts';
 import {ociError} from './errors.ts';
+import {filePieces} from './file-pieces.ts';
 import {type ImageStore, rootName} from './image-store.ts';
 import {LayerUnpacker} from './layer.ts';
 import type {Layer} from './manifest.ts';
@@ -84,9 +84,13 @@ export async function rootOfTree(
 	const known = await store.useRoot(path);
 	if (known !== undefined) return {path, sizeBytes: known};
 	// All of it is there twice while it is made: in the spool and in the file system.
-	const limit = Math.min(mostBytes, Math.floor((await store.free()) / 2));
+	const free = await store.free();
+	const limit = Math.min(mostBytes, Math.floor(free / 2));
 	await using spool = await Spool.open(join(store.folder, 'partial'), limit);
-	const tree = await makeTree(spool);
+	const tree = await makeTree(spool).catch((error) => {
+		if (limit === mostBytes || !isVmmError(error, 'TREE_TOO_LARGE')) throw error;
+		throw ociError('OCI_ROOM_MISSING', {folder: store.folder, needed: undefined, free}, {cause: error});
+	});
 	const {content, sizeBytes} = sizeOf(tree, freeBytes);
 	await store.requireRoom(content);
 	const partial = join(store.folder, 'partial', `root.${randomUUID()}`);
@@ -139,11 +143,13 @@ export async function unpackLayer(
 	const [packed, plain] = [createHash('sha256'), createHash('sha256')];
 	let read = 0;
 	async function* file() {
-		for await (const piece of createReadStream(path, {highWaterMark: 2 ** 20})) {
-			packed.update(piece as Buffer);
-			read += (piece as Buffer).length;
-			came(read);
-			yield piece as Uint8Array;
+		const counted = filePieces(path, (bytes) => {
+			read = bytes;
+			came(bytes);
+		});
+		for await (const piece of counted) {
+			packed.update(piece);
+			yield piece;
 		}
 	}
 	const requireNoBomb = (bytes: number) => {

@@ -8,12 +8,16 @@ interface Address {
 	readonly family: number;
 }
 
+/** How far an address is: whoever sends somebody on may send no nearer than where it is itself. */
+export const Reach = {internet: 0, network: 1, host: 2} as const;
+export type Reach = (typeof Reach)[keyof typeof Reach];
+
 /** Addresses of a host, looked up once: whoever connects takes one of these and asks nobody again. */
 export interface Addresses {
-	/** True where any of them is not one of the internet: of this host, of a network around it, or of the link. */
-	readonly isPrivate: boolean;
-	/** True where any of them is one of the internet: whoever answers may be there. */
-	readonly isInternet: boolean;
+	/** The nearest of them: what is connected to may be as near as this. */
+	readonly nearest: Reach;
+	/** The farthest of them: whoever answers may be as far as this. */
+	readonly farthest: Reach;
 	/** Gives these addresses in place of a name server's. */
 	readonly lookup: LookupFunction;
 }
@@ -35,12 +39,12 @@ export class HostAddresses implements Addresses {
 		return new HostAddresses(family === 0 ? await lookup(host, {all: true}) : [{address: host, family}]);
 	}
 
-	get isPrivate(): boolean {
-		return this.#all.some(({address}) => !isOfInternet(address));
+	get nearest(): Reach {
+		return Math.max(...this.#all.map(({address}) => reachOf(address))) as Reach;
 	}
 
-	get isInternet(): boolean {
-		return this.#all.some(({address}) => isOfInternet(address));
+	get farthest(): Reach {
+		return Math.min(...this.#all.map(({address}) => reachOf(address))) as Reach;
 	}
 
 	readonly lookup: LookupFunction = (_name, options, callback) => {
@@ -53,7 +57,17 @@ export class HostAddresses implements Addresses {
 	};
 }
 
-const isOfInternet = (address: string): boolean => ipaddr.process(address).range() === 'unicast';
+/** Of this host and of its links, where clouds have what tells a machine its secrets, is whatever has no other range. */
+function reachOf(address: string): Reach {
+	const found = ipaddr.process(address);
+	const range = found.range();
+	// An IPv4 address, as networks without IPv4 have it (RFC 6052).
+	if (range === 'rfc6052') return reachOf(new ipaddr.IPv4([...found.toByteArray().slice(-4)]).toString());
+	if (range === 'unicast') return Reach.internet;
+	return networkRanges.includes(range) ? Reach.network : Reach.host;
+}
+
+const networkRanges: readonly string[] = ['private', 'uniqueLocal', 'carrierGradeNat'];
 
 /** True for names and addresses of this host itself. */
 export function isLoopback({hostname}: URL): boolean {

@@ -12,6 +12,10 @@ export const registryError = errorTable({
 		message: `${c.url} stands still: less than ${c.bytes} bytes came in ${c.seconds} seconds`,
 		remedy: `${tryAgain}: it goes on where it broke off`,
 	}),
+	REGISTRY_SLOW: (c: {url: string; seconds: number}) => ({
+		message: `${c.url} has not come whole in ${c.seconds} seconds, which manifests and tokens have`,
+		remedy: tryAgain,
+	}),
 	REGISTRY_CUT_OFF: (c: {url: string; bytes: number; expected: number}) => ({
 		message: `${c.url} ended after ${c.bytes} of ${c.expected} bytes`,
 		remedy: `${tryAgain}: it goes on where it broke off`,
@@ -38,6 +42,10 @@ export const registryError = errorTable({
 		message: `${c.url} gave an answer that no registry gives: ${c.what}`,
 		remedy: 'Check the name of the registry, and that nothing on the way (a proxy, a login page) answers for it',
 	}),
+	REGISTRY_MANIFEST_UNSUPPORTED: (c: {url: string; type: string}) => ({
+		message: `${c.url} is ${JSON.stringify(c.type)}, which is no image that can be used here`,
+		remedy: 'Have it made anew: as an image of OCI, or one of Docker with a manifest of version 2, schema 2',
+	}),
 	REGISTRY_FILE_DAMAGED: (c: {url: string; expected: string; found: string}) => ({
 		message: `${c.url} is not what its name says: it is ${c.found}, not ${c.expected}`,
 		remedy: 'Try again later, or take the image from another registry: what this one gives is not taken',
@@ -49,5 +57,9 @@ export const registryError = errorTable({
 	REGISTRY_CREDENTIALS_INVALID: (c: {path: string; what: string}) => ({
 		message: `The credentials in ${c.path} cannot be used: ${c.what}`,
 		remedy: 'Have it written anew (docker login), or name another folder by DOCKER_CONFIG',
+	}),
+	REGISTRY_HELPER_FAILED: (c: {program: string; server: string; what: string}) => ({
+		message: `${c.program} does not tell the credentials of ${c.server}: ${c.what}`,
+		remedy: `See what it says (echo ${c.server} | ${c.program} get), log in again (docker login), or use openvmm image pull --user`,
 	}),
 });

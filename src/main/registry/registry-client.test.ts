@@ -5,15 +5,15 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {mutate, randomFrom} from '#main/loader/testing';
-import {HostAddresses, isLoopback} from './addresses.ts';
+import {HostAddresses, isLoopback, Reach} from './addresses.ts';
 import {parseChallenge} from './challenge.ts';
-import {dockerCredentials} from './credentials.ts';
+import {dockerCredentials} from './docker-config.ts';
 import {RegistryClient} from './registry-client.ts';
 
 const types = ['application/vnd.oci.image.manifest.v1+json'];
 const [type] = types as [string];
 const digest = `sha256:${'a'.repeat(64)}`;
-const patience = {spanMs: 60_000, waitsMs: [1, 1]};
+const patience = {spanMs: 60_000, waitsMs: [1, 1], wholeMs: 600_000};
 
 /** A server on this host. @returns its host and port */
 async function serve(t: ExecutionContext, answer: RequestListener): Promise<string> {
@@ -36,6 +36,13 @@ const hostile: readonly (readonly [what: string, answer: Answer, code: string, m
 		(_, response) => response.writeHead(200, {'content-type': 'text/html'}).end('<html>'),
 		'REGISTRY_ANSWER_INVALID',
 		/text\/html/,
+	],
+	[
+		'has an image of the first version',
+		(_, response) =>
+			response.writeHead(200, {'content-type': 'application/vnd.docker.distribution.manifest.v1+prettyjws'}).end('{}'),
+		'REGISTRY_MANIFEST_UNSUPPORTED',
+		/v1\+prettyjws/,
 	],
 	['gives no type', (_, response) => response.writeHead(200).end('{}'), 'REGISTRY_ANSWER_INVALID'],
 	['has none', (_, response) => json(response, 404, {errors: [{code: 'MANIFEST_UNKNOWN'}]}), 'REGISTRY_MISSING'],
@@ -119,9 +126,44 @@ for (const [what, answer] of [
 			if (what !== 'says nothing') response.writeHead(200, {'content-type': type});
 			answer(response);
 		});
-		const impatient = client(registry, {patience: {spanMs: 100, waitsMs: []}});
+		const impatient = client(registry, {patience: {...patience, spanMs: 100, waitsMs: []}});
 		await t.throwsAsync(impatient.manifest('latest', types), {code: 'REGISTRY_STALLED'});
 	});
+
+test('a manifest or a token that comes for ever is given up, fast enough as it may be', async (t) => {
+	const drop = (response: ServerResponse, headers = {}) => {
+		const timer = setInterval(() => response.write(' '.repeat(1024)), 5);
+		response.writeHead(200, headers).on('close', () => clearInterval(timer));
+	};
+	const short = {patience: {...patience, waitsMs: [], wholeMs: 200}};
+	const registry = await serve(t, (_, response) => drop(response, {'content-type': type}));
+	await t.throwsAsync(client(registry, short).manifest('latest', types), {code: 'REGISTRY_SLOW'});
+	const other = await serve(t, (request, response) => {
+		if (request.url?.startsWith('/token')) return drop(response);
+		const challenge = `Bearer realm="http://${request.headers.host}/token"`;
+		return json(response, 401, {}, {'www-authenticate': challenge});
+	});
+	await t.throwsAsync(client(other, short).manifest('latest', types), {code: 'REGISTRY_SLOW'});
+});
+
+test('a layer may take longer than a manifest', async (t) => {
+	const registry = await serve(t, async (_, response) => {
+		response.write('be');
+		setTimeout(() => response.end('gins'), 300);
+	});
+	const {pieces} = await client(registry, {patience: {...patience, waitsMs: [], wholeMs: 1}}).blob(digest, 0);
+	let text = '';
+	for await (const piece of pieces) text += Buffer.from(piece).toString();
+	t.is(text, 'begins');
+});
+
+test('a manifest by a tag is what the registry says that it is', async (t) => {
+	let said = digest;
+	const registry = await serve(t, (_, response) => json(response, 200, {}, {'docker-content-digest': said}));
+	await t.throwsAsync(client(registry).manifest('v1', types), {code: 'REGISTRY_FILE_DAMAGED'});
+	said = `sha512:${'a'.repeat(128)}`;
+	await t.notThrowsAsync(client(registry).manifest('v1', types));
+});
 
 test('a manifest that is asked for by its checksum has it', async (t) => {
 	const registry = await serve(t, (_, response) => json(response, 200, {}));
@@ -176,6 +218,26 @@ for (const credentials of [undefined, {user: 'me', password: 'secret:1'}])
 			'/v2/team/app/manifests/v2 Bearer abc',
 		]);
 	});
+
+test('an identity token is sent to the token server, and to nobody else', async (t) => {
+	const told: string[] = [];
+	const registry: string = await serve(t, async (request, response) => {
+		let body = '';
+		for await (const piece of request) body += piece;
+		told.push(`${request.method} ${request.url} ${request.headers.authorization ?? 'nobody'} ${body}`);
+		if (request.url === '/token') return json(response, 200, {access_token: 'abc'});
+		if (request.headers.authorization === 'Bearer abc') return json(response, 200, {});
+		const challenge = `Bearer realm="http://${request.headers.host}/token",service="a b"`;
+		return json(response, 401, {}, {'www-authenticate': challenge});
+	});
+	await client(registry, {credentials: {identityToken: 'secret&1'}}).manifest('v1', types);
+	const form = 'service=a+b&scope=repository%3Ateam%2Fapp%3Apull&grant_type=refresh_token';
+	t.deepEqual(told, [
+		'GET /v2/team/app/manifests/v1 nobody ',
+		`POST /token nobody ${form}&refresh_token=secret%261&client_id=openvmm`,
+		'GET /v2/team/app/manifests/v1 Bearer abc ',
+	]);
+});
 
 test('a password is told where a registry asks for one, and nowhere else', async (t) => {
 	const told: string[] = [];
@@ -242,55 +304,62 @@ test('work that is given up ends at once', async (t) => {
 	await t.throwsAsync(client(registry).blob(digest, 0, AbortSignal.abort(new Error('before'))), {message: 'before'});
 });
 
-test('a registry of the internet leads to no network that only this host is in, for a blob or a token', async (t) => {
-	const asked: string[] = [];
-	const inside = await serve(t, (request, response) => {
-		asked.push(`${request.url}`);
-		response.writeHead(200).end('secret');
+for (const [where, reach] of [
+	['the internet', Reach.internet],
+	['a network around', Reach.network],
+] as const)
+	test(`a registry of ${where} leads to nothing nearer, for a blob or a token`, async (t) => {
+		const asked: string[] = [];
+		const inside = await serve(t, (request, response) => {
+			asked.push(`${request.url}`);
+			response.writeHead(200).end('secret');
+		});
+		const outside = await serve(t, (request, response) => {
+			asked.push(`${request.headers.host} ${request.headers.authorization ?? 'nobody'}`);
+			if (request.url?.includes('manifests'))
+				return json(response, 401, {}, {'www-authenticate': `Bearer realm="http://${inside}/token"`});
+			return response.writeHead(307, {location: `http://${inside}/latest/meta-data`}).end();
+		});
+		const [, port] = outside.split(':');
+		// As a name server would have it that knows the registry: here it is on this host all the same.
+		const resolve = async (url: URL) => {
+			const {nearest, farthest, lookup} = await HostAddresses.of(new URL('http://127.0.0.1'));
+			const isThere = url.hostname === 'registry.example';
+			return isThere ? {nearest: reach, farthest: reach, lookup} : {nearest, farthest, lookup};
+		};
+		const one = client(`registry.example:${port}`, {plainHttp: true, resolve});
+		await t.throwsAsync(one.blob(digest, 0), {code: 'REGISTRY_REDIRECTED', message: /nearer to this host/});
+		await t.throwsAsync(one.manifest('v1', types), {code: 'REGISTRY_REDIRECTED', message: /nearer to this host/});
+		t.deepEqual(asked, [`registry.example:${port} nobody`, `registry.example:${port} nobody`]);
 	});
-	const outside = await serve(t, (request, response) => {
-		asked.push(`${request.headers.host} ${request.headers.authorization ?? 'nobody'}`);
-		if (request.url?.includes('manifests'))
-			return json(response, 401, {}, {'www-authenticate': `Bearer realm="http://${inside}/token"`});
-		return response.writeHead(307, {location: `http://${inside}/latest/meta-data`}).end();
-	});
-	const [, port] = outside.split(':');
-	// As a name server would have it that knows the registry: here it is on this host all the same.
-	const resolve = async (url: URL) => {
-		const {isPrivate, lookup} = await HostAddresses.of(new URL('http://127.0.0.1'));
-		const isInternet = url.hostname === 'registry.example';
-		return {isPrivate: isPrivate && !isInternet, isInternet, lookup};
-	};
-	const one = client(`registry.example:${port}`, {plainHttp: true, resolve});
-	await t.throwsAsync(one.blob(digest, 0), {code: 'REGISTRY_REDIRECTED', message: /no host of the internet/});
-	await t.throwsAsync(one.manifest('v1', types), {code: 'REGISTRY_REDIRECTED', message: /no host of the internet/});
-	t.deepEqual(asked, [`registry.example:${port} nobody`, `registry.example:${port} nobody`]);
-});
 
-const addresses: readonly (readonly [host: string, isPrivate: boolean, isLoopback: boolean])[] = [
-	['127.0.0.1', true, true],
-	['127.9.9.9:5000', true, true],
-	['[::1]', true, true],
-	['[::ffff:127.0.0.1]', true, true],
-	['10.1.2.3', true, false],
-	['172.16.0.1', true, false],
-	['192.168.1.1', true, false],
-	['169.254.169.254', true, false],
-	['100.64.0.1', true, false],
-	['0.0.0.0', true, false],
-	['[fe80::1]', true, false],
-	['[fd00::1]', true, false],
-	['[::ffff:10.0.0.1]', true, false],
-	['2130706433', true, true],
-	['0x7f.1', true, true],
-	['224.0.0.1', true, false],
-	['8.8.8.8', false, false],
-	['[2001:4860:4860::8888]', false, false],
+const addresses: readonly (readonly [host: string, reach: keyof typeof Reach, isLoopback: boolean])[] = [
+	['127.0.0.1', 'host', true],
+	['127.9.9.9:5000', 'host', true],
+	['[::1]', 'host', true],
+	['[::ffff:127.0.0.1]', 'host', true],
+	['10.1.2.3', 'network', false],
+	['172.16.0.1', 'network', false],
+	['192.168.1.1', 'network', false],
+	['169.254.169.254', 'host', false],
+	['100.64.0.1', 'network', false],
+	['0.0.0.0', 'host', false],
+	['[fe80::1]', 'host', false],
+	['[fd00::1]', 'network', false],
+	['[::ffff:10.0.0.1]', 'network', false],
+	['2130706433', 'host', true],
+	['0x7f.1', 'host', true],
+	['224.0.0.1', 'host', false],
+	['8.8.8.8', 'internet', false],
+	['[2001:4860:4860::8888]', 'internet', false],
+	['[64:ff9b::808:808]', 'internet', false],
+	['[64:ff9b::a00:1]', 'network', false],
+	['[64:ff9b::a9fe:a9fe]', 'host', false],
 ];
-for (const [host, isPrivate, loops] of addresses)
-	test(`${host} is ${isPrivate ? 'private' : 'of the internet'}`, async (t) => {
+for (const [host, reach, loops] of addresses)
+	test(`${host} is of the ${reach}`, async (t) => {
 		const url = new URL(`http://${host}/`);
-		t.is((await HostAddresses.of(url)).isPrivate, isPrivate);
+		t.like(await HostAddresses.of(url), {nearest: Reach[reach], farthest: Reach[reach]});
 		t.is(isLoopback(url), loops);
 	});
 
@@ -308,7 +377,7 @@ test('TLS is what is spoken, but to this host', async (t) => {
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 	t.teardown(() => server.close());
 	const registry = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-	const short = {patience: {spanMs: 60_000, waitsMs: []}};
+	const short = {patience: {...patience, waitsMs: []}};
 	await t.throwsAsync(client(registry, short).manifest('v1', types), {code: 'REGISTRY_UNREACHABLE'});
 	await t.throwsAsync(client(registry, {...short, plainHttp: false}).manifest('v1', types), {
 		code: 'REGISTRY_UNREACHABLE',
@@ -356,9 +425,10 @@ test('credentials are those of docker login', async (t) => {
 	);
 	t.deepEqual(await of('docker.io'), {user: 'me', password: 'a:b'});
 	t.deepEqual(await of('host:5000'), {user: 'u', password: 'p'});
-	t.is(await of('other'), undefined);
+	// Many have the name of a helper that is not there: it matters where it is said to have something.
 	t.is(await of('host'), undefined);
 	t.is(await of('__proto__'), undefined);
+	await t.throwsAsync(of('other'), {code: 'REGISTRY_HELPER_FAILED', message: /docker-credential-x .*ENOENT/});
 	await t.throwsAsync(of('wrong'), {code: 'REGISTRY_CREDENTIALS_INVALID'});
 	await writeFile(join(folder, 'config.json'), '{');
 	await t.throwsAsync(of('docker.io'), {code: 'REGISTRY_CREDENTIALS_INVALID'});
@@ -367,4 +437,42 @@ test('credentials are those of docker login', async (t) => {
 		code: 'REGISTRY_CREDENTIALS_INVALID',
 		message: /EISDIR/,
 	});
+});
+
+test('a helper program is asked for what it keeps, and bounded', async (t) => {
+	const folder = await mkdtemp(join(tmpdir(), 'docker-'));
+	t.teardown(() => rm(folder, {recursive: true, force: true}));
+	const helper = async (name: string, script: string) => {
+		const path = join(folder, `docker-credential-${name}`);
+		await writeFile(path, `#!/bin/sh\n${script}\n`, {mode: 0o755});
+	};
+	await helper('keeps', `read -r server; printf '{"Username": "%s", "Secret": "of %s"}' "$1" "$server"`);
+	await helper('token', `printf '{"Username": "<token>", "Secret": "abc"}'`);
+	await helper('none', 'echo credentials not found in native keychain; exit 1');
+	await helper('broken', 'echo locked >&2; exit 3');
+	await helper('text', 'echo hello');
+	await helper('endless', 'while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done');
+	await helper('hangs', 'exec sleep 1000');
+	const names = ['token', 'none', 'broken', 'text', 'endless', 'hangs', '../x'];
+	const config = {
+		credsStore: 'keeps',
+		credHelpers: Object.fromEntries(names.map((name) => [name, name])),
+		auths: {'written:1': {username: 'u', password: 'p'}, 'written:2': {identitytoken: 'abc'}},
+	};
+	await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+	const environment = {DOCKER_CONFIG: folder, PATH: `${folder}:${process.env['PATH']}`};
+	const of = (registry: string, signal?: AbortSignal) => dockerCredentials(registry, environment, signal);
+	t.deepEqual(await of('host:5000'), {user: 'get', password: 'of host:5000'});
+	t.deepEqual(await of('docker.io'), {user: 'get', password: 'of https://index.docker.io/v1/'});
+	t.deepEqual(await of('token'), {identityToken: 'abc'});
+	t.is(await of('none'), undefined);
+	t.deepEqual(await of('written:1'), {user: 'u', password: 'p'});
+	t.deepEqual(await of('written:2'), {identityToken: 'abc'});
+	await t.throwsAsync(of('broken'), {code: 'REGISTRY_HELPER_FAILED', message: /3 locked$/});
+	await t.throwsAsync(of('text'), {code: 'REGISTRY_HELPER_FAILED', message: /no user and no secret/});
+	await t.throwsAsync(of('endless'), {code: 'REGISTRY_HELPER_FAILED', message: /MAXBUFFER/});
+	await t.throwsAsync(of('../x'), {code: 'REGISTRY_HELPER_FAILED', message: /no name/});
+	const ending = new AbortController();
+	setImmediate(() => ending.abort(new Error('enough')));
+	await t.throwsAsync(of('hangs', ending.signal), {message: 'enough'});
 });

@@ -102,9 +102,13 @@ export class RegistryClient {
 	manifest(reference: string, types: readonly string[], signal?: AbortSignal): Promise<GivenManifest> {
 		const url = this.#url(`manifests/${reference}`);
 		return this.retried(signal, async () => {
-			const answer = await this.#get(url, {accept: types.join(', ')}, signal);
+			const {wholeMs} = this.#patience;
+			const answer = await this.#get(url, {accept: types.join(', ')}, signal, {wholeMs});
 			const mediaType = (answer.header('content-type') ?? '').split(';')[0]?.trim() ?? '';
 			const bytes = await gatherAtMost(answer, mostManifestBytes);
+			// What registries keep beside images, and images of the first version, have types of their vendors.
+			if (!types.includes(mediaType) && mediaType.startsWith('application/vnd.'))
+				throw registryError('REGISTRY_MANIFEST_UNSUPPORTED', {url: url.href, type: mediaType.slice(0, 100)});
 			// A login page is text, too.
 			if (!types.includes(mediaType))
 				throw registryError('REGISTRY_ANSWER_INVALID', {
@@ -112,8 +116,11 @@ export class RegistryClient {
 					what: `it is ${JSON.stringify(mediaType.slice(0, 100))}, and no manifest that can be used here`,
 				});
 			const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-			if (reference.startsWith('sha256:') && digest !== reference)
-				throw registryError('REGISTRY_FILE_DAMAGED', {url: url.href, expected: reference, found: digest});
+			// Of a tag the registry may say what it gives (distribution specification 1.1, "Pulling manifests").
+			const said = answer.header('docker-content-digest') ?? '';
+			for (const expected of [reference, said])
+				if (expected.startsWith('sha256:') && digest !== expected)
+					throw registryError('REGISTRY_FILE_DAMAGED', {url: url.href, expected, found: digest});
 			return {bytes, mediaType, digest};
 		});
 	}
@@ -124,7 +131,7 @@ export class RegistryClient {
 	 */
 	async blob(digest: string, from: number, signal?: AbortSignal): Promise<BlobPart> {
 		const url = this.#url(`blobs/${digest}`);
-		const answer = await this.#get(url, from > 0 ? {range: `bytes=${from}-`} : {}, signal, from > 0);
+		const answer = await this.#get(url, from > 0 ? {range: `bytes=${from}-`} : {}, signal, {isPart: from > 0});
 		// What lies there is longer than all of the blob: it is asked for from its beginning.
 		if (answer.status === 416) {
 			answer.close();
@@ -149,19 +156,19 @@ export class RegistryClient {
 		url: URL,
 		headers: Readonly<Record<string, string>>,
 		signal: AbortSignal | undefined,
-		isPart = false,
+		{isPart = false, wholeMs}: {readonly isPart?: boolean; readonly wholeMs?: number},
 	): Promise<HttpAnswer> {
 		const {spanMs} = this.#patience;
-		const asked = {resolve: this.#resolve, spanMs, signal};
+		const asked = {resolve: this.#resolve, spanMs, wholeMs, signal};
 		const once = () => {
 			const authorization = this.#authorization;
-			return ask({url, headers, authorization, follows: true, isSentFromInternet: false, ...asked});
+			return ask({url, headers, authorization, follows: true, ...asked});
 		};
 		let answer = await once();
 		if (answer.status === 401 && answer.url.origin === url.origin) {
 			const challenge = answer.header('www-authenticate') ?? '';
 			answer.close();
-			this.#authorization = await this.#authorize({url, isInternet: answer.isInternet}, challenge, signal);
+			this.#authorization = await this.#authorize({url, from: answer.from}, challenge, signal);
 			if (this.#authorization !== undefined) answer = await once();
 		}
 		const {status} = answer;
@@ -171,7 +178,7 @@ export class RegistryClient {
 
 	/** What to ask with, as a registry's challenge wants it. @throws VmmError REGISTRY_* */
 	async #authorize(
-		{url, isInternet}: Pick<HttpAnswer, 'url' | 'isInternet'>,
+		{url, from}: Pick<HttpAnswer, 'url' | 'from'>,
 		header: string,
 		signal: AbortSignal | undefined,
 	): Promise<string | undefined> {
@@ -186,18 +193,20 @@ export class RegistryClient {
 		const isSafe = address?.protocol === 'https:' || (address?.protocol === 'http:' && url.protocol === 'http:');
 		if (address === null || !isSafe || address.username !== '')
 			throw invalid(`it sends to ${JSON.stringify(realm.slice(0, 200))} for a token`);
-		if (service !== undefined) address.searchParams.set('service', service);
-		address.searchParams.append('scope', scope);
-		const authorization = credentials && basic(credentials);
-		const {spanMs} = this.#patience;
+		const asked = {...(service !== undefined && {service}), scope};
+		const isToken = credentials !== undefined && 'identityToken' in credentials;
+		if (!isToken) for (const [name, value] of Object.entries(asked)) address.searchParams.append(name, value);
+		const {spanMs, wholeMs} = this.#patience;
 		const answer = await ask({
 			url: address,
 			headers: {},
-			authorization,
+			authorization: credentials && basic(credentials),
+			form: isToken ? refreshForm(credentials.identityToken, asked) : undefined,
 			follows: false,
-			isSentFromInternet: isInternet && address.host !== url.host,
+			sentFrom: address.host === url.host ? undefined : from,
 			resolve: this.#resolve,
 			spanMs,
+			wholeMs,
 			signal,
 		});
 		if (answer.status !== 200) throw await this.#refusal(address, answer);
@@ -226,6 +235,10 @@ export class RegistryClient {
 		return registryError('REGISTRY_REFUSED', {url: url.href, status, says, loggedIn: this.#credentials !== undefined});
 	}
 }
+
+/** What a token server takes for an identity token (distribution, "OAuth 2.0 Token Authentication"). */
+const refreshForm = (token: string, asked: Readonly<Record<string, string>>): URLSearchParams =>
+	new URLSearchParams({...asked, grant_type: 'refresh_token', refresh_token: token, client_id: 'openvmm'});
 
 function tokenOf(text: Uint8Array): string | undefined {
 	try {

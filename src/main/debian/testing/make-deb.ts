@@ -1,5 +1,5 @@
 import {gzipSync} from 'node:zlib';
-import {type MadeMember, makeTar} from './make-tar.ts';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 
 /** Makes an archive of ar from members by their names. */
 export function makeAr(members: Readonly<Record<string, Uint8Array>>): Buffer {

@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto';
 import {mkdir, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {gzipSync, zstdCompressSync} from 'node:zlib';
-import {type MadeMember, makeTar} from '#main/debian/testing';
+import {type MadeMember, makeTar} from '#main/tar/testing';
 
 /** Bytes by their checksum, as manifests name them. */
 export interface MadeBlob {

@@ -1,4 +1,4 @@
-/** Files with holes in archives of GNU tar ("Storing Sparse Files" in its manual): the old format, and 1.0 of pax. */
+/** Files with holes in archives of GNU tar ("Storing Sparse Files" in its manual): the old format, and those of pax. */
 
 /** Bytes of a file that are in the archive, and where they lie in the file. */
 interface Part {
@@ -25,7 +25,7 @@ const block = {count: 21, more: 504} as const;
 
 /**
  * Takes the map of the old format, which goes on in blocks behind the header.
- * @param next - takes a block @param number - reads a number's field
+ * @param next - takes a block @param number - reads a number's field, which is not negative
  */
 export async function oldSparseMap(
 	first: Uint8Array,
@@ -88,6 +88,18 @@ export async function sparseMapOf(
 	return {parts, taken};
 }
 
+/** Reads the map of formats 0.0 and 0.1, which is in a header: offsets and lengths, with commas between them. */
+export function sparseMapOfText(size: string, map: string, fault: Fault): SparseMap {
+	const numbers = [size, ...(map === '' ? [] : map.split(','))].map((each) => {
+		if (!/^\d{1,15}$/.test(each)) throw fault('the map of a file with holes has something else than numbers');
+		return Number(each);
+	});
+	const [length = 0, ...rest] = numbers;
+	if (rest.length % 2 !== 0) throw fault('the map of a file with holes is cut off');
+	const parts = rest.flatMap((offset, index) => (index % 2 === 0 ? [{offset, length: rest[index + 1] as number}] : []));
+	return {length, parts};
+}
+
 const zeros = Buffer.alloc(2 ** 16);
 
 /**
@@ -105,6 +117,7 @@ export function withHoles(
 	for (const part of parts) {
 		if (part.offset < end) throw fault('parts of a file with holes overlap, or are in no order');
 		end = part.offset + part.length;
+		if (!Number.isSafeInteger(end)) throw fault('a part of a file with holes lies where no file is');
 		sum += part.length;
 	}
 	if (end > length || sum !== stored) throw fault('the map of a file with holes does not match its length');

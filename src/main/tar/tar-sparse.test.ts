@@ -57,18 +57,17 @@ const digest = (bytes: Uint8Array | undefined) =>
 		.update(bytes ?? '')
 		.digest('hex');
 
-for (const format of ['gnu', 'posix'])
+/** Formats of GNU tar: its own, and those of pax by their versions. */
+const formats: Readonly<Record<string, readonly string[]>> = {
+	gnu: ['--format=gnu'],
+	'1.0': ['--format=posix'],
+	'0.1': ['--format=posix', '--sparse-version=0.1'],
+	'0.0': ['--format=posix', '--sparse-version=0.0'],
+};
+for (const [format, options] of Object.entries(formats))
 	withTar(`files with holes come whole, as GNU tar writes them in its format ${format}`, async (t) => {
 		const {folder, names} = sparseFiles(t);
-		const words = [
-			'--create',
-			'--sparse',
-			'--hole-detection=raw',
-			`--format=${format}`,
-			'--directory',
-			folder,
-			...names,
-		];
+		const words = ['--create', '--sparse', '--hole-detection=raw', ...options, '--directory', folder, ...names];
 		const archive = execFileSync('tar', words, {maxBuffer: 2 ** 26});
 		t.true(archive.length < 2 ** 21, 'the holes are not in it');
 		const files = await filesOf(archive);
@@ -103,6 +102,59 @@ for (const [what, map, message] of faults)
 		const archive = makeTar([pax(...holes), {path: 'a', data: map}]);
 		await t.throwsAsync(filesOf(archive), {message});
 	});
+
+const older: readonly (readonly [what: string, fields: readonly string[], message: RegExp])[] = [
+	['a map that is no map', ['GNU.sparse.size=9', 'GNU.sparse.map=0,-5'], /something else/],
+	['half a part', ['GNU.sparse.size=9', 'GNU.sparse.map=0,1,5'], /cut off/],
+	['parts that overlap', ['GNU.sparse.size=9', 'GNU.sparse.map=0,1,0,0'], /overlap/],
+	['no length', ['GNU.sparse.size=x', 'GNU.sparse.map=0,1'], /something else/],
+];
+for (const [what, fields, message] of older)
+	test(`a file with holes in format 0.1 is refused that has ${what}`, async (t) => {
+		await t.throwsAsync(filesOf(makeTar([pax(...fields), {path: 'a', data: 'x'}])), {message});
+	});
+
+/** A file in GNU tar's own format, of which each part is told by what its fields have. */
+function oldSparse(
+	parts: readonly (readonly [offset: number, length: number])[],
+	data: string,
+	length: number,
+): Buffer {
+	const archive = makeTar([{path: 'a', type: 'S', data}]);
+	const field = (value: number, at: number) => {
+		// Numbers that are not octal are binary, of 12 bytes with a sign (GNU tar).
+		archive.fill(value < 0 ? 0xff : 0, at, at + 12);
+		archive[at] = value < 0 ? 0xff : 0x80;
+		archive.writeBigInt64BE(BigInt(value), at + 4);
+	};
+	for (const [index, [offset, bytes]] of parts.entries()) {
+		field(offset, 386 + index * 24);
+		field(bytes, 386 + index * 24 + 12);
+	}
+	field(length, 483);
+	archive.fill(' ', 148, 156);
+	const sum = archive.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+	archive.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+	return archive;
+}
+
+test('parts of negative lengths are refused, which would have a file filled for ever', async (t) => {
+	const data = 'x'.repeat(20);
+	const fine = oldSparse([[5, 20]], data, 30);
+	t.is(Buffer.from((await filesOf(fine))['a'] ?? '').toString(), `${'\0'.repeat(5)}${data}${'\0'.repeat(5)}`);
+	const turned = oldSparse(
+		[
+			[0, 10],
+			[10, -10],
+			[0, 5],
+			[5, 15],
+		],
+		data,
+		20,
+	);
+	await t.throwsAsync(filesOf(turned), {message: /negative/});
+	await t.throwsAsync(filesOf(oldSparse([[2 ** 53 - 1, 20]], data, 30)), {message: /no file is/});
+});
 
 test('another format of holes is refused by its name', async (t) => {
 	const archive = makeTar([pax('GNU.sparse.major=2', 'GNU.sparse.minor=0'), {path: 'a', data: 'x'}]);

@@ -1,7 +1,7 @@
 /** Archives of `tar`: POSIX ustar and pax (IEEE 1003.1, pax) and the long names and numbers of GNU tar, which dpkg-deb writes. */
 
 import {ByteStream, gather} from './byte-stream.ts';
-import {oldSparseMap, type SparseMap, sparseMapOf, withHoles} from './tar-sparse.ts';
+import {oldSparseMap, type SparseMap, sparseMapOf, sparseMapOfText, withHoles} from './tar-sparse.ts';
 
 /** What a member is; a `hard-link` is another name of a file that came before. */
 export type TarKind = 'file' | 'directory' | 'symbolic-link' | 'hard-link' | 'character' | 'block' | 'fifo';
@@ -81,6 +81,9 @@ const extensions: Readonly<Record<string, 'path' | 'linkpath' | 'pax' | 'nothing
 	g: 'nothing',
 };
 
+/** Fields of headers of pax; one without a value is not given, whatever came before (IEEE 1003.1, pax). */
+type Extended = Readonly<Record<string, string | undefined>>;
+
 /** Reads the members in their order. @param fault - makes what is thrown for an archive that contradicts itself */
 export async function* tarMembers(
 	pieces: AsyncIterable<Uint8Array>,
@@ -88,23 +91,27 @@ export async function* tarMembers(
 	forms: TarForms = {},
 ): AsyncGenerator<TarMember, void> {
 	const stream = new ByteStream(pieces);
-	let extended: Record<string, string> = {};
+	let extended: Extended = {};
 	let headers = 0;
 	try {
 		for (;;) {
 			const header = await readHeader(stream, fault, forms);
 			if (header === undefined) return await readEnd(stream, fault, forms);
-			const member = memberOf(header, extended, fault);
 			const extension = extensions[header.text(fields.type)];
-			const holes = extension === undefined ? await sparseMap(stream, header, extended, forms, fault) : undefined;
-			const body = new Body(stream, member.length, fault);
 			if (extension === undefined) {
-				yield {...member, kind: kindOf(header, fault), ...(await contentOf(body, member, holes, extended, fault))};
+				const member = memberOf(header, extended, fault);
+				const holes = member.kind === 'file' ? await sparseMap(stream, header, extended, forms, fault) : undefined;
+				const body = new Body(stream, member.length, fault);
+				yield {...member, ...(await contentOf(body, member, holes, extended, fault))};
 				extended = {};
 				headers = 0;
-			} else if (++headers > maxExtensions) {
-				throw fault(`a file in it has more than ${maxExtensions} headers`);
-			} else if (extension !== 'nothing') {
+				await body.skip();
+				continue;
+			}
+			if (++headers > maxExtensions) throw fault(`a file in it has more than ${maxExtensions} headers`);
+			// What headers before it say is of the member that follows them all, and not of this one.
+			const body = new Body(stream, lengthOf(header.number(fields.size), fault), fault);
+			if (extension !== 'nothing') {
 				const bytes = await body.whole();
 				const found = extension === 'pax' ? paxFields(bytes, forms, fault) : {[extension]: cString(bytes)};
 				extended = {...extended, ...found};
@@ -118,27 +125,33 @@ export async function* tarMembers(
 
 /** Type of a file with holes in GNU tar's own format. */
 const oldSparse = 'S';
-/** A header of pax that says where the map of holes is: before the file's bytes. */
-const [sparseMajor, sparseMinor, sparseName, sparseSize] = ['major', 'minor', 'name', 'realsize'].map(
-	(name) => `GNU.sparse.${name}`,
-) as [string, string, string, string];
+/** Fields of pax about a file with holes: in 1.0 the map is before the file's bytes, in 0.0 and 0.1 in a header. */
+const [sparseMajor, sparseMinor, sparseName, sparseLength, sparseSize, sparseParts] = [
+	...['major', 'minor', 'name', 'realsize', 'size', 'map'],
+].map((name) => `GNU.sparse.${name}`) as [string, string, string, string, string, string];
+/** What 0.0 has in place of a map: two fields for each part, again and again. */
+const sparsePart: readonly string[] = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
 
-/** Takes the map of a file with holes where it follows its header: undefined for what has none there. */
+/** Takes the map of a file with holes where it is in a header or follows one: undefined for what has none there. */
 async function sparseMap(
 	stream: ByteStream,
 	header: Header,
-	extended: Readonly<Record<string, string>>,
+	extended: Extended,
 	{sparse}: TarForms,
 	fault: (what: string) => Error,
 ): Promise<SparseMap | 'in content' | undefined> {
 	if (header.text(fields.type) === oldSparse) {
 		if (sparse !== true) throw fault('a file in it has holes');
-		const numeric = (bytes: Uint8Array) => numberOf(bytes, fault);
+		const numeric = (bytes: Uint8Array) => lengthOf(numberOf(bytes, fault), fault);
 		return oldSparseMap(header.bytes, () => stream.all(blockBytes), numeric, fault);
 	}
-	if (extended[sparseMajor] === undefined) return undefined;
-	if (extended[sparseMajor] !== '1' || extended[sparseMinor] !== '0')
-		throw fault(`a file in it has holes in format ${extended[sparseMajor]}.${extended[sparseMinor]}, and not in 1.0`);
+	const [major = '0', minor] = [extended[sparseMajor], extended[sparseMinor]];
+	if (major === '0') {
+		const size = extended[sparseSize];
+		return size === undefined ? undefined : sparseMapOfText(size, extended[sparseParts] ?? '', fault);
+	}
+	if (major !== '1' || minor !== '0')
+		throw fault(`a file in it has holes in format ${major}.${minor}, and not in 0.0, 0.1 or 1.0`);
 	return 'in content';
 }
 
@@ -147,20 +160,16 @@ async function contentOf(
 	body: Body,
 	member: Pick<TarMember, 'path' | 'length'>,
 	map: SparseMap | 'in content' | undefined,
-	extended: Readonly<Record<string, string>>,
+	extended: Extended,
 	fault: (what: string) => Error,
 ): Promise<Pick<TarMember, 'content' | 'path' | 'length'>> {
 	const {path, length} = member;
 	if (map === undefined) return {path, length, content: body};
-	if (map !== 'in content') return {path, length: map.length, content: withHoles(body, map, length, fault)};
-	const whole = Number(extended[sparseSize]);
+	const named = extended[sparseName] ?? path;
+	if (map !== 'in content') return {path: named, length: map.length, content: withHoles(body, map, length, fault)};
+	const whole = Number(extended[sparseLength]);
 	const {parts, taken} = await sparseMapOf((bytes) => body.take(bytes), whole, fault);
-	const found = {length: whole, parts};
-	return {
-		path: extended[sparseName] ?? path,
-		length: whole,
-		content: withHoles(body, found, length - taken, fault),
-	};
+	return {path: named, length: whole, content: withHoles(body, {length: whole, parts}, length - taken, fault)};
 }
 
 /** The bytes of a member and what fills its last block. */
@@ -247,29 +256,37 @@ async function readHeader(
 	return {bytes, text, number};
 }
 
-function kindOf(header: Header, fault: (what: string) => Error): TarKind {
-	const type = header.text(fields.type);
+/** What a member is, by its header and its name: before there was a type of folders, their names ended with a slash. */
+function kindOf(type: string, path: string, fault: (what: string) => Error): TarKind {
 	const kind = kinds[type];
 	if (kind === undefined) throw fault(`it has a file of type '${type}', which does not exist`);
-	return kind;
+	return kind === 'file' && path.endsWith('/') ? 'directory' : kind;
+}
+
+function lengthOf(value: number, fault: (what: string) => Error): number {
+	if (!Number.isSafeInteger(value)) throw fault('the size of a file in it is no number');
+	if (value < 0) throw fault('a file in it has a negative size');
+	return value;
 }
 
 function memberOf(
 	{text, number}: Header,
-	extended: Readonly<Record<string, string>>,
+	extended: Extended,
 	fault: (what: string) => Error,
-): Omit<TarMember, 'kind' | 'content'> {
+): Omit<TarMember, 'content'> {
 	const prefix = text(fields.magic) === 'ustar' ? text(fields.prefix) : '';
 	const numeric = (name: string, field: readonly [number, number]) => {
-		const value = extended[name] === undefined ? number(field) : Math.floor(Number(extended[name]));
+		const said = extended[name];
+		const value = said === undefined ? number(field) : /^-?\d+(\.\d*)?$/.test(said) ? Math.floor(Number(said)) : NaN;
 		if (!Number.isSafeInteger(value)) throw fault(`the ${name} of a file in it is no number`);
 		return value;
 	};
-	const length = numeric('size', fields.size);
-	if (length < 0) throw fault('a file in it has a negative size');
+	const path = extended['path'] ?? (prefix === '' ? text(fields.name) : `${prefix}/${text(fields.name)}`);
+	const kind = kindOf(text(fields.type), path, fault);
 	const capability = extended[capabilityField];
 	return {
-		path: extended['path'] ?? (prefix === '' ? text(fields.name) : `${prefix}/${text(fields.name)}`),
+		path,
+		kind,
 		target: extended['linkpath'] ?? text(fields.target),
 		permissions: number(fields.mode) & 0o7777,
 		user: numeric('uid', fields.user),
@@ -277,7 +294,8 @@ function memberOf(
 		modified: numeric('mtime', fields.modified),
 		major: number(fields.major),
 		minor: number(fields.minor),
-		length,
+		// Nothing follows the header of what is no file, whatever that says: others read it so, and find other files there otherwise.
+		length: kind === 'file' ? lengthOf(numeric('size', fields.size), fault) : 0,
 		...(capability !== undefined && {capability: Buffer.from(capability, 'latin1')}),
 	};
 }
@@ -301,16 +319,21 @@ function numberOf(bytes: Uint8Array, fault: (what: string) => Error): number {
 }
 
 /** Fields as pax writes them: each a line `LENGTH NAME=VALUE`, whose length counts all of it. */
-function paxFields(bytes: Uint8Array, {sparse}: TarForms, fault: (what: string) => Error): Record<string, string> {
-	const found: Record<string, string> = {};
+function paxFields(bytes: Uint8Array, {sparse}: TarForms, fault: (what: string) => Error): Extended {
+	const found: Record<string, string | undefined> = {};
 	for (let at = 0; at < bytes.length; ) {
 		const line = /^(\d{1,6}) ([^=]+)=/.exec(Buffer.from(bytes.subarray(at, at + 300)).toString('utf8'));
 		const end = at + Number(line?.[1] ?? 0);
 		const start = at + Buffer.byteLength(line?.[0] ?? '');
-		if (line === null || end <= start || end > bytes.length) throw fault('a pax header of it is none');
-		if (line[2]?.startsWith('GNU.sparse.') && sparse !== true) throw fault('a file in it has holes');
-		const encoding = line[2] === capabilityField ? 'latin1' : 'utf8';
-		found[line[2] as string] = Buffer.from(bytes.subarray(start, end - 1)).toString(encoding);
+		if (line === null || end <= start || end > bytes.length || bytes[end - 1] !== 0x0a)
+			throw fault('a pax header of it is none');
+		const name = line[2] as string;
+		if (name.startsWith('GNU.sparse.') && sparse !== true) throw fault('a file in it has holes');
+		const encoding = name === capabilityField ? 'latin1' : 'utf8';
+		const value = Buffer.from(bytes.subarray(start, end - 1)).toString(encoding);
+		const parts = found[sparseParts];
+		if (sparsePart.includes(name)) found[sparseParts] = parts === undefined ? value : `${parts},${value}`;
+		else found[name] = value === '' ? undefined : value;
 		at = end;
 	}
 	return found;

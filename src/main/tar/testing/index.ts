@@ -1,0 +1,1 @@
+export {type MadeMember, makeTar} from './make-tar.ts';
