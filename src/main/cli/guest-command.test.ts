@@ -36,6 +36,15 @@ test('output that cannot be written is no success', async (t) => {
 	t.not((await ended)[0], 0);
 });
 
+test('a reader that does not read keeps nobody from ending it', async (t) => {
+	const {child, output, ended} = follow(t, ['yes']);
+	await once(output, 'readable');
+	// Of one that comes again before it was heard there is one: of these there are three, in the order that the kernel gives them.
+	for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) child.kill(signal);
+	const [status] = await ended;
+	t.true([130, 131, 143].includes(status), `${status}`);
+});
+
 test('the third signal is waited for no longer, whatever the command makes of it', async (t) => {
 	const script = 'trap "echo heard" INT; echo begun; while :; do sleep 0.05; done';
 	const {child, output, ended} = follow(t, ['sh', '-c', script]);

@@ -1,19 +1,22 @@
 import {closeSync, constants, fstatSync, openSync, writeSync} from 'node:fs';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {errnoName, sendNow} from '#support/ffi';
 
 /** Longest wait for a reader that has not read. */
 const longestWaitMs = 20;
 
 /**
  * Standard output or error, for what may be more than its reader takes: meanwhile this thread hears of signals and of ends. A pipe or a terminal that
- * keeps its writers waiting is opened anew such that it does not; the other processes that have it see nothing of that.
+ * keeps its writers waiting is opened anew such that it does not, and a socket is asked each time; the other processes that have it see nothing of that.
  */
 export class Output {
 	readonly #fd: number;
 	readonly #isOwn: boolean;
+	readonly #isSocket: boolean;
 
 	constructor(fd: 1 | 2) {
 		const anew = openAnew(fd);
+		this.#isSocket = isSocket(fd);
 		this.#fd = anew ?? fd;
 		this.#isOwn = anew !== undefined;
 	}
@@ -23,21 +26,42 @@ export class Output {
 		let rest = bytes;
 		let waitMs = 1;
 		while (rest.length > 0) {
-			try {
-				rest = rest.subarray(writeSync(this.#fd, rest));
+			const written = this.#writeNow(rest);
+			if (typeof written === 'number') {
+				rest = rest.subarray(written);
 				waitMs = 1;
-			} catch (error) {
-				const {code: errno = String(error)} = error as NodeJS.ErrnoException;
-				if (errno !== 'EAGAIN') return errno;
+			} else if (written === 'EAGAIN') {
 				await sleep(waitMs);
 				waitMs = Math.min(2 * waitMs, longestWaitMs);
-			}
+			} else return written;
 		}
 		return undefined;
 	}
 
+	/** @returns how many bytes, or the name of an errno */
+	#writeNow(bytes: Uint8Array): number | string {
+		if (this.#isSocket) {
+			const sent = sendNow(this.#fd, bytes);
+			return sent < 0 ? errnoName(sent) : sent;
+		}
+		try {
+			return writeSync(this.#fd, bytes);
+		} catch (error) {
+			return (error as NodeJS.ErrnoException).code ?? String(error);
+		}
+	}
+
 	close(): void {
 		if (this.#isOwn) closeSync(this.#fd);
+	}
+}
+
+function isSocket(fd: number): boolean {
+	try {
+		return fstatSync(fd).isSocket();
+	} catch {
+		// It is closed, which writing tells.
+		return false;
 	}
 }
 

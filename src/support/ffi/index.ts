@@ -97,6 +97,7 @@ export {
 	listenUnix,
 	openDatagrams,
 	removeUnixSocket,
+	sendNow,
 	socketPair,
 	unixPathLimit,
 } from './socket.ts';

@@ -9,6 +9,7 @@ const SOCK_STREAM_CLOEXEC_NONBLOCK = 1 | 0o2000000 | 0o4000;
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 /** Clients that the kernel keeps for a listener that serves one at a time. */
 const fewWaiting = 1;
 
@@ -21,6 +22,7 @@ const cListen = libc('int listen(int fd, int backlog)');
 const cAccept = libc('int accept4(int fd, void *address, void *length, int flags)');
 const cConnectInPool = libcResultInPool('int connect(int fd, uintptr_t address, uint32_t length)');
 const cSocketpair = libc('int socketpair(int domain, int type, int protocol, void *pair)');
+const cSend = libc('intptr_t send(int fd, const void *bytes, size_t length, int flags)');
 const cShutdown = libc('int shutdown(int fd, int how)');
 const cSetsockopt = libc('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
 
@@ -61,6 +63,12 @@ export async function connectUnix(path: string): Promise<number> {
 	close(fd);
 	return result;
 }
+
+/**
+ * Sends what a socket has room for, send(2), also where the socket would keep its writers waiting: it may be other processes' too, which have it as it
+ * is. Returns how many bytes, or the negated errno: -EAGAIN where there is no room.
+ */
+export const sendNow = (fd: number, bytes: Uint8Array): number => cSend(fd, bytes, bytes.length, MSG_DONTWAIT_NOSIGNAL);
 
 /** Ends one direction of a connection, shutdown(2): what this side reads, or what it writes. 0 or the negated errno. */
 export const endDirection = (fd: number, which: 'read' | 'write'): number => cShutdown(fd, which === 'read' ? 0 : 1);
