@@ -366,9 +366,12 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	 * {@link mostWorkers}, and than it takes for each to have a queue.
 	 */
 	workers?(config: C): number;
-	/** The worker of its first queue; 0 without this. Those before it have none, so that what waits is not on the thread of all devices, which is worker 0. A device that comes to a machine with fewer workers has those that there are. */
+	/** The worker of its first queue; 0 without this. Those before it have none, so that what waits is not on the thread of all devices, which is worker 0. */
 	readonly firstWorker?: number;
-	/** Its back makes calls that wait for something of the host's, a file system: its machine's devices have threads that no other machine's are on. */
+	/**
+	 * Its back makes calls that wait for something of the host's, a file system: its machine's devices have threads that no other machine's are on. It leaves
+	 * one to the others where it can: when it comes to a machine with fewer workers than it wants, it has those that there are.
+	 */
 	readonly mayWait?: boolean;
 	/** Bytes of the host's memory that its backs have together: zero at first, and in no snapshot but for {@link savedMemory}. */
 	hostMemory?(config: C): number;

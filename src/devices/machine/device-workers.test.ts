@@ -332,6 +332,7 @@ test('a device that leaves the first thread to the others has its queues on the 
 		doorbells: () => [{region: 0, offset: 4, size: 'any', queue: 0}],
 		workers: () => 2,
 		firstWorker: 1,
+		mayWait: true,
 		front: () => ({read: () => 0, write() {}}),
 		back: () => ({start() {}, stop: async () => {}, notified() {}, queueReady: () => false, dispose() {}}),
 	};

@@ -306,10 +306,10 @@ export function placeCalls(
 		return undefined;
 	}
 	const queues = checkDoorbells(name, declared, model.regions(config), model.state.fields);
-	const {firstWorker = 0} = model;
+	const {firstWorker = 0, mayWait = false} = model;
 	const wanted = model.workers?.(config) ?? 1;
 	// One that leaves a thread to the others does so where there is a further one.
-	const workers = firstWorker > 0 ? Math.min(wanted, machineWorkers) : wanted;
+	const workers = mayWait ? Math.min(wanted, machineWorkers) : wanted;
 	const most = Math.min(Math.max(1, queues) + firstWorker, mostWorkers, machineWorkers);
 	if (!(Number.isInteger(workers) && workers >= 1 && workers <= most))
 		throw machineError('DEVICE_WORKERS_IMPOSSIBLE', {name, workers, most});

@@ -123,6 +123,16 @@ test.serial(
 	},
 );
 
+test.serial('a folder comes to a machine with one thread, which serves it then', async (t) => {
+	const {vm} = await fakeMachine(t, [nothing], {config: {pcie: hotPlugPcie}, start: true});
+	for (const kind of ['virtio-fs', 'virtio-9p']) {
+		await vm.addPcieDevice('rp0', {kind, options: {tag: 'host', folder}});
+		await vm.removePcieDevice('rp0');
+	}
+	await vm.stop();
+	t.deepEqual(await vm.ended, {kind: 'stopped'});
+});
+
 test.serial('a device of several workers comes to a machine that has as many, and goes', async (t) => {
 	const before = openFiles();
 	const workers = new InProcessWorkers({deviceThreads: 1});

@@ -125,6 +125,8 @@ export class RequestsBack<S> implements VirtioBack {
 	readonly #state: State;
 	readonly #services: VirtioServices;
 	readonly #ring: UrgentRing;
+	/** What serves the urgent queue where this is the only worker. */
+	readonly #urgent: UrgentBack;
 	readonly #left: LeftChains;
 	readonly #own = randomInt(1, 2 ** 32);
 	#opening: Promise<Folder> | undefined;
@@ -141,6 +143,7 @@ export class RequestsBack<S> implements VirtioBack {
 		this.#state = state;
 		this.#services = services;
 		this.#ring = ringOf(services);
+		this.#urgent = new UrgentBack(services);
 		this.#left = new LeftChains(state.left, largestQueue, services);
 	}
 
@@ -193,7 +196,11 @@ export class RequestsBack<S> implements VirtioBack {
 		return count === 0 ? undefined : `${count} requests to the folder`;
 	}
 
-	queueReady(queue: VirtQueue): void {
+	queueReady(queue: VirtQueue, index: number): void {
+		if (index !== requestQueue) {
+			this.#urgent.queueReady(queue);
+			return;
+		}
 		if (this.#isRestoring || this.#server === undefined) return;
 		this.#hear();
 		for (;;) {

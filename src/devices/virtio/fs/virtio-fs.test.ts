@@ -415,6 +415,21 @@ test('nodes are forgotten, and those that are left have bounds, as open files ha
 	t.is(await guest.read(1, 0, 1), -Errno.EBADF);
 });
 
+test('the one thread of a machine has both queues', async (t) => {
+	const folder = folderOf(t);
+	writeFileSync(join(folder, 'file'), 'content');
+	const guest = await FsDriver.start(folder, {}, 'pci', 0, 1);
+	t.teardown(() => guest.machine.dispose());
+	t.is(guest.machine.workers.length, 1);
+	await guest.init();
+	const node = await guest.lookup(1, 'file');
+	t.deepEqual(await guest.read(await guest.open(node, 0), 0, 100), Buffer.from('content'));
+	t.is((await guest.ask(Opcode.RELEASE, 0, releaseOf(1))).error, 0);
+	await guest.say(Opcode.FORGET, node, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
+	t.is(await guest.attributes(node), -Errno.ESTALE);
+	t.deepEqual(guest.machine.failures, []);
+});
+
 test('flags say what OpenVMM\u2019s do', (t) => {
 	const devices = (texts: string[], bus: string[] = []) =>
 		virtioFsPciType.flags?.devices((name) => (name === 'virtio-fs' ? texts : bus));

@@ -38,7 +38,7 @@ const virtioFs = <S>(
 		return fsQueues;
 	},
 	mayWait: true,
-	// One for each queue: see the backs.
+	// One for each queue, where there are as many: see the backs.
 	workers: () => fsQueues.length,
 	hostMemory: () => sharedBytes,
 	// Without it the files that a client knew have gone.
@@ -52,7 +52,7 @@ const virtioFs = <S>(
 		mounted: `${mounted === 0 ? 'no' : 'yes'}${lost === 0 ? '' : `, ${lost} snapshots had not the room for its files`}`,
 	}),
 	back: ({folder, windowBytes}, state, services) =>
-		services.worker.index === 0
+		services.worker.index < services.worker.count - 1
 			? new UrgentBack(services)
 			: new RequestsBack({source: folder, open, cache: cacheOf(folder), windowBytes}, state, services),
 });

@@ -55,12 +55,11 @@ export class FsDriver {
 		options: Partial<FolderOptions> = {},
 		transport: 'pci' | 'mmio' = 'pci',
 		windowBytes = 0,
+		workers = 2,
 	): Promise<FsDriver> {
 		const folder = {folder: path, options: {...folderDefaults, ...options}};
-		const models = {pci: virtioFsPciType, mmio: virtioFsMmioType};
-		const made = new FsDriver(
-			await VirtioMachine.opened(models[transport], transport, {tag: 'host', folder, windowBytes}),
-		);
+		const model = {...{pci: virtioFsPciType, mmio: virtioFsMmioType}[transport], workers: () => workers};
+		const made = new FsDriver(await VirtioMachine.opened(model, transport, {tag: 'host', folder, windowBytes}));
 		made.driver.begin([], 2);
 		return made;
 	}
