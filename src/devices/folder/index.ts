@@ -39,6 +39,7 @@ export {
 export type {BytesFromGuest, BytesToGuest} from './guest-bytes.ts';
 export {HandleTable} from './handle-table.ts';
 export {keepFolder, keptFolder} from './kept-folder.ts';
+export {areRows, keepText, keptText} from './kept-text.ts';
 export {type FolderNode, mostPathBytes, NodeTree, pathBytes} from './node-tree.ts';
 export {
 	type CachePolicy,
