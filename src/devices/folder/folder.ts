@@ -33,9 +33,6 @@ export const RenameFlag = {NOREPLACE: 1, EXCHANGE: 2, WHITEOUT: 4} as const;
 /** Flags of setxattr(2). */
 export const XattrFlag = {CREATE: 1, REPLACE: 2} as const;
 
-/** Places that lseek(2) finds. */
-export const Whence = {DATA: 3, HOLE: 4} as const;
-
 /** What a folder can do, for a server to tell its client. */
 export interface FolderAbilities {
 	readonly readOnly: boolean;
@@ -179,7 +176,7 @@ export abstract class Folder {
 		return -Errno.ENOSYS;
 	}
 
-	/** @param whence - {@link Whence}. @returns where data or a hole begins; -ENXIO behind the end */
+	/** @param whence - `Seek.DATA` or `Seek.HOLE`. @returns where data or a hole begins; -ENXIO behind the end */
 	seek(_handle: HandleId, _offset: number, _whence: number): Answer<number> {
 		return -Errno.ENOSYS;
 	}

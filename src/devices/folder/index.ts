@@ -33,7 +33,6 @@ export {
 	OpenFlag,
 	RenameFlag,
 	rootNode,
-	Whence,
 	XattrFlag,
 } from './folder.ts';
 export type {BytesFromGuest, BytesToGuest} from './guest-bytes.ts';

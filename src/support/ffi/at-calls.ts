@@ -1,4 +1,4 @@
-import {open} from './fd.ts';
+import {O, open} from './fd.ts';
 import {libc} from './libc.ts';
 
 /** Flags of open(2) for what is reached from a descriptor. */
@@ -7,15 +7,15 @@ export const OAt = {
 	DIRECTORY: process.arch === 'arm64' ? 0o40000 : 0o200000,
 	TMPFILE: process.arch === 'arm64' ? 0o20040000 : 0o20200000,
 	PATH: 0o10000000,
-	CLOEXEC: 0o2000000,
 } as const;
 
 /** How openat2(2) resolves a path. */
 export const Resolve = {NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8} as const;
 
-export const AtFlag = {SYMLINK_NOFOLLOW: 0x100, REMOVEDIR: 0x200, SYMLINK_FOLLOW: 0x400, EMPTY_PATH: 0x1000} as const;
+export const AtFlag = {REMOVEDIR: 0x200, SYMLINK_FOLLOW: 0x400, EMPTY_PATH: 0x1000} as const;
 
 const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
 /** Which libc has no function for; the same on all processors. */
 const openat2Number = 437;
 /** `struct open_how`: flags, mode, resolve (openat2(2)). */
@@ -46,7 +46,7 @@ export type CPath = Uint8Array;
  * before Linux 5.6.
  */
 export function openAt(directory: number, path: CPath, flags: number, mode: number, resolve: number): number {
-	how[0] = BigInt(flags | OAt.CLOEXEC);
+	how[0] = BigInt(flags | O.CLOEXEC);
 	how[1] = BigInt(mode);
 	how[2] = BigInt(resolve);
 	return cOpenat2(openat2Number, directory, path, how, how.byteLength);
@@ -63,6 +63,10 @@ export const unlinkAt = (directory: number, name: CPath, flags: number): number 
 
 export const renameAt = (from: number, name: CPath, to: number, newName: CPath, flags: number): number =>
 	cRenameat2(from, name, to, newName, flags);
+
+/** Swaps two files or folders of one file system in one step. 0 or the negated errno. */
+export const exchangePaths = (one: string, other: string): number =>
+	renameAt(AT_FDCWD, Buffer.from(`${one}\0`), AT_FDCWD, Buffer.from(`${other}\0`), RENAME_EXCHANGE);
 
 export const symlinkAt = (target: CPath, directory: number, name: CPath): number => cSymlinkat(target, directory, name);
 

@@ -3,6 +3,7 @@ export {
 	type CPath,
 	chmodOpen,
 	chownOpen,
+	exchangePaths,
 	linkOpen,
 	mkdirAt,
 	mknodAt,
@@ -36,7 +37,6 @@ export {
 	RWF_DSYNC,
 	readCached,
 } from './file-io.ts';
-export {exchangePaths, Seek, seek} from './file-system.ts';
 export {ioUringEnter, ioUringRegister, ioUringSetup} from './io-uring.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';
@@ -59,15 +59,15 @@ export {
 export {
 	allocate,
 	copyRange,
-	Flock,
 	getXattr,
 	listXattrs,
 	lockRange,
-	lockWhole,
 	OpenFileLock,
 	readEntries,
 	readVectors,
 	removeXattr,
+	Seek,
+	seek,
 	setXattr,
 	spaceOf,
 	statOpen,

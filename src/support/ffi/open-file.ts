@@ -1,4 +1,4 @@
-import {openPath} from './at-calls.ts';
+import {AtFlag, openPath} from './at-calls.ts';
 import {libc} from './libc.ts';
 
 const cStatx = libc('int statx(int directory, const char *path, int flags, uint32_t mask, void *buffer)');
@@ -13,20 +13,20 @@ const cFallocate = libc('int fallocate(int fd, int mode, int64_t offset, int64_t
 const cCopyRange = libc(
 	'intptr_t copy_file_range(int source, int64_t *offset, int target, int64_t *targetOffset, size_t length, uint32_t flags)',
 );
-const cFlock = libc('int flock(int fd, int operation)');
+const cLseek = libc('int64_t lseek(int fd, int64_t offset, int whence)');
 const cFcntl = libc('int fcntl(int fd, int command, void *argument)');
 const cGetxattr = libc('intptr_t getxattr(const char *path, const void *name, void *value, size_t size)');
 const cSetxattr = libc('int setxattr(const char *path, const void *name, const void *value, size_t size, int flags)');
 const cListxattr = libc('intptr_t listxattr(const char *path, void *list, size_t size)');
 const cRemovexattr = libc('int removexattr(const char *path, const void *name)');
 
-const AT_EMPTY_PATH = 0x1000;
 /** The basic ones, and when the file was made (STATX_BASIC_STATS | STATX_BTIME). */
 const statxMask = 0xfff;
 const getdents64Number = process.arch === 'arm64' ? 61 : 217;
 
 /** Attributes of what is open, as an O_PATH descriptor too: fills `struct statx`, 256 bytes. 0 or the negated errno. */
-export const statOpen = (fd: number, status: Uint8Array): number => cStatx(fd, '', AT_EMPTY_PATH, statxMask, status);
+export const statOpen = (fd: number, status: Uint8Array): number =>
+	cStatx(fd, '', AtFlag.EMPTY_PATH, statxMask, status);
 
 /** Fills `struct statfs`, 120 bytes. */
 export const spaceOf = (fd: number, space: Uint8Array): number => cFstatfs(fd, space);
@@ -65,10 +65,11 @@ export function copyRange(
 	return cCopyRange(source, from, target, to, length, 0);
 }
 
-/** Operations of flock(2), none of which waits. */
-export const Flock = {SHARED: 1 | 4, EXCLUSIVE: 2 | 4, UNLOCK: 8} as const;
+/** Places that lseek(2) looks for. */
+export const Seek = {END: 2, DATA: 3, HOLE: 4} as const;
 
-export const lockWhole = (fd: number, operation: number): number => cFlock(fd, operation);
+/** lseek(2): where data or a hole begins at or after `offset`, or the negated errno; -ENXIO behind the last data. */
+export const seek = (fd: number, offset: number | bigint, whence: number): number => cLseek(fd, offset, whence);
 
 /** Commands of fcntl(2) for locks of open files, which take `struct flock`, 32 bytes. */
 export const OpenFileLock = {GET: 36, SET: 37} as const;

@@ -1,5 +1,5 @@
 import {type FileLock, LockKind, type NodeId, type Refused} from '#devices/folder';
-import {close, Errno, Flock, lockRange, lockWhole, O, OpenFileLock, reopen} from '#support/ffi';
+import {close, Errno, lockFile, lockRange, O, OpenFileLock, reopen} from '#support/ffi';
 import {RangeLock} from './host-structs.ts';
 
 /** Owners that have locks of one kind on one file, at once: each takes a descriptor. */
@@ -34,13 +34,17 @@ export class HostLocks {
 	}
 
 	set(node: NodeId, fd: number, lock: FileLock): 0 | Refused {
-		const isKnown = this.#files.has(keyOf(node, lock.isWhole, lock.owner));
-		if (lock.kind === LockKind.NONE && !isKnown) return 0;
+		const {kind, isWhole, owner} = lock;
+		const isKnown = this.#files.has(keyOf(node, isWhole, owner));
+		if (kind === LockKind.NONE && (!isKnown || isWhole || (lock.start === 0n && lock.end >= mostOffset))) {
+			// Closing its file ends all of them.
+			this.drop(node, isWhole, owner);
+			return 0;
+		}
 		const own = this.#file(node, fd, lock);
 		if (own < 0) return own;
-		const result = lock.isWhole ? lockWhole(own, wholeOperation(lock.kind)) : setRange(own, lock);
-		const isAll = lock.isWhole || (lock.start === 0n && lock.end >= mostOffset);
-		if ((result < 0 && !isKnown) || (lock.kind === LockKind.NONE && isAll)) this.drop(node, lock.isWhole, lock.owner);
+		const result = isWhole ? lockFile(own, kind === LockKind.READ) : setRange(own, lock);
+		if (result < 0 && !isKnown) this.drop(node, isWhole, owner);
 		if (result < 0) return result === -Errno.EACCES ? -Errno.EAGAIN : result;
 		return 0;
 	}
@@ -72,9 +76,6 @@ export class HostLocks {
 }
 
 const keyOf = (node: NodeId, isWhole: boolean, owner: bigint): string => `${node}/${isWhole ? 'w' : 'r'}${owner}`;
-
-const wholeOperation = (kind: number): number =>
-	kind === LockKind.NONE ? Flock.UNLOCK : kind === LockKind.READ ? Flock.SHARED : Flock.EXCLUSIVE;
 
 function setRange(fd: number, lock: FileLock): number {
 	encode(lock);

@@ -13,7 +13,7 @@ import {
 	permissionBits,
 	XattrFlag,
 } from '#devices/folder';
-import {Errno} from '#support/ffi';
+import {Errno, Seek} from '#support/ffi';
 import type {Fields, PlainFields, Wire} from '#support/wire';
 import {attributesAnswer, entryAnswer, statxAnswer, type Validity} from './answers.ts';
 import {directoryAnswer} from './directory-answer.ts';
@@ -351,7 +351,7 @@ export const operations: Readonly<Record<number, Operation>> = {
 		return lock === undefined ? -Errno.EINVAL : done(folder.setLock(words.fh, lock));
 	}),
 	[Opcode.LSEEK]: withWords(LseekIn, ({fh, offset, whence}, _request, {folder}) => {
-		if (whence !== 3 && whence !== 4) return -Errno.EINVAL;
+		if (whence !== Seek.DATA && whence !== Seek.HOLE) return -Errno.EINVAL;
 		return placed(offset, (at) => after(folder.seek(fh, at, whence), (found) => LseekOut.encode({offset: found})));
 	}),
 	[Opcode.FALLOCATE]: withWords(FallocateIn, ({fh, offset, length, mode}, _request, {folder}) =>
