@@ -461,3 +461,15 @@ test('names of a few open directories are kept, and the others are listed again 
 	t.deepEqual([lists, entry?.name, entry?.cookie], [11, 'name-3', 6n]);
 	for (const handle of handles) await given(folder.releaseDirectory(handle));
 });
+
+test('a guest that goes on from a snapshot has its files by their numbers, and another file gets another one', async (t) => {
+	const files = memoryFolder({one: '1', two: '22'});
+	const before = folderFor(t, files);
+	const one = await given(before.lookup(rootNode, 'one' as Name));
+	const two = await given(before.lookup(rootNode, 'two' as Name));
+	before.forget(two.node, 1);
+	const folder = folderFor(t, files);
+	await folder.restore(before.save());
+	t.is((await given(folder.getAttributes(one.node))).size, 1);
+	t.true((await given(folder.lookup(rootNode, 'two' as Name))).node > two.node);
+});

@@ -365,7 +365,7 @@ export class ObjectFolder extends Folder {
 		return {...this.#tree.save(), handles};
 	}
 
-	async restore({nodes, handles}: SavedFolder): Promise<0 | Refused> {
+	async restore({nodes, handles, next}: SavedFolder): Promise<0 | Refused> {
 		for (const saved of nodes) {
 			const parent = this.#tree.get(saved.parent);
 			const path = parent && this.#path(parent, saved.name as Name);
@@ -374,6 +374,7 @@ export class ObjectFolder extends Folder {
 			const inode = told === undefined ? 0n : this.#inodeOf(told, path as string);
 			this.#tree.restore(saved, undefined, {inode, type, open: new Set()});
 		}
+		this.#tree.skipTo(next);
 		for (const {id, node: nodeId, flags, isDirectory} of handles) {
 			const node = this.#tree.get(nodeId);
 			const path = node && this.#path(node);
