@@ -46,6 +46,7 @@ export {
 	cacheSeconds,
 	type FolderOptions,
 	folderDefaults,
+	isTag,
 	type OwnerMapping,
 } from './options.ts';
 export type {SavedFolder, SavedHandle, SavedNode} from './saved-folder.ts';

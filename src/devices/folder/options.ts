@@ -16,6 +16,12 @@ export type CachePolicy = (typeof cachePolicies)[number];
 /** Seconds of each policy. */
 export const cacheSeconds: Readonly<Record<CachePolicy, number>> = {never: 0, auto: 1, always: 86_400};
 
+/** A tag by which a guest can mount a folder, of `most` bytes. */
+export const isTag = (tag: string, most: number): boolean => {
+	const {length} = Buffer.from(tag);
+	return length > 0 && length <= most && !tag.includes('\0');
+};
+
 /** What a machine's owner says of a folder, whatever serves it. */
 export interface FolderOptions {
 	readonly readOnly: boolean;

@@ -1,4 +1,4 @@
-import {type Answer, after, type HandleId, isRefused, OpenFlag, permissionBits, settled} from '#devices/folder';
+import {type Answer, after, type HandleId, LockKind, OpenFlag, permissionBits, settled} from '#devices/folder';
 import {Errno} from '#support/ffi';
 import {qidOf, typeOf} from './attributes.ts';
 import type {Fid} from './fid-table.ts';
@@ -8,6 +8,9 @@ import {type Operation, operation, outcome, using} from './operation.ts';
 
 /** Bytes of a reply before the data that were read. */
 export const readHeaderBytes: number = headerBytes + 4;
+
+/** Status of a lock that has been taken (`P9_LOCK_SUCCESS` in Linux's include/net/9p/9p.h). */
+const lockTaken = 0;
 
 /** Bits of open(2) that are passed on. */
 const knownFlags = Object.values(OpenFlag).reduce<number>((all, flag) => all | flag, 0);
@@ -102,23 +105,16 @@ export const fileOperations: readonly Operation[] = [
 		}),
 	),
 
-	// The client's kernel keeps its programs from each other by locks of its own, before it asks: nobody else has any.
+	// Kinds are those of LockKind (`P9_LOCK_TYPE_*` in Linux's include/net/9p/9p.h). The client's kernel keeps its programs from each other by locks of its own, before it asks: nobody else has any.
 	operation(Request.lock, (session, {fid: number, type}) =>
 		using(session, number, (fid) =>
-			reading(fid, () => (type > LockType.NONE ? -Errno.EINVAL : outcome(Reply.lock, {status: lockTaken}))),
+			reading(fid, () => (type > LockKind.NONE ? -Errno.EINVAL : outcome(Reply.lock, {status: lockTaken}))),
 		),
 	),
 
 	operation(Request.getlock, (session, {fid: number, start, length, process, client}) =>
 		using(session, number, (fid) =>
-			reading(fid, () => outcome(Reply.getlock, {type: LockType.NONE, start, length, process, client})),
+			reading(fid, () => outcome(Reply.getlock, {type: LockKind.NONE, start, length, process, client})),
 		),
 	),
 ];
-
-/** Kinds of locks (`P9_LOCK_TYPE_*` in Linux's include/net/9p/9p.h), and the status of one that has been taken. */
-const LockType = {READ: 0, WRITE: 1, NONE: 2} as const;
-const lockTaken = 0;
-
-/** The error that a folder answers with. */
-export const errnoOfRefused = (refused: unknown): number => (isRefused(refused) ? -refused : Errno.EIO);

@@ -4,7 +4,7 @@ import {type InputsOf, type Items, Message, name, names, text, type ValuesOf} fr
 /** Linux's limit of a symbolic link's target (PATH_MAX); longer ones are malformed. */
 const mostTargetBytes = 4095;
 /** Names in one walk (MAXWELEM of 9P2000). */
-export const mostWalkedNames = 16;
+const mostWalkedNames = 16;
 
 /** What names users, trees to attach, and locks' owners. */
 const label = text(1024);

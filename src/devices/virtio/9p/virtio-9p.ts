@@ -1,3 +1,4 @@
+import {isTag} from '#devices/folder';
 import {type VirtioBack, type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {bytes, packed, u16} from '#support/wire';
@@ -43,7 +44,7 @@ const virtio9p = <S>(
 	mostQueues: 1,
 	// As many as Linux has requests for (VIRTQUEUE_NUM of net/9p/trans_virtio.c).
 	queues: ({tag}) => {
-		if (!isTag(tag)) throw p9Error('VIRTIO_9P_TAG', {tag});
+		if (!isTag(tag, mostTagBytes)) throw p9Error('VIRTIO_9P_TAG', {tag});
 		return [{name: 'requests', size: 128}];
 	},
 	config: {bytes: Virtio9pSpace.size, values: ({tag}) => spaceOf(tag)},
@@ -56,11 +57,6 @@ const virtio9p = <S>(
 
 /** What the thread of all the machine's devices has of it: no queue, so that a slow file system of the host keeps no other device waiting. */
 const idleBack: VirtioBack = {queueReady() {}};
-
-const isTag = (tag: string): boolean => {
-	const {length} = Buffer.from(tag);
-	return length > 0 && length <= mostTagBytes && !tag.includes('\0');
-};
 
 const spaceOf = (tag: string): Uint8Array => {
 	const name = new TextEncoder().encode(tag).subarray(0, mostTagBytes);

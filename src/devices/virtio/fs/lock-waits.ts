@@ -3,8 +3,7 @@ import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import {Errno} from '#support/ffi';
 import type {Reactor, Timer} from '#support/reactor';
 import {LkIn} from './layout.ts';
-import type {Served} from './operations.ts';
-import {lockOf} from './operations.ts';
+import {lockOf, type Served} from './operations.ts';
 import type {FuseRequest} from './request.ts';
 
 /** Programs of the guest's that may wait for locks at once. */

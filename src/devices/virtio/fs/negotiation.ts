@@ -4,7 +4,7 @@ import {mappedShift} from './file-window.ts';
 import {fuseVersion, InitFlag, type InitIn, InitOut, leastMinor} from './layout.ts';
 
 /** Most bytes that one request reads or writes, in pages of the guest's. */
-export const mostDataPages = 256;
+const mostDataPages = 256;
 const guestPageBytes = 4096;
 export const mostDataBytes: number = mostDataPages * guestPageBytes;
 /** Requests that Linux has under way without a program that waits; above three quarters it holds further ones back. */

@@ -102,15 +102,22 @@ const withWords =
 		return words === undefined ? -Errno.EINVAL : run(words, request, served);
 	};
 
+/** One that has a name, from a byte on. */
+const named =
+	(run: (name: Name, request: FuseRequest, served: Served) => Answer<Reply>, from = 0): Operation =>
+	(request, served) => {
+		const names = request.names(from, 1);
+		return typeof names === 'number' ? names : run(names[0] as Name, request, served);
+	};
+
 /** One that has a struct and a name behind. */
-const named = <T extends Fields>(
+const withName = <T extends Fields>(
 	struct: Wire<T>,
 	run: (words: PlainFields<T>, name: Name, request: FuseRequest, served: Served) => Answer<Reply>,
 ): Operation =>
-	withWords(struct, (words, request, served) => {
-		const names = request.names(struct.size, 1);
-		return typeof names === 'number' ? names : run(words, names[0] as Name, request, served);
-	});
+	withWords(struct, (words, request, served) =>
+		named((name) => run(words, name, request, served), struct.size)(request, served),
+	);
 
 const validity = ({cache}: Served): Validity => ({seconds: cacheSeconds[cache]});
 const entry = (answer: Answer<Entry>, served: Served): Answer<Reply> =>
@@ -206,10 +213,7 @@ export function lockOf({owner, start, end, type, pid, lk_flags}: PlainFields<typ
 
 /** Operations on the folder by the number of their request. */
 export const operations: Readonly<Record<number, Operation>> = {
-	[Opcode.LOOKUP](request, served) {
-		const names = request.names(0, 1);
-		return typeof names === 'number' ? names : entry(served.folder.lookup(request.node, names[0] as Name), served);
-	},
+	[Opcode.LOOKUP]: named((name, {node}, served) => entry(served.folder.lookup(node, name), served)),
 	[Opcode.GETATTR]: withWords(GetattrIn, ({getattr_flags, fh}, {node}, served) =>
 		after(served.folder.getAttributes(node, (getattr_flags & GETATTR_FH) === 0 ? undefined : fh), (found) =>
 			attributesAnswer(found, validity(served)),
@@ -229,42 +233,33 @@ export const operations: Readonly<Record<number, Operation>> = {
 		);
 	}),
 	[Opcode.READLINK]: ({node}, {folder}) => folder.readLink(node),
-	[Opcode.SYMLINK](request, served) {
-		const names = request.names(0, 1);
-		if (typeof names === 'number') return names;
-		const [name] = names as [Name];
+	[Opcode.SYMLINK]: named((name, request, served) => {
 		const target = request.text(name.length + 1);
 		return target === undefined
 			? -Errno.EINVAL
 			: entry(served.folder.makeLink(request.node, name, target, request.owner), served);
-	},
-	[Opcode.MKNOD]: named(MknodIn, ({mode, rdev}, name, {node, owner}, served) =>
+	}),
+	[Opcode.MKNOD]: withName(MknodIn, ({mode, rdev}, name, {node, owner}, served) =>
 		entry(served.folder.makeNode(node, name, mode & 0xffff, rdev, owner), served),
 	),
-	[Opcode.MKDIR]: named(MkdirIn, ({mode}, name, {node, owner}, served) =>
+	[Opcode.MKDIR]: withName(MkdirIn, ({mode}, name, {node, owner}, served) =>
 		entry(served.folder.makeDirectory(node, name, mode & permissionBits, owner), served),
 	),
-	[Opcode.UNLINK](request, {folder}) {
-		const names = request.names(0, 1);
-		return typeof names === 'number' ? names : done(folder.unlink(request.node, names[0] as Name));
-	},
-	[Opcode.RMDIR](request, {folder}) {
-		const names = request.names(0, 1);
-		return typeof names === 'number' ? names : done(folder.removeDirectory(request.node, names[0] as Name));
-	},
+	[Opcode.UNLINK]: named((name, {node}, {folder}) => done(folder.unlink(node, name))),
+	[Opcode.RMDIR]: named((name, {node}, {folder}) => done(folder.removeDirectory(node, name))),
 	[Opcode.RENAME]: withWords(RenameIn, ({newdir}, request, served) =>
 		renamed(newdir, 0, RenameIn.size, request, served),
 	),
 	[Opcode.RENAME2]: withWords(Rename2In, ({newdir, flags}, request, served) =>
 		renamed(newdir, flags, Rename2In.size, request, served),
 	),
-	[Opcode.LINK]: named(LinkIn, ({oldnodeid}, name, {node}, served) =>
+	[Opcode.LINK]: withName(LinkIn, ({oldnodeid}, name, {node}, served) =>
 		entry(served.folder.link(oldnodeid, node, name), served),
 	),
 	[Opcode.OPEN]: withWords(OpenIn, ({flags}, {node}, served) =>
 		opened(served.folder.open(node, flags), openFlagsOf(served)),
 	),
-	[Opcode.CREATE]: named(CreateIn, ({flags, mode}, name, {node, owner}, served) =>
+	[Opcode.CREATE]: withName(CreateIn, ({flags, mode}, name, {node, owner}, served) =>
 		created(served.folder.create(node, name, flags, mode & permissionBits, owner), served),
 	),
 	[Opcode.TMPFILE]: withWords(CreateIn, ({flags, mode}, {node, owner}, served) =>

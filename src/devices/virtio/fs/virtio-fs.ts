@@ -1,4 +1,4 @@
-import type {CachePolicy} from '#devices/folder';
+import {type CachePolicy, isTag} from '#devices/folder';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {
@@ -34,7 +34,7 @@ const virtioFs = <S>(
 	platform: () => ({RING_PACKED: false}),
 	mostQueues: fsQueues.length,
 	queues: ({tag}) => {
-		if (!isTag(tag)) throw fsError('VIRTIO_FS_TAG', {tag});
+		if (!isTag(tag, mostTagBytes)) throw fsError('VIRTIO_FS_TAG', {tag});
 		return fsQueues;
 	},
 	mayWait: true,
@@ -56,12 +56,6 @@ const virtioFs = <S>(
 			? new UrgentBack(services)
 			: new RequestsBack({source: folder, open, cache: cacheOf(folder), windowBytes}, state, services),
 });
-
-/** A tag that a driver can be told. */
-export const isTag = (tag: string): boolean => {
-	const {length} = Buffer.from(tag);
-	return length > 0 && length <= mostTagBytes && !tag.includes('\0');
-};
 
 const spaceOf = (tag: string): Uint8Array =>
 	VirtioFsSpace.encode({tag: new TextEncoder().encode(tag).subarray(0, mostTagBytes), num_request_queues: 1});
