@@ -22,17 +22,12 @@ export class ConfinedRoot {
 
 	/** Opens whatever is at a path (`` for the directory itself), without using it: a link or a device too. */
 	find(path: string): number {
-		return this.open(path, OAt.PATH | OAt.NOFOLLOW);
+		return this.#open(this.fd, path === '' ? '.' : path, OAt.PATH | OAt.NOFOLLOW, 0);
 	}
 
 	/** The same for a name in a directory that is open. */
 	findIn(directory: number, name: Name): number {
 		return this.#open(directory, name, OAt.PATH | OAt.NOFOLLOW, 0);
-	}
-
-	/** Opens a path. Only what cannot be a device or a pipe is opened with other flags than {@link find}'s. */
-	open(path: string, flags: number): number {
-		return this.#open(this.fd, path === '' ? '.' : path, flags, 0);
 	}
 
 	/** Makes a regular file in a directory that is open, where there is nothing of that name. */

@@ -65,35 +65,13 @@ import {
 import {type HostStatus, statusOf} from './attributes-of.ts';
 import {ConfinedRoot, cName, placeError} from './confined-root.ts';
 import {DirectoryReader} from './directory-reader.ts';
+import {borrowed, closed, closing, type Found, owned} from './found.ts';
 import {HostLocks} from './host-locks.ts';
+import {goneNode, type HostHandle, type HostNode, isSame, isToWrite, nodeOf} from './host-node.ts';
 import {Space} from './host-structs.ts';
-import {mappedPrefix} from './mapped-owners.ts';
+import {hasAttributes, mappedPrefix} from './mapped-owners.ts';
 import {ownersOf} from './owner-mappings.ts';
 import {givesRights, type Owners, setIdBits} from './owners.ts';
-
-/** A file of the host's that the guest knows: what tells whether it is still the same one. */
-interface HostNode {
-	readonly device: number;
-	readonly inode: bigint;
-	/** Milliseconds when it was made, or 0: an inode may be another file's later. */
-	readonly born: number;
-	/** Files that the guest has open of it. */
-	readonly open: Set<HostHandle>;
-}
-
-/** An open file or directory. */
-interface HostHandle {
-	readonly node: FolderNode<HostNode>;
-	readonly fd: number;
-	readonly flags: number;
-	readonly reader: DirectoryReader | undefined;
-}
-
-/** A descriptor for one call, which closes it unless somebody else has it. */
-interface Found extends HostStatus {
-	readonly fd: number;
-	readonly isBorrowed: boolean;
-}
 
 /** A buffer of guest memory may be cut up as finely as a queue is long. */
 const mostVectors = 1032;
@@ -390,7 +368,7 @@ export class HostFolder extends Folder {
 	override listXattrs(id: NodeId): Answer<Uint8Array> {
 		if (!this.#options.xattrs) return -Errno.EOPNOTSUPP;
 		return this.#with(id, undefined, ({fd, attributes}) => {
-			if (!hasXattrs(attributes)) return new Uint8Array();
+			if (!hasAttributes(attributes)) return new Uint8Array();
 			const list = Buffer.alloc(mostXattrBytes);
 			const length = listXattrs(fd, list);
 			if (length < 0) return length;
@@ -551,7 +529,7 @@ export class HostFolder extends Folder {
 		if (!(this.#options.xattrs && passes(name))) return -Errno.EOPNOTSUPP;
 		if (isChange && this.#options.readOnly) return -Errno.EROFS;
 		const onFile = ({fd, attributes}: Found) =>
-			hasXattrs(attributes) ? use(fd, nameBytes(`${name}\0`)) : isChange ? -Errno.EPERM : -Errno.ENODATA;
+			hasAttributes(attributes) ? use(fd, nameBytes(`${name}\0`)) : isChange ? -Errno.EPERM : -Errno.ENODATA;
 		return isChange ? this.#toChange(id, undefined, onFile) : this.#with(id, undefined, onFile);
 	}
 
@@ -734,29 +712,7 @@ export class HostFolder extends Folder {
 	}
 }
 
-const isToWrite = ({flags, reader}: HostHandle): boolean =>
-	reader === undefined && (flags & OpenFlag.ACCESS) !== OpenFlag.READ;
-
 const typeOf = ({mode}: Attributes): number => mode & FileType.MASK;
-
-const nodeOf = ({device, attributes}: HostStatus): HostNode => ({
-	device,
-	inode: attributes.inode,
-	born: bornAt(attributes),
-	open: new Set(),
-});
-
-const bornAt = ({born}: Attributes): number =>
-	born === undefined ? 0 : born.seconds * 1000 + Math.floor(born.nanoseconds / 1e6);
-
-/** A node that is no file. */
-const goneNode = (): HostNode => ({device: -1, inode: -1n, born: 0, open: new Set()});
-
-const isSame = ({device, inode, born}: HostNode, status: HostStatus): boolean =>
-	device === status.device && inode === status.attributes.inode && born === bornAt(status.attributes);
-
-const hasXattrs = (attributes: Attributes): boolean =>
-	typeOf(attributes) === FileType.REGULAR || typeOf(attributes) === FileType.DIRECTORY;
 
 /** Attributes that are a guest's: none that means something to the host. */
 const passes = (name: string): boolean => name.startsWith(userPrefix) && !name.startsWith(mappedPrefix);
@@ -764,28 +720,4 @@ const passes = (name: string): boolean => name.startsWith(userPrefix) && !name.s
 function timeWords(time: AttributeChanges['accessed']): [bigint, bigint] {
 	if (time === undefined) return [0n, UTIME_OMIT];
 	return time === 'now' ? [0n, UTIME_NOW] : [BigInt(time.seconds), BigInt(time.nanoseconds)];
-}
-
-function owned(fd: number): Found | Refused {
-	if (fd < 0) return fd;
-	const status = statusOf(fd);
-	return isRefused(status) ? closed(fd, status) : {...status, fd, isBorrowed: false};
-}
-
-function borrowed(fd: number): Found | Refused {
-	const status = statusOf(fd);
-	return isRefused(status) ? status : {...status, fd, isBorrowed: true};
-}
-
-function closed<T>(fd: number, answer: T): T {
-	close(fd);
-	return answer;
-}
-
-function closing<T>({fd, isBorrowed}: Found, use: () => T): T {
-	try {
-		return use();
-	} finally {
-		if (!isBorrowed) close(fd);
-	}
 }

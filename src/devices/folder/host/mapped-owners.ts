@@ -64,7 +64,7 @@ export class MappedOwners implements Owners {
 }
 
 /** Attributes of users are for files and directories alone (xattr(7)). */
-function hasAttributes({mode}: Attributes): boolean {
+export function hasAttributes({mode}: Attributes): boolean {
 	const type = mode & FileType.MASK;
 	return type === FileType.REGULAR || type === FileType.DIRECTORY;
 }
