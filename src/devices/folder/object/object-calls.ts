@@ -1,7 +1,8 @@
 import {constants} from 'node:fs';
+import {FileType} from '#devices/folder';
 import type {ProgramObject} from '#support/rpc';
 import type {FolderEntry, FolderFile, FolderObject, FolderStat} from './folder-object.ts';
-import {WholeFile} from './whole-file.ts';
+import {failed, WholeFile} from './whole-file.ts';
 
 /** What an object is asked, by the names of its calls; the answers are plain data, which whoever asks has still to check. */
 export interface CallArguments {
@@ -31,9 +32,8 @@ export interface CallArguments {
 }
 export type CallName = keyof CallArguments;
 
-const missing = (code: string) => Object.assign(new Error(code), {code});
-const readOnly = () => missing('EROFS');
-const unsupported = () => missing('EOPNOTSUPP');
+const readOnly = () => failed('EROFS');
+const unsupported = () => failed('EOPNOTSUPP');
 
 /** Makes of an object of a program's what a device's worker calls: each call has one argument, and open files have numbers. */
 export function objectCalls(object: FolderObject): ProgramObject {
@@ -47,7 +47,7 @@ export function objectCalls(object: FolderObject): ProgramObject {
 	};
 	const fileOf = (file: number): FolderFile => {
 		const found = files.get(file);
-		if (found === undefined) throw missing('EBADF');
+		if (found === undefined) throw failed('EBADF');
 		return found;
 	};
 	const stat = async (path: string): Promise<FolderStat> => {
@@ -55,7 +55,8 @@ export function objectCalls(object: FolderObject): ProgramObject {
 		if (object.stat !== undefined) return object.stat(path);
 		throw unsupported();
 	};
-	const isLink = async (path: string): Promise<boolean> => (Number((await stat(path)).mode) & linkType) === linkType;
+	const isLink = async (path: string): Promise<boolean> =>
+		(Number((await stat(path)).mode) & FileType.MASK) === FileType.LINK;
 	const calls: {[K in CallName]: (argument: CallArguments[K]) => Promise<unknown>} = {
 		stat: async ({path}) => plainStat(await stat(path)),
 		list: async ({path}) => {
@@ -137,42 +138,17 @@ const done = async (answer: unknown): Promise<void> => {
 	await answer;
 };
 
-/** Type of a symbolic link, in a mode. */
-const linkType = 0o120000;
-
-const plainStat = ({
-	mode,
-	size,
-	ino,
-	nlink,
-	uid,
-	gid,
-	rdev,
-	blocks,
-	atimeMs,
-	mtimeMs,
-	ctimeMs,
-	birthtimeMs,
-}: FolderStat) => ({
-	mode,
-	size,
-	ino,
-	nlink,
-	uid,
-	gid,
-	rdev,
-	blocks,
-	atimeMs,
-	mtimeMs,
-	ctimeMs,
-	birthtimeMs,
-});
+const statNames = [
+	...(['mode', 'size', 'ino', 'nlink', 'uid', 'gid', 'rdev', 'blocks'] as const),
+	...(['atimeMs', 'mtimeMs', 'ctimeMs', 'birthtimeMs'] as const),
+];
+const plainStat = (stat: FolderStat) => Object.fromEntries(statNames.map((name) => [name, stat[name]]));
 
 /** A name, and bits of a mode where its type is known. */
 function plainEntry(entry: string | FolderEntry): {readonly name: string; readonly type: number} {
 	if (typeof entry === 'string') return {name: entry, type: 0};
 	const {name} = entry;
-	if (entry.isDirectory?.() === true) return {name, type: 0o040000};
-	if (entry.isSymbolicLink?.() === true) return {name, type: linkType};
-	return {name, type: entry.isFile?.() === true ? 0o100000 : 0};
+	if (entry.isDirectory?.() === true) return {name, type: FileType.DIRECTORY};
+	if (entry.isSymbolicLink?.() === true) return {name, type: FileType.LINK};
+	return {name, type: entry.isFile?.() === true ? FileType.REGULAR : 0};
 }

@@ -2,9 +2,10 @@ import {constants} from 'node:fs';
 import type {FolderFile, FolderObject} from './folder-object.ts';
 
 /** Most bytes of a file that is read and written whole. */
-export const mostWholeBytes: number = 64 * 2 ** 20;
+const mostWholeBytes = 64 * 2 ** 20;
 
-const failed = (code: string) => Object.assign(new Error(code), {code});
+/** The error of a file operation, by the name that Linux gives it. */
+export const failed = (code: string) => Object.assign(new Error(code), {code});
 
 /** A file of an object that gives files whole: it is read when it is opened, and written when it is synced or closed. */
 export class WholeFile implements FolderFile {
