@@ -178,6 +178,7 @@ test('a directory that leaves the folder is not in it, whoever has it open', (t)
 		t.true([-Errno.ESTALE, -Errno.EINVAL].includes(answer as number), String(answer));
 	t.is(textOf(folder, reading), 'mine', 'an open file is open');
 	t.true(isRefused(folder.setAttributes(file, {size: 0}, reading)), 'and to be read alone as before');
+	t.is(folder.setAttributes(file, {mode: 0o600}, reading), -Errno.ESTALE, 'and nothing else of it is the guest\u2019s');
 	t.is(readFileSync(join(outside, 'b', 'file'), 'utf8'), 'mine');
 	t.deepEqual(readdirSync(join(outside, 'b')), ['file']);
 	renameSync(join(outside, 'b'), join(inside, 'a', 'b'));

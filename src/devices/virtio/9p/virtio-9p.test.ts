@@ -5,8 +5,9 @@ import test, {type ExecutionContext} from 'ava';
 import {folderDefaults, rootNode} from '#devices/folder';
 import {openHostFolder} from '#devices/folder/host';
 import {seeded} from '#devices/virtio/testing';
+import {Errno} from '#support/ffi';
 import {viewOf} from '#support/wire';
-import {noFid} from './fid-table.ts';
+import {FidTable, mostFids, noFid} from './fid-table.ts';
 import {headerBytes} from './message.ts';
 import {Reply, Request} from './messages.ts';
 import {noTag, P9Client, rootFid} from './testing/client.ts';
@@ -175,6 +176,16 @@ test('fids are what they are: each once, open once, files or directories', async
 	t.is(await client.refusal(Request.remove, {fid: rootFid}), 'EBUSY');
 	t.is((await client.walk(1, 4)).error, undefined, 'the copy of an open fid is not open');
 	t.is(await client.refusal(Request.read, {fid: 4, offset: 0, count: 1}), 'EBADF');
+});
+
+test('a client has so many fids, and no more', (t) => {
+	const folder = openHostFolder(folderFor(t), folderDefaults);
+	t.teardown(() => folder.close());
+	const fids = new FidTable(folder);
+	for (let number = 0; number < mostFids; number++) if (fids.reserve(number) !== 0) t.fail();
+	t.is(fids.reserve(mostFids), -Errno.EMFILE);
+	fids.giveUp(5);
+	t.is(fids.reserve(mostFids), 0);
 });
 
 test('counts and offsets are no larger than the buffers and files', async (t) => {

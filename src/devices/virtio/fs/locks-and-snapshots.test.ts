@@ -69,6 +69,11 @@ test('locks of whole files are those of flock(2) on the host', async (t) => {
 	t.is(await set({lk_flags: 1, owner: 2n}), -Errno.EAGAIN);
 	t.is(lockFile(own), -Errno.EWOULDBLOCK);
 	t.is(await set({owner: 2n}), 0, 'those of ranges are others');
+	t.is(await set({lk_flags: 1, type: noLock, start: 5n, end: 9n}), 0);
+	t.is(lockFile(own, true), 0);
+	t.is(await set({lk_flags: 1}), -Errno.EAGAIN);
+	t.is(await set({lk_flags: 1, type: readLock}), 0);
+	t.is(lockFile(own), -Errno.EWOULDBLOCK);
 	t.is((await guest.ask(Opcode.RELEASE, 0, releaseOf(fh, 2, 1n))).error, 0);
 	t.is(lockFile(own), 0);
 });

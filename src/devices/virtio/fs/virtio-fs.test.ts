@@ -27,6 +27,7 @@ import {
 	EntryOut,
 	FallocateIn,
 	FlushIn,
+	InHeader,
 	InitIn,
 	InitOut,
 	LinkIn,
@@ -44,6 +45,7 @@ import {
 	WriteOut,
 } from './layout.ts';
 import {FsDriver, named, releaseOf} from './testing/fs-driver.ts';
+import {urgentRoom} from './urgent-ring.ts';
 
 function folderOf(t: ExecutionContext): string {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-fs-'));
@@ -413,6 +415,37 @@ test('nodes are forgotten, and those that are left have bounds, as open files ha
 	await guest.init();
 	t.is(await guest.attributes(nodes[3] as number), -Errno.ESTALE);
 	t.is(await guest.read(1, 0, 1), -Errno.EBADF);
+});
+
+test('what is forgotten while there is no room for it waits in its queue', async (t) => {
+	const folder = folderOf(t);
+	writeFileSync(join(folder, 'file'), '');
+	const guest = await mounted(t, folder);
+	const {driver, machine} = guest;
+	const node = await guest.lookup(1, 'file');
+	const list = Buffer.alloc(8 + 16 * urgentRoom);
+	list.writeUInt32LE(urgentRoom, 0);
+	for (let at = 8; at < list.length; at += 16) list.writeBigUInt64LE(1n, at + 8);
+	const [many, one] = [
+		InHeader.encode({len: InHeader.size + list.length, opcode: Opcode.BATCH_FORGET}),
+		InHeader.encode({len: InHeader.size + 8, opcode: Opcode.FORGET, nodeid: node}),
+	];
+	machine.memory.copyIn(0x4_0000, Buffer.concat([many, list]));
+	machine.memory.copyIn(0x8_0000, Buffer.concat([one, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)]));
+	driver.offer([{at: 0x4_0000, length: many.length + list.length}], {queue: 0, head: 0});
+	driver.offer([{at: 0x8_0000, length: one.length + 8}], {queue: 0, head: 2});
+	machine.registers.notify(0);
+	for (let turn = 0; turn < 10; turn++) machine.turn(0);
+	t.deepEqual(
+		driver.used(0).map(([head]) => head),
+		[0],
+	);
+	await machine.run();
+	t.deepEqual(
+		driver.used(0).map(([head]) => head),
+		[2],
+	);
+	t.is(await guest.attributes(node), -Errno.ESTALE);
 });
 
 test('the one thread of a machine has both queues', async (t) => {
