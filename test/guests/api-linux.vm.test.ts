@@ -41,6 +41,8 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 		stdout: 'hello\nweb\n',
 		stderr: 'no\n',
 	});
+	// Drivers for what the machine does not have are in its initial file system too.
+	t.notRegex((await vm.exec('dmesg', {check: true})).stdout, /Unknown symbol|cannot load/);
 	const failed = await t.throwsAsync(vm.exec(['/bin/busybox', 'ls', '/none'], {check: true}), {code: 'VM_EXEC_FAILED'});
 	t.regex(failed?.message ?? '', /busybox ls \/none ended with status 1 in web: .*No such file/);
 	await t.throwsAsync(vm.exec(['/no/program']), {code: 'AGENT_FAILED'});
