@@ -102,7 +102,7 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	const ports = await Promise.all(all.map((each) => each.forward(0, 8080)));
 	t.deepEqual(await Promise.all(ports.map(({port}) => page(port))), ['page\n', 'page\n', 'changed\n']);
 
-	await one.stop();
+	await one.stop({timeout: Number.POSITIVE_INFINITY});
 	t.deepEqual(await one.ended, {kind: 'power-off'});
 	await t.throwsAsync(one.exec('true'), {code: 'VM_STOPPED_AGENT'});
 	await ended(two);
