@@ -42,7 +42,8 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 		stderr: 'no\n',
 	});
 	// Drivers for what the machine does not have are in its initial file system too.
-	t.notRegex((await vm.exec('dmesg', {check: true})).stdout, /Unknown symbol|cannot load/);
+	const {stdout: log} = await vm.exec('dmesg', {check: true});
+	t.is(log.match(/.*(?:Unknown symbol|cannot load).*/g), null);
 	const failed = await t.throwsAsync(vm.exec(['/bin/busybox', 'ls', '/none'], {check: true}), {code: 'VM_EXEC_FAILED'});
 	t.regex(failed?.message ?? '', /busybox ls \/none ended with status 1 in web: .*No such file/);
 	await t.throwsAsync(vm.exec(['/no/program']), {code: 'AGENT_FAILED'});
