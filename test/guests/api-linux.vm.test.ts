@@ -41,6 +41,9 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 		stdout: 'hello\nweb\n',
 		stderr: 'no\n',
 	});
+	// Drivers for what the machine does not have are in its initial file system too.
+	const {stdout: log} = await vm.exec('dmesg', {check: true});
+	t.is(log.match(/.*(?:Unknown symbol|cannot load).*/g), null);
 	const failed = await t.throwsAsync(vm.exec(['/bin/busybox', 'ls', '/none'], {check: true}), {code: 'VM_EXEC_FAILED'});
 	t.regex(failed?.message ?? '', /busybox ls \/none ended with status 1 in web: .*No such file/);
 	await t.throwsAsync(vm.exec(['/no/program']), {code: 'AGENT_FAILED'});
@@ -100,7 +103,7 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	const ports = await Promise.all(all.map((each) => each.forward(0, 8080)));
 	t.deepEqual(await Promise.all(ports.map(({port}) => page(port))), ['page\n', 'page\n', 'changed\n']);
 
-	await one.stop();
+	await one.stop({timeout: Number.POSITIVE_INFINITY});
 	t.deepEqual(await one.ended, {kind: 'power-off'});
 	await t.throwsAsync(one.exec('true'), {code: 'VM_STOPPED_AGENT'});
 	await ended(two);

@@ -141,6 +141,7 @@ void make_busy(struct output *output);
 void loop_forever(void) __attribute__((noreturn));
 /* Since some moment, and never 0. */
 uint64_t now_ms(void);
+void wait_ms(uint32_t ms);
 
 /* memory.c */
 void *allocate(size_t size);
@@ -194,11 +195,9 @@ void input_tell_credit(struct input *input);
 void process_spawn(struct channel *channel, struct reader *reader);
 void process_signal(struct channel *channel, uint32_t signal);
 void process_resize(struct channel *channel, uint16_t columns, uint16_t rows);
-void processes_reap(void);
 /* Runs work in a child, whose result is the channel's. */
 void job_start(struct channel *channel, long (*work)(struct reader *, enum step *), struct reader *reader);
 void start_children(void);
-extern struct resource_limit first_file_limit;
 
 /* terminal.c */
 long terminal_open(int *master, int *slave, uint16_t columns, uint16_t rows);

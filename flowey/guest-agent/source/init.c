@@ -53,6 +53,8 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static char module_list[65536], module_folder[160];
+/* Paths of modules that did not load, a space behind each. */
+static char absent[4096];
 
 static void load_module(const char *name) {
 	char path[700] = "";
@@ -61,8 +63,22 @@ static void load_module(const char *name) {
 	long fd = call(NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	long error = fd < 0 ? fd : call(NR_finit_module, fd, "", ends_with(path, ".ko") ? 0 : MODULE_INIT_COMPRESSED_FILE);
 	if (fd >= 0) call(NR_close, fd);
+	if (error < 0 && error != -EEXIST && text_add(absent, sizeof absent, name)) text_add(absent, sizeof absent, " ");
 	/* A driver for what this machine does not have says so; it need not be heard. */
 	if (error < 0 && error != -EEXIST && error != -ENODEV) say("cannot load ", path, error);
+}
+
+/* The kernel would say of each symbol of theirs that it is unknown. */
+static bool needs_absent(const char *needed) {
+	char path[512], missing[512];
+	while (needed != NULL) {
+		needed = text_field(needed, ' ', path, sizeof path);
+		for (const char *rest = absent; rest != NULL && *path != 0;) {
+			rest = text_field(rest, ' ', missing, sizeof missing);
+			if (text_is(path, missing)) return true;
+		}
+	}
+	return false;
 }
 
 /* A file's name without what is behind the module's, and with dashes that the kernel takes for the same as underscores. */
@@ -102,7 +118,7 @@ static bool load_named(const char *name) {
  * openvmm.modules= names, with what they need.
  */
 static void load_modules(void) {
-	char name[512];
+	char line[4096], name[512];
 	struct system_names names = {0};
 	call(NR_uname, &names);
 	text_add(module_folder, sizeof module_folder, "/lib/modules/");
@@ -115,14 +131,14 @@ static void load_modules(void) {
 	const char *rest = *options.modules == 0 ? module_list : options.modules;
 	char separator = *options.modules == 0 ? '\n' : ',';
 	while (rest != NULL) {
-		rest = text_field(rest, separator, name, sizeof name);
+		rest = text_field(rest, separator, line, sizeof line);
 		if (separator == ',') {
 			/* What the kernel has built in is not in the list. */
-			load_named(name);
+			load_named(line);
 			continue;
 		}
-		text_field(name, ':', name, sizeof name);
-		if (*name != 0) load_module(name);
+		const char *needed = text_field(line, ':', name, sizeof name);
+		if (*name != 0 && !needs_absent(needed)) load_module(name);
 	}
 }
 
@@ -146,8 +162,7 @@ static void start_guest_init(char **environment) {
 	/* The agent is there all the same, for whoever looks why. */
 	for (;;) {
 		call(NR_wait4, -1, 0, 0, 0);
-		struct time_spec moment = {1, 0};
-		call(NR_ppoll, 0, 0, &moment, 0, 8);
+		wait_ms(1000);
 	}
 }
 

@@ -56,6 +56,11 @@ uint64_t now_ms(void) {
 	return (uint64_t)now.seconds * 1000 + (uint64_t)now.nanoseconds / 1000000 + 1;
 }
 
+void wait_ms(uint32_t ms) {
+	struct time_spec time = {ms / 1000, ms % 1000 * 1000000};
+	call(NR_ppoll, 0, 0, &time, 0, 8);
+}
+
 void loop_forever(void) {
 	for (;;) {
 		struct epoll_event events[EVENTS];

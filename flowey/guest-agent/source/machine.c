@@ -66,12 +66,8 @@ void machine_shut_down(struct channel *channel, struct reader *reader) {
 	channel_finish(channel, 0, STEP_SHUTDOWN);
 	connection_pump(connection);
 	/* Commands may end in order; a second is enough for those that do, and the others do not hold the machine. */
-	struct time_spec second = {1, 0};
 	call(NR_kill, -1, 15);
-	for (unsigned i = 0; i < 10 && call(NR_wait4, -1, 0, WNOHANG, 0) != -ECHILD; i++) {
-		second = (struct time_spec){0, 100000000};
-		call(NR_ppoll, 0, 0, &second, 0, 8);
-	}
+	for (unsigned i = 0; i < 10 && call(NR_wait4, -1, 0, WNOHANG, 0) != -ECHILD; i++) wait_ms(100);
 	call(NR_kill, -1, SIGKILL);
 	call(NR_sync);
 	say("shuts down", "", 0);

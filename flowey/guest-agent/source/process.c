@@ -18,7 +18,8 @@ static char texts[MOST_PAYLOAD + 4096];
 static char *pointers[MOST_WORDS + 16];
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-struct resource_limit first_file_limit;
+static struct resource_limit first_file_limit;
+static void processes_reap(void);
 
 static void child_ready(struct source *source, uint32_t events) {
 	uint8_t told[128];
@@ -303,7 +304,7 @@ static void job_ended(struct channel *channel) {
 }
 
 /* Takes the ends of all children there are, of others' too where the agent is their init. */
-void processes_reap(void) {
+static void processes_reap(void) {
 	for (;;) {
 		int status = 0;
 		long pid = call(NR_wait4, -1, &status, WNOHANG, 0);

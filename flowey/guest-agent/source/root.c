@@ -5,11 +5,6 @@ enum { WAIT_MS = 20, MOST_WAITS = 1500 };
 
 static const char *const block_types[] = {"ext4", "xfs", "btrfs", "squashfs", "erofs", "iso9660", "vfat"};
 
-static void wait_a_moment(void) {
-	struct time_spec moment = {0, WAIT_MS * 1000000};
-	call(NR_ppoll, 0, 0, &moment, 0, 8);
-}
-
 static long mount_device(const char *device, const char *target, const char *type, const char *flags, long how) {
 	if (*type != 0) return call(NR_mount, device, target, type, how, flags);
 	long error = -ENODEV;
@@ -30,7 +25,7 @@ static long mount_when_there(const char *device, const char *target, const char 
 		/* A tag that no device has yet: EINVAL of virtiofs, ENOENT or ENODEV of 9p. */
 		bool is_tag = text_is(type, "virtiofs") || text_is(type, "9p");
 		if (error != -ENOENT && error != -6 && !(is_tag && (error == -EINVAL || error == -ENODEV))) return error;
-		wait_a_moment();
+		wait_ms(WAIT_MS);
 	}
 	return error;
 }

@@ -20,10 +20,8 @@
 
 /* include/uapi/asm-generic/errno-base.h, errno.h */
 enum {
-	EPERM = 1, ENOENT = 2, EINTR = 4, EIO = 5, E2BIG = 7, ECHILD = 10, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EEXIST = 17,
-	ENODEV = 19, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23, ENOTTY = 25, ESPIPE = 29, EPIPE = 32, ENAMETOOLONG = 36,
-	ENOSYS = 38, ENOTEMPTY = 39, ELOOP = 40, EPROTO = 71, EBADMSG = 74, EAFNOSUPPORT = 97, EADDRNOTAVAIL = 99,
-	EINPROGRESS = 115,
+	EPERM = 1, ENOENT = 2, EINTR = 4, EIO = 5, ECHILD = 10, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EEXIST = 17,
+	ENODEV = 19, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23, ENOSYS = 38, EADDRNOTAVAIL = 99, EINPROGRESS = 115,
 };
 
 /* fcntl.h; those whose values differ between architectures are not here but below. */
@@ -41,10 +39,7 @@ enum { O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000 };
 #endif
 
 /* include/uapi/linux/stat.h */
-enum {
-	S_IFMT = 0170000, S_IFSOCK = 0140000, S_IFLNK = 0120000, S_IFREG = 0100000, S_IFBLK = 0060000, S_IFDIR = 0040000,
-	S_IFCHR = 0020000, S_IFIFO = 0010000, STATX_BASIC_STATS = 0x7ff,
-};
+enum { S_IFMT = 0170000, S_IFDIR = 0040000, STATX_BASIC_STATS = 0x7ff };
 struct statx_time {
 	int64_t seconds;
 	uint32_t nanoseconds;
@@ -72,7 +67,7 @@ struct directory_entry {
 enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20 };
 
 /* include/uapi/linux/eventpoll.h */
-enum { EPOLLIN = 1, EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CLOEXEC = O_CLOEXEC };
+enum { EPOLLIN = 1, EPOLLOUT = 4, EPOLLERR = 8, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CLOEXEC = O_CLOEXEC };
 #define EPOLLET (1u << 31)
 struct epoll_event {
 	uint32_t events;
@@ -90,17 +85,15 @@ struct kernel_sigaction {
 enum {
 	TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, FIONREAD = 0x541b, RNDRESEEDCRNG = 0x5207,
 	SIOCADDRT = 0x890b, SIOCGIFFLAGS = 0x8913, SIOCSIFFLAGS = 0x8914, SIOCSIFADDR = 0x8916, SIOCSIFNETMASK = 0x891c,
-	SIOCGIFHWADDR = 0x8927, SIOCGIFINDEX = 0x8933,
 };
 #define TIOCSPTLCK 0x40045431L
 #define TIOCGPTPEER 0x5441L
 #define RNDADDENTROPY 0x40085203L
 
-/* include/linux/socket.h, uapi/linux/vm_sockets.h, in.h, in6.h, un.h, if_packet.h */
+/* include/linux/socket.h, uapi/linux/vm_sockets.h, in.h, in6.h, un.h */
 enum {
 	AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, AF_VSOCK = 40, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_NONBLOCK = O_NONBLOCK,
-	SOCK_CLOEXEC = O_CLOEXEC, SHUT_WR = 1, SOL_SOCKET = 1, SO_ERROR = 4, SO_BROADCAST = 6, SO_BINDTODEVICE = 25,
-	CID_HOST = 2,
+	SOCK_CLOEXEC = O_CLOEXEC, SHUT_WR = 1, SOL_SOCKET = 1, SO_ERROR = 4, CID_HOST = 2,
 };
 #define CID_ANY 0xffffffffu
 struct sockaddr_vsock {
@@ -130,9 +123,7 @@ struct interface_request {
 	char name[16];
 	union {
 		struct sockaddr_in address;
-		uint8_t hardware[16];
 		int16_t flags;
-		int32_t index;
 		uint8_t room[24];
 	};
 };
@@ -151,11 +142,9 @@ struct route_request {
 
 /* include/uapi/linux/mount.h, reboot.h, inotify.h, module.h */
 enum {
-	MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_BIND = 4096, MS_MOVE = 8192,
-	MODULE_INIT_COMPRESSED_FILE = 4,
-	IN_ACCESS = 1, IN_MODIFY = 2, IN_ATTRIB = 4, IN_CLOSE_WRITE = 8, IN_MOVED_FROM = 0x40, IN_MOVED_TO = 0x80, IN_CREATE = 0x100,
-	IN_DELETE = 0x200, IN_DELETE_SELF = 0x400, IN_MOVE_SELF = 0x800, IN_UNMOUNT = 0x2000, IN_Q_OVERFLOW = 0x4000,
-	IN_IGNORED = 0x8000, IN_ISDIR = 0x40000000,
+	MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_MOVE = 8192, MODULE_INIT_COMPRESSED_FILE = 4,
+	IN_MODIFY = 2, IN_ATTRIB = 4, IN_CLOSE_WRITE = 8, IN_MOVED_FROM = 0x40, IN_MOVED_TO = 0x80, IN_CREATE = 0x100,
+	IN_DELETE = 0x200, IN_DELETE_SELF = 0x400, IN_MOVE_SELF = 0x800,
 };
 struct inotify_event {
 	int32_t watch;

@@ -1,6 +1,7 @@
 import {constants} from 'node:os';
 import {Readable} from 'node:stream';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {longestTimerMs} from '#support/abort';
 import type {Channel, ProcessEnd} from './channel.ts';
 import type {Connection} from './connection.ts';
 import {agentError} from './errors.ts';
@@ -11,8 +12,6 @@ import {flags, frames, limits} from './protocol.ts';
 const mostOutput = 16 * 2 ** 20;
 /** How long the agent has to confirm the end of a command that is given up: one that never does keeps nobody. */
 const goneMs = 5000;
-/** The longest time that a timer has: a longer one would be none. */
-const mostMs = 2 ** 31 - 1;
 /** Of Linux; 0 only asks whether a process is there. */
 const mostSignal = 64;
 const signalNames = new Map<number, string>(Object.entries(constants.signals).map(([name, number]) => [number, name]));
@@ -37,7 +36,7 @@ export async function spawn(
 		options.signal,
 	);
 	const {timeout} = options;
-	if (timeout !== undefined && timeout <= mostMs) {
+	if (timeout !== undefined && timeout <= longestTimerMs) {
 		const timer = setTimeout(() => channel.giveUp(agentError('AGENT_TIMEOUT', {command: name, ms: timeout})), timeout);
 		void channel.gone.then(() => clearTimeout(timer));
 	}

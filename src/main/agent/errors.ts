@@ -39,7 +39,7 @@ export const agentError = errorTable({
 });
 
 /** `ENOENT`, or the number where it has no name here. */
-export function errnoName(errno: number): string {
+function errnoName(errno: number): string {
 	const name = getSystemErrorName(-errno);
 	return /^E[A-Z0-9]+$/.test(name) ? name : `errno ${errno}`;
 }

@@ -1,6 +1,6 @@
 import type {VmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
-import {untilAborted} from '#support/abort';
+import {longestTimerMs, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
@@ -79,7 +79,7 @@ async function answered<T>(
 			const waited = {name, seconds: startTimeout / 1000, waitedFor, console: guestConsole.text};
 			late.reject(apiError('VM_START_TIMEOUT', waited));
 		},
-		Math.min(startTimeout, 2 ** 31 - 1),
+		Math.min(startTimeout, longestTimerMs),
 	);
 	const ended = machine.ended.then((end): never => {
 		throw endedEarly(name, end, guestConsole.text);

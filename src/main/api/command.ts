@@ -1,32 +1,16 @@
-import type {CommandOptions, ExitStatus, GuestAgent, GuestProcess, TerminalSize} from '#main/agent';
-import type {OperationSignal} from '#support/abort';
+import type {CommandOptions, ExecOptions, ExitStatus, GuestAgent, GuestProcess, TerminalSize} from '#main/agent';
 import {apiError} from './errors.ts';
 
 /** A line for `/bin/sh -c`, or a program and its words, which nothing changes on their way. */
 export type VmCommand = string | readonly [file: string, ...words: string[]];
 
 /** How a command is started in a guest. */
-export interface VmCommandOptions {
-	/** Working directory; the user's home, or `/`, if not given. */
-	readonly cwd?: string;
-	/** Variables beside, or in place of, those that commands have anyhow. */
-	readonly env?: Readonly<Record<string, string>>;
-	/** `name`, `name:group`, `uid` or `uid:gid`; root if not given. */
-	readonly user?: string;
-	/** Ends it by SIGKILL, with all of its process group. */
-	readonly signal?: OperationSignal;
-	/** Milliseconds after which it is ended in the same way. */
-	readonly timeout?: number;
-}
+export type VmCommandOptions = Pick<CommandOptions, 'cwd' | 'env' | 'user' | 'signal' | 'timeout'>;
 
 /** How a command is run to its end. */
-export interface VmExecOptions extends VmCommandOptions {
-	/** All of its standard input. */
-	readonly input?: Uint8Array | string;
+export interface VmExecOptions extends VmCommandOptions, Pick<ExecOptions, 'input' | 'mostOutput'> {
 	/** Has a status other than 0 and a signal throw VM_EXEC_FAILED. */
 	readonly check?: boolean;
-	/** Bytes of each of both streams that it may write; 16 MiB if not given. */
-	readonly mostOutput?: number;
 	/** `bytes` gives its output as it is, and not as text in UTF-8. */
 	readonly output?: 'text' | 'bytes';
 }
@@ -55,12 +39,7 @@ export interface VmInput {
 }
 
 /** How a command is started whose streams are the program's. */
-export interface VmSpawnOptions extends VmCommandOptions {
-	/** Gives it a terminal, whose output, errors among it, is `stdout`. */
-	readonly tty?: TerminalSize;
-	/** False gives it an empty standard input. */
-	readonly stdin?: boolean;
-}
+export type VmSpawnOptions = VmCommandOptions & Pick<CommandOptions, 'tty' | 'stdin'>;
 
 /** A command that runs in a guest, the leader of a session and of a process group. */
 export interface VmProcess extends AsyncDisposable {
@@ -100,6 +79,6 @@ export async function runCommand(
 
 /** Starts a command. @throws VmmError AGENT_* */
 export async function startCommand(agent: GuestAgent, command: VmCommand, options: VmSpawnOptions): Promise<VmProcess> {
-	const started: GuestProcess = await agent.spawn(words(command), options satisfies CommandOptions);
+	const started: GuestProcess = await agent.spawn(words(command), options);
 	return started as VmProcess;
 }

@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto';
-import {appendFile, copyFile, stat} from 'node:fs/promises';
+import {appendFile, copyFile, readFile, stat} from 'node:fs/promises';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import type {DeviceHandle, KindHandle} from '#devices/device-type';
 import {virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
@@ -94,7 +94,7 @@ function rootDevice(image: OpenedImage, writable: boolean): KindHandle {
 }
 
 /** Bytes of memory that are asked for. @throws VmmError */
-export const memoryBytes = (memory: number | string): number =>
+const memoryBytes = (memory: number | string): number =>
 	typeof memory === 'number' ? memory : parseSize(memory, 'memory');
 
 /** Resets in a row, each soon after the one before: a kernel that finds no root panics and starts again for good. */
@@ -145,7 +145,6 @@ const alignment = 4;
 async function joined(first: string, second: string, path: string): Promise<string> {
 	await copyFile(first, path);
 	const {size} = await stat(path);
-	const {readFile} = await import('node:fs/promises');
 	await appendFile(path, Buffer.concat([new Uint8Array(-size & (alignment - 1)), await readFile(second)]));
 	return path;
 }

@@ -31,24 +31,24 @@ export interface VmFiles {
 
 /** Files by whatever connection to the agent there is when they are used. @param agent - waits for one until the signal is aborted; throws where there is none */
 export function guestFiles(agent: (signal: OperationSignal | undefined) => Promise<GuestAgent>): VmFiles {
+	const by = async (options: Cancelable | undefined) => (await agent(options?.signal)).files;
 	return {
-		read: async (path, options) => (await agent(options?.signal)).files.read(path, options),
-		readText: async (path, options) =>
-			(await (await agent(options?.signal)).files.read(path, options)).toString('utf8'),
-		write: async (path, content, options) => (await agent(options?.signal)).files.write(path, content, options),
-		readStream: async (path, options) => (await agent(options?.signal)).files.readStream(path, options),
-		writeStream: async (path, options) => (await agent(options?.signal)).files.writeStream(path, options),
-		stat: async (path, options) => (await agent(options?.signal)).files.stat(path, options),
-		readdir: async (path, options) => (await agent(options?.signal)).files.readdir(path, options),
-		mkdir: async (path, options) => (await agent(options?.signal)).files.mkdir(path, options),
-		remove: async (path, options) => (await agent(options?.signal)).files.remove(path, options),
-		rename: async (from, to, options) => (await agent(options?.signal)).files.rename(from, to, options),
-		symlink: async (target, path, options) => (await agent(options?.signal)).files.symlink(target, path, options),
-		readlink: async (path, options) => (await agent(options?.signal)).files.readlink(path, options),
-		chmod: async (path, mode, options) => (await agent(options?.signal)).files.chmod(path, mode, options),
-		chown: async (path, uid, gid, options) => (await agent(options?.signal)).files.chown(path, uid, gid, options),
+		read: async (path, options) => (await by(options)).read(path, options),
+		readText: async (path, options) => (await (await by(options)).read(path, options)).toString('utf8'),
+		write: async (path, content, options) => (await by(options)).write(path, content, options),
+		readStream: async (path, options) => (await by(options)).readStream(path, options),
+		writeStream: async (path, options) => (await by(options)).writeStream(path, options),
+		stat: async (path, options) => (await by(options)).stat(path, options),
+		readdir: async (path, options) => (await by(options)).readdir(path, options),
+		mkdir: async (path, options) => (await by(options)).mkdir(path, options),
+		remove: async (path, options) => (await by(options)).remove(path, options),
+		rename: async (from, to, options) => (await by(options)).rename(from, to, options),
+		symlink: async (target, path, options) => (await by(options)).symlink(target, path, options),
+		readlink: async (path, options) => (await by(options)).readlink(path, options),
+		chmod: async (path, mode, options) => (await by(options)).chmod(path, mode, options),
+		chown: async (path, uid, gid, options) => (await by(options)).chown(path, uid, gid, options),
 		async *watch(path, options) {
-			yield* (await agent(options?.signal)).files.watch(path, options);
+			yield* (await by(options)).watch(path, options);
 		},
 	};
 }

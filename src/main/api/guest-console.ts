@@ -2,12 +2,12 @@ import {Socket} from 'node:net';
 import {StringDecoder} from 'node:string_decoder';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {Vm} from '#main/vm';
-import {type OperationSignal, untilAborted} from '#support/abort';
+import {longestTimerMs, type OperationSignal, untilAborted} from '#support/abort';
 import {close, errnoName, pipe} from '#support/ffi';
 import {apiError} from './errors.ts';
 
 /** Characters of a guest's output that are kept. */
-export const keptCharacters: number = 2 ** 20;
+const keptCharacters = 2 ** 20;
 /** Output comes in many small pieces, and a pattern is looked for in all that is kept. */
 const lookMs = 10;
 const usualTimeoutMs = 60_000;
@@ -27,7 +27,7 @@ export type ConsoleListener = (text: string) => void;
 
 /** The guest's first serial port, COM1: what it writes, and what is written to it. Of its output the last mebibyte is kept. */
 export interface GuestConsole {
-	/** Its output, of which the last {@link keptCharacters} are there. */
+	/** Its output, of which the last 2²⁰ characters are there. */
 	readonly text: string;
 	/**
 	 * Types into it. Resolves when the port has all of it, or the machine has ended.
@@ -128,8 +128,7 @@ export class MachineConsole implements GuestConsole {
 		const wanted = typeof pattern === 'string' ? literal(pattern) : unanchored(pattern);
 		const context = {name: this.#name, pattern: String(pattern)};
 		const late = Promise.withResolvers<'late'>();
-		const end = Math.min(timeout, 2 ** 31 - 1);
-		const timer = setTimeout(() => late.resolve('late'), end);
+		const timer = setTimeout(() => late.resolve('late'), Math.min(timeout, longestTimerMs));
 		const abort = () => late.reject(signal?.reason);
 		signal?.addEventListener('abort', abort, {once: true});
 		late.promise.catch(() => {});

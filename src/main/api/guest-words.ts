@@ -1,5 +1,5 @@
 import {readFile} from 'node:fs/promises';
-import {planOf} from '#devices/network/user';
+import {planOf, usualCidr} from '#devices/network/user';
 import type {OpenedImage} from '#main/oci';
 import {guestAgent} from '#main/workers';
 import {rootName} from './compose.ts';
@@ -26,8 +26,6 @@ function rootWords(
 	// What the guest writes to a folder that it may not change stays in its own memory.
 	return [`root=${rootName}`, 'rootfstype=virtiofs', ...(writable === true ? ['rw'] : ['ro', 'openvmm.overlay=tmpfs'])];
 }
-
-const usualCidr = '10.0.0.0/24';
 
 /** The address that the network gives, which so needs no client of DHCP in the guest (Linux, Documentation/admin-guide/nfs/nfsroot.rst). */
 function ipWords(network: NetworkChoice): string[] {

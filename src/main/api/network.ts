@@ -69,15 +69,14 @@ export type EndpointChoice = string | {readonly kind: string; readonly [option: 
 /** What carries a guest's frames: a network of its own by the host's sockets, any other way there is, or nothing. */
 export type NetworkChoice = boolean | NetworkOptions | {readonly endpoint: EndpointChoice; readonly mac?: string};
 
-/** The NIC that is asked for, if any. @param name - of the machine, which the network knows it by where it is one of a host */
+/** The NIC that is asked for, if any. @param name - of the machine, which the network knows it by */
 export function nicFor(choice: NetworkChoice, name: string): KindHandle | undefined {
 	if (choice === false) return undefined;
 	const asked = choice === true ? {} : choice;
 	const {mac = privateMac()} = asked;
 	if ('endpoint' in asked) return nic(asked.endpoint, mac);
 	const {mac: _, capture, ...network} = asked;
-	const host = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name) ? {name} : {};
-	return nic({kind: 'consomme', ...host, ...network}, mac, capture);
+	return nic({kind: 'consomme', name, ...network}, mac, capture);
 }
 
 const nic = (endpoint: EndpointChoice, mac: string, capture?: string): KindHandle =>

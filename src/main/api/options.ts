@@ -23,7 +23,7 @@ export interface ForksRunOn {
 
 /** What a program says of a machine, whether it begins or goes on from a snapshot. */
 export interface HostChoices {
-	/** Name in messages, of the guest's host, and in its network; `vm-` and six letters if not given. Lower-case letters, digits and dashes. */
+	/** Name in messages, of the guest's host, and in its network; `vm-` and six hexadecimal digits if not given. Lower-case letters, digits and dashes. */
 	readonly name?: string;
 	/** Told of what the guest writes to its console, as it comes. */
 	readonly log?: ConsoleListener;
@@ -35,7 +35,10 @@ export interface HostChoices {
 	readonly progress?: (step: VmStep, done: number, total: number) => void;
 	/** The network: one by the host's sockets if not given, `false` for none. */
 	readonly network?: NetworkChoice;
-	/** What the guest's root is made of; see {@link CreateVmOptions.image}. */
+	/**
+	 * What the guest's root is made of: a disk, a folder, an archive, or a reference on a registry: `debian:12`, `./disk.qcow2`, `folder:/srv/root`.
+	 * It stays as it is unless `writable` says otherwise. Without it the guest has what is in its initial file system.
+	 */
 	readonly image?: string | ImageRequest;
 	/** Lets the guest change the disk that `image` names, or the folder that it shares. Otherwise what it writes stays in RAM: of the host, or with a folder of the guest. */
 	readonly writable?: boolean;
@@ -51,11 +54,6 @@ export interface HostChoices {
 
 /** A machine to be made. All has defaults that run. */
 export interface CreateVmOptions extends HostChoices {
-	/**
-	 * A disk, a folder, an archive, or a reference on a registry: `debian:12`, `./disk.qcow2`, `folder:/srv/root`. It stays as it is unless `writable`
-	 * says otherwise. Without it the guest has what is in its initial file system.
-	 */
-	readonly image?: string | ImageRequest;
 	/** Where in the guest its root is: `/dev/vda` if not given, all of the disk. */
 	readonly root?: string;
 	/** File of a Linux kernel, or how one is to be had; Debian's if not given, which is fetched once. */

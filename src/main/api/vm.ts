@@ -3,7 +3,7 @@ import type {GuestAddress, GuestFacts} from '#main/agent';
 import type {ClockPolicy} from '#main/config';
 import type {ImageConfig} from '#main/oci';
 import type {GuestListener, Vm, VmEnd} from '#main/vm';
-import {abortable, type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
+import {abortable, type LongOperation, longestTimerMs, type OperationSignal, untilAborted} from '#support/abort';
 import {type InspectOptions, toJson} from '#support/inspect';
 import type {AgentLink} from './agent-link.ts';
 import {
@@ -34,7 +34,7 @@ const mostForks = 1000;
 
 /** How a machine is ended. */
 export interface StopOptions {
-	/** Milliseconds that the guest has to end by itself; 10 000 if not given. 0 ends it at once, as a power cut does. */
+	/** Milliseconds that the guest has to end by itself; 10 000 if not given, `Infinity` for as long as it takes. 0 ends it at once, as a power cut does. */
 	readonly timeout?: number;
 }
 
@@ -229,7 +229,7 @@ export class VM implements AsyncDisposable {
 		const {link, machine} = this.#made.running;
 		if (link !== undefined && timeout > 0 && machine.state === 'running') {
 			const timer = new AbortController();
-			const late = setTimeout(() => timer.abort(), timeout);
+			const late = setTimeout(() => timer.abort(), Math.min(timeout, longestTimerMs));
 			const shutDown = async () => (await link.get()).shutdown('poweroff');
 			// It is ended in any case.
 			await untilAborted(Promise.race([shutDown().then(() => machine.ended), machine.ended]), timer.signal).catch(

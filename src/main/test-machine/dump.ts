@@ -7,9 +7,9 @@ import {toText} from '#support/inspect';
 /** What is written of a machine whose test has failed. */
 export interface DumpChoices {
 	/** Folder in which each failure gets one of its own; that of `OPENVMM_TEST_DUMPS`, or else the system's for temporary files, if not given. */
-	readonly dumps?: string;
+	readonly dumps?: string | undefined;
 	/** Writes all of the guest's memory and its processors too, as a core file for gdb and crash. */
-	readonly core?: boolean;
+	readonly core?: boolean | undefined;
 }
 
 /** A part of the tree that does not answer keeps the rest no longer. */

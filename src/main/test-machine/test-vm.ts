@@ -1,12 +1,12 @@
 import {type CreateVmOptions, VM} from '#main/api';
-import {type OperationSignal, untilAborted} from '#support/abort';
+import {longestTimerMs, type OperationSignal, untilAborted} from '#support/abort';
 import {errorTable} from '#support/errors';
 import {type DumpChoices, writeDump} from './dump.ts';
 import {atEndOf, type TestLifetime} from './lifetime.ts';
 
 /** A machine for a test, and what is kept of it when the test fails. */
 export interface TestVmOptions extends CreateVmOptions, DumpChoices {
-	/** Milliseconds that the test may take with its machine: 60 000 if not given. */
+	/** Milliseconds that the body of {@link withVm} may take: 60 000 if not given, `Infinity` for as long as it takes. */
 	readonly limit?: number;
 }
 
@@ -34,12 +34,12 @@ export async function withVm<T>(
 ): Promise<T> {
 	await using vm = await VM.create(options);
 	const over = new AbortController();
-	const timer = setTimeout(() => over.abort(testError('VM_TEST_LIMIT', {name: vm.name, ms: limit})), limit);
+	const end = () => over.abort(testError('VM_TEST_LIMIT', {name: vm.name, ms: limit}));
+	const timer = setTimeout(end, Math.min(limit, longestTimerMs));
 	try {
 		return await untilAborted(body(vm, over.signal), over.signal);
 	} catch (error) {
-		const folder = await writeDump(vm, error, {...(dumps !== undefined && {dumps}), ...(core && {core})});
-		throw named(error, folder);
+		throw named(error, await writeDump(vm, error, {dumps, core}));
 	} finally {
 		clearTimeout(timer);
 	}
@@ -51,12 +51,14 @@ export async function withVm<T>(
  * @param test - the first parameter of the test's function
  * @throws VmmError as {@link VM.create}
  */
-export async function testVm(test: TestLifetime, {limit: _, dumps, core, ...options}: TestVmOptions = {}): Promise<VM> {
+export async function testVm(
+	test: TestLifetime,
+	{dumps, core, ...options}: Omit<TestVmOptions, 'limit'> = {},
+): Promise<VM> {
 	const vm = await VM.create(options);
 	atEndOf(test, async ({hasFailed, error, tell}) => {
 		try {
-			if (hasFailed)
-				tell(keptAt(await writeDump(vm, error, {...(dumps !== undefined && {dumps}), ...(core && {core})})));
+			if (hasFailed) tell(keptAt(await writeDump(vm, error, {dumps, core})));
 		} finally {
 			await vm[Symbol.asyncDispose]();
 		}

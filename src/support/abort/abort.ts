@@ -13,6 +13,9 @@ const abortError = errorTable({
  */
 export type OperationSignal = typeof globalThis extends {AbortSignal: {prototype: infer S}} ? S : never;
 
+/** The longest time that a timer of Node.js has, in milliseconds: with a longer one it is over at once. */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
 /** The part of a long operation's parameters that all of them have. */
 export interface LongOperation {
 	/** Told how far it is. */

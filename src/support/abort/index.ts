@@ -1,1 +1,1 @@
-export {abortable, type LongOperation, type OperationSignal, untilAborted} from './abort.ts';
+export {abortable, type LongOperation, longestTimerMs, type OperationSignal, untilAborted} from './abort.ts';

@@ -16,4 +16,4 @@ export {
 } from './policy/index.ts';
 export {userKind} from './user-kind.ts';
 export {type GuestOptions, UserNetwork, type UserNetworkEndpoint, type UserNetworkOptions} from './user-network.ts';
-export type {UserSource} from './user-source.ts';
+export {type UserSource, usualCidr} from './user-source.ts';
