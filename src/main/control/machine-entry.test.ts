@@ -13,7 +13,7 @@ import {maxKept} from './machine-entry.ts';
 import {madeUpName} from './machine-name.ts';
 import {writeRecord} from './machine-record.ts';
 import {isAlive, ownIdentity} from './process-identity.ts';
-import {draftPrefix} from './stale-entries.ts';
+import {draftPrefix, removeEntry} from './stale-entries.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'openvmm-entry-'));
 test.after.always(() => rmSync(base, {recursive: true}));
@@ -117,6 +117,15 @@ test('a later process with the id of one that is gone is another', async (t) => 
 	writeRecord(entry.folder, {...record, process: {pid: process.pid, started: 'another boot'}});
 	t.deepEqual(await names(directory), []);
 	t.false(existsSync(entry.folder));
+});
+
+test('a folder is removed only if it is the one that is meant', async (t) => {
+	const directory = newDirectory();
+	const {folder} = await claimEntry({name: 'taken'}, directory);
+	t.false(removeEntry(folder, ({createdAt}) => createdAt === 1));
+	t.deepEqual(readdirSync(directory), ['taken']);
+	t.true(removeEntry(folder, ({process: {pid}}) => pid === process.pid));
+	t.deepEqual(readdirSync(directory), []);
 });
 
 test('one whose process id means nothing here lives as long as it answers', async (t) => {
