@@ -17,7 +17,7 @@ async function configOf(
 	options: CreateVmOptions,
 	image: OpenedImage | undefined = {kind: 'disk', path: '/images/disk.qcow2', format: 'qcow2'},
 ) {
-	const folder = await MachineFolder.make();
+	const folder = MachineFolder.make();
 	t.teardown(() => void folder[Symbol.asyncDispose]());
 	const guestConsole = new MachineConsole('vm');
 	t.teardown(() => guestConsole.close());
@@ -45,7 +45,7 @@ test('a disk of the program’s own is written to where that is asked for, and a
 	t.is(optionsOf(own, 'net'), undefined);
 	t.is(own.memory.sizeBytes, 64 * 2 ** 20);
 	t.is(own.processors.count, 3);
-	const folder = await MachineFolder.make();
+	const folder = MachineFolder.make();
 	t.teardown(() => void folder[Symbol.asyncDispose]());
 	const guestConsole = new MachineConsole('vm');
 	t.teardown(() => guestConsole.close());

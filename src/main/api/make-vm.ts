@@ -72,7 +72,7 @@ interface Place {
 
 async function inPlace<T>(choices: HostChoices, work: (place: Place) => Promise<T>): Promise<T> {
 	const name = nameOf(choices);
-	const folder = await MachineFolder.make();
+	const folder = MachineFolder.make();
 	let guestConsole: MachineConsole | undefined;
 	try {
 		guestConsole = new MachineConsole(name);

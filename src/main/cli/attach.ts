@@ -15,7 +15,7 @@ import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
 
 /** Lines of what the console has shown that are seen at first. */
-export const usualLines = 100;
+const usualLines = 100;
 
 /** Time between the end of its connections and a machine's own, in milliseconds. */
 const endingMs = 20_000;

@@ -1,7 +1,7 @@
 import {type CheckResult, checkDevice} from '#main/check-device';
 import {parseDevice} from '#main/config';
 import {exitStatuses} from './exit-status.ts';
-import {print} from './print.ts';
+import {print, printable} from './print.ts';
 
 /**
  * Tries a module and prints what it keeps and what it does not, rule by rule.
@@ -24,8 +24,6 @@ export async function checkDeviceModule(word: string, {json}: {readonly json: bo
 
 /** The fault of a device is its author's words, and may hold anything. */
 const resultText = ({rule, faults}: CheckResult) =>
-	[
-		`${faults.length === 0 ? 'ok  ' : 'FAIL'}  ${rule}`,
-		...faults.map((line) => `      ${line.replace(/\p{Cc}+/gu, ' ')}`),
-		'',
-	].join('\n');
+	[`${faults.length === 0 ? 'ok  ' : 'FAIL'}  ${rule}`, ...faults.map((line) => `      ${printable(line)}`), ''].join(
+		'\n',
+	);

@@ -1,12 +1,10 @@
 import {tarMembers} from '#main/tar';
-import {type CopyReport, type FileSide, namesIn} from './copy-tree.ts';
+import {type CopyReport, type FileSide, lookAt, namesIn, writeFile} from './copy-tree.ts';
 
 const blockBytes = 512;
 /** What a field of ustar holds; what is longer has a header of pax before it (IEEE 1003.1, pax). */
 const most = {name: 100, target: 100, size: 8 ** 11 - 1} as const;
 const types = {file: '0', directory: '5', symlink: '2', pax: 'x'} as const;
-/** Deeper than any tree that people have: a guest may have one without end. */
-const deepest = 256;
 
 interface Header {
 	readonly name: string;
@@ -34,11 +32,7 @@ async function* membersOf(
 	report: CopyReport,
 	depth: number,
 ): AsyncGenerator<Uint8Array> {
-	if (depth > deepest) throw new Error(`${path} is deeper than ${deepest} folders`);
-	const file = await side.look(path);
-	if (file === undefined) throw new Error(`there is no ${path}`);
-	const {kind, mode, size} = file;
-	if (kind === 'other' && depth === 0) throw new Error(`${path} is neither a file, a folder nor a link`);
+	const {kind, mode, size} = await lookAt(side, path, depth);
 	if (kind === 'other') return report.skipped(path);
 	if (kind === 'symlink')
 		return yield* headersOf({name, type: kind, mode: 0o777, size: 0, target: await side.target(path)});
@@ -117,7 +111,6 @@ export async function extractInto(
 	folder: string,
 	report: CopyReport,
 ): Promise<void> {
-	const {pipeline} = await import('node:stream/promises');
 	const made = new Set<string>();
 	for await (const member of tarMembers(pieces, (what) => new Error(`the archive is damaged: ${what}`), {
 		looseEnd: true,
@@ -135,16 +128,8 @@ export async function extractInto(
 			if (parts.length > 0) await side.chmod(path, member.permissions & 0o777);
 		} else if (member.kind === 'symbolic-link') await side.link(member.target, path);
 		else if (member.kind === 'file') {
-			let done = 0;
-			const counted = async function* () {
-				for await (const bytes of member.content) {
-					done += bytes.length;
-					report.progress(path, done, member.length);
-					yield bytes;
-				}
-			};
-			await pipeline(counted, side.write(path, member.permissions & 0o777));
-			await side.chmod(path, member.permissions & 0o777);
+			const tell = (done: number) => report.progress(path, done, member.length);
+			await writeFile(member.content, {side, path}, member.permissions, tell);
 		} else report.skipped(member.path);
 	}
 }

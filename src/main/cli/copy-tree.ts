@@ -70,6 +70,15 @@ export async function namesIn(side: FileSide, path: string): Promise<readonly st
 	return names;
 }
 
+/** Looks at what is copied, so many folders below where the copy begins. @throws Error for what no copy can be made of */
+export async function lookAt(side: FileSide, path: string, depth: number): Promise<CopiedFile> {
+	if (depth > deepest) throw new Error(`${path} is deeper than ${deepest} folders`);
+	const file = await side.look(path);
+	if (file === undefined) throw new Error(`there is no ${path}`);
+	if (file.kind === 'other' && depth === 0) throw new Error(`${path} is neither a file, a folder nor a link`);
+	return file;
+}
+
 /** Copies a file, or a folder with all that is in it. @throws what the sides throw, and Error for what no copy can be made of */
 export async function copyTree(
 	from: {readonly side: FileSide; readonly path: string},
@@ -77,9 +86,7 @@ export async function copyTree(
 	report: CopyReport,
 	depth = 0,
 ): Promise<void> {
-	if (depth > deepest) throw new Error(`${from.path} is deeper than ${deepest} folders`);
-	const file = await from.side.look(from.path);
-	if (file === undefined) throw new Error(`there is no ${from.path}`);
+	const file = await lookAt(from.side, from.path, depth);
 	switch (file.kind) {
 		case 'directory': {
 			const there = await to.side.look(to.path);
@@ -98,26 +105,36 @@ export async function copyTree(
 		case 'symlink':
 			return to.side.link(await from.side.target(from.path), to.path);
 		case 'other':
-			if (depth === 0) throw new Error(`${from.path} is neither a file, a folder nor a link`);
 			return report.skipped(from.path);
 		case 'file': {
 			const there = await to.side.look(to.path);
 			// A pipe would keep the copy waiting, and a device get the file's mode or be replaced. A link is not written through.
 			if (there?.kind === 'other') throw new Error(`${to.path} is there already, and is no file`);
-			const {pipeline} = await import('node:stream/promises');
-			let done = 0;
-			const counted = async function* (pieces: AsyncIterable<Uint8Array>) {
-				for await (const bytes of pieces) {
-					done += bytes.length;
-					report.progress(from.path, done, file.size);
-					yield bytes;
-				}
-			};
-			await pipeline(from.side.read(from.path), counted, to.side.write(to.path, file.mode & 0o777));
-			// What it has does not depend on a mask.
-			await to.side.chmod(to.path, file.mode & 0o777);
+			const tell = (done: number) => report.progress(from.path, done, file.size);
+			return writeFile(from.side.read(from.path), to, file.mode, tell);
 		}
 	}
+}
+
+/** Writes a file of a copy. @param tell - told how many of its bytes are written */
+export async function writeFile(
+	content: AsyncIterable<Uint8Array>,
+	{side, path}: {readonly side: FileSide; readonly path: string},
+	mode: number,
+	tell: (done: number) => void,
+): Promise<void> {
+	const {pipeline} = await import('node:stream/promises');
+	let done = 0;
+	const counted = async function* (pieces: AsyncIterable<Uint8Array>) {
+		for await (const bytes of pieces) {
+			done += bytes.length;
+			tell(done);
+			yield bytes;
+		}
+	};
+	await pipeline(content, counted, side.write(path, mode & 0o777));
+	// What it has does not depend on a mask.
+	await side.chmod(path, mode & 0o777);
 }
 
 /** The path that a copy gets: within a folder that is there under the file's own name, else the path itself. */

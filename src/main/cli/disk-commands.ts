@@ -14,8 +14,9 @@ import type {LongOperation} from '#support/abort';
 import {invalidValue, parseNumber, parseSize} from '#support/options';
 import {cliError} from './errors.ts';
 import {exitStatuses} from './exit-status.ts';
+import {givenUpBySignals} from './given-up.ts';
 import type {FlagValues} from './parse.ts';
-import {print} from './print.ts';
+import {print, printable} from './print.ts';
 import {tenths} from './tenths.ts';
 
 type Flags = FlagValues<string>;
@@ -38,7 +39,7 @@ const diskCommands = {
 		const repair = flags.last('repair');
 		if (repair !== undefined && repair !== 'leaks' && repair !== 'all')
 			throw invalidValue('--repair', repair, 'leaks or all');
-		const result = await withSignals(flags, (asked) => checkDisk(image(path, flags), repair, asked));
+		const result = await withProgress(flags, (asked) => checkDisk(image(path, flags), repair, asked));
 		const {leaks, faultCount, faults, repaired} = result;
 		if (flags.has('json')) print(1, `${JSON.stringify(result, undefined, 2)}\n`);
 		else {
@@ -49,14 +50,14 @@ const diskCommands = {
 				...(repaired > 0 ? [`repaired: ${repaired}`] : []),
 				...(leaks > 0 ? [`leaks: ${leaks} blocks that nothing uses (--repair leaks gives them back)`] : []),
 			];
-			print(1, `${(lines.length === 0 ? ['nothing is wrong'] : lines).map(plain).join('\n')}\n`);
+			print(1, `${(lines.length === 0 ? ['nothing is wrong'] : lines).map(printable).join('\n')}\n`);
 		}
 		return (faultCount === 0 ? exitStatuses.ok : exitStatuses.disk).status;
 	},
 	async 'disk convert'([path = '', to], flags) {
 		if (to === undefined) throw missing('NEW', 'disk convert');
 		const wanted = wantedImage(to, flags, flags.last('output-format'));
-		await withSignals(flags, (asked) => convertDisk(image(path, flags), wanted, asked));
+		await withProgress(flags, (asked) => convertDisk(image(path, flags), wanted, asked));
 		return exitStatuses.ok.status;
 	},
 	async 'disk resize'([path = '', size], flags) {
@@ -68,8 +69,8 @@ const diskCommands = {
 		return exitStatuses.ok.status;
 	},
 	async 'disk commit'([path = ''], flags) {
-		const below = await withSignals(flags, (asked) => commitDisk(image(path, flags), asked));
-		print(1, `${plain(below)} has all of it now; ${plain(path)} may be removed\n`);
+		const below = await withProgress(flags, (asked) => commitDisk(image(path, flags), asked));
+		print(1, `${printable(below)} has all of it now; ${printable(path)} may be removed\n`);
 		return exitStatuses.ok.status;
 	},
 } as const satisfies Record<string, (words: readonly string[], flags: Flags) => Promise<number>>;
@@ -105,20 +106,10 @@ function wantedImage(path: string, flags: Flags, format: string | undefined): Wa
 }
 
 /** Work that says how far it is, and that signals give up. */
-async function withSignals<T>(flags: Flags, work: (asked: LongOperation) => Promise<T>): Promise<T> {
-	const controller = new AbortController();
-	const stop = (signal: NodeJS.Signals) => controller.abort(new Error(signal));
-	const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-	for (const signal of signals) process.on(signal, stop);
+function withProgress<T>(flags: Flags, work: (asked: LongOperation) => Promise<T>): Promise<T> {
 	const shows = flags.has('progress') || process.stderr.isTTY;
-	try {
-		return await work({
-			signal: controller.signal,
-			...(shows && {progress: tenths((text) => print(2, `${text}\n`))}),
-		});
-	} finally {
-		for (const signal of signals) process.off(signal, stop);
-	}
+	const shown = shows && {progress: tenths((text) => print(2, `${text}\n`))};
+	return givenUpBySignals((signal) => work({signal, ...shown}));
 }
 
 function infoText({path, format, sizeBytes, allocatedBytes, blockBytes, backing, facts}: ImageInfo): string {
@@ -132,8 +123,5 @@ function infoText({path, format, sizeBytes, allocatedBytes, blockBytes, backing,
 			: [['lies over', `${backing.name} (${backing.format ?? 'format not stated'})`] as const]),
 		...Object.entries(facts),
 	];
-	return [path, ...rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`), ''].map(plain).join('\n');
+	return [path, ...rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`), ''].map(printable).join('\n');
 }
-
-/** A path and what an image says may hold anything. */
-const plain = (text: string) => text.replace(/\p{Cc}+/gu, ' ');

@@ -43,7 +43,7 @@ const endAtOnce = (names: readonly string[]): Promise<number> =>
 /** Removes what is kept of machines that have ended. */
 const remove = (names: readonly string[], flags: FlagValues<string>): Promise<number> =>
 	forEach(names, async (machine) => {
-		if (!hasEnded(machine)) {
+		if (!(await hasEnded(machine))) {
 			if (!flags.has('force')) throw controlError('CONTROL_MACHINE_RUNNING', {name: machine.name});
 			await kill(machine);
 		}
@@ -93,7 +93,7 @@ async function kill(machine: ListedMachine): Promise<void> {
 		if (await untilEnded(machine, quitMs)) return;
 	} catch {
 		// It hangs, is still being made, or has just ended.
-		if (hasEnded(machine)) return;
+		if (await hasEnded(machine)) return;
 	}
 	const {pid, started} = record.process;
 	const others = (await listMachines()).filter(
@@ -104,10 +104,8 @@ async function kill(machine: ListedMachine): Promise<void> {
 	const end = (signal: NodeJS.Signals) => isAlone && isAlive({pid, started}) && process.kill(pid, signal);
 	// One that is still being made ends in order by that; one that was told to end, and has not, hangs.
 	if (!hasHeard && end('SIGTERM')) await untilEnded(machine, orderMs);
-	if (!hasEnded(machine)) end('SIGKILL');
+	if (!(await hasEnded(machine))) end('SIGKILL');
 	if (!(await untilEnded(machine, quitMs))) throw controlError('CONTROL_MACHINE_STAYS', {name, pid});
-	// What the process could not tidy up.
-	await listMachines();
 }
 
 /** Asks a machine for an operation. @throws VmmError CONTROL_…, also where it does not answer */
@@ -127,7 +125,7 @@ async function ask(machine: ListedMachine, method: string): Promise<unknown> {
 export async function untilEnded(machine: ListedMachine, timeMs: number): Promise<boolean> {
 	const until = Date.now() + timeMs;
 	for (;;) {
-		if (hasEnded(machine)) return true;
+		if (await hasEnded(machine)) return true;
 		if (Date.now() >= until) return false;
 		await sleep(lookMs);
 	}

@@ -12,8 +12,10 @@ import {
 } from '#main/oci';
 import {cliError} from './errors.ts';
 import {exitStatuses} from './exit-status.ts';
+import {givenUpBySignals} from './given-up.ts';
 import type {FlagValues} from './parse.ts';
-import {print} from './print.ts';
+import {print, printable} from './print.ts';
+import {table} from './table.ts';
 import type {Environment} from './to-config.ts';
 
 type Flags = FlagValues<string>;
@@ -25,7 +27,7 @@ const imageCommands = {
 		const found = await listImages(cacheOf(flags));
 		if (flags.has('json')) return say(JSON.stringify(found, undefined, 2));
 		const rows = found.map(({name, digest, size, time}) => [name, digest.slice(7, 19), megabytes(size), dateOf(time)]);
-		return say(table([['NAME', 'DIGEST', 'SIZE', 'FETCHED'], ...rows]));
+		return say(table([['NAME', 'DIGEST', 'SIZE', 'FETCHED'], ...rows]).trimEnd());
 	},
 	async 'image pull'(words: Words, flags: Flags, env: Environment) {
 		const image = wordOf(words, 0, 'NAME', 'image pull');
@@ -39,12 +41,12 @@ const imageCommands = {
 			...(flags.has('plain-http') && {plainHttp: true}),
 			...(user !== undefined && password !== undefined && {credentials: {user, password}}),
 		};
-		return saidFacts(await withSignals(flags, (asked) => pullImage(request, asked)));
+		return saidFacts(await withProgress(flags, (asked) => pullImage(request, asked)));
 	},
 	async 'image load'(words: Words, flags: Flags) {
 		const path = wordOf(words, 0, 'PATH', 'image load');
 		const name = wordOf(words, 1, 'NAME', 'image load');
-		return saidFacts(await withSignals(flags, (asked) => loadImage(path, name, cacheOf(flags), asked)));
+		return saidFacts(await withProgress(flags, (asked) => loadImage(path, name, cacheOf(flags), asked)));
 	},
 	async 'image inspect'(words: Words, flags: Flags) {
 		const facts = await inspectImage(wordOf(words, 0, 'NAME', 'image inspect'), cacheOf(flags));
@@ -82,43 +84,23 @@ function say(text: string): number {
 	return exitStatuses.ok.status;
 }
 
-const saidFacts = ({name, digest}: ImageFacts): number => say(`${plain(name)}@${digest}`);
+const saidFacts = ({name, digest}: ImageFacts): number => say(`${printable(name)}@${digest}`);
 
 const saidRemoved = ({names, files, bytes}: Removed): number =>
-	say([...names.map((name) => `removed ${plain(name)}`), `${files} files, ${megabytes(bytes)}`].join('\n'));
+	say([...names.map((name) => `removed ${printable(name)}`), `${files} files, ${megabytes(bytes)}`].join('\n'));
 
 const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 const dateOf = (seconds: number): string => new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ');
 
-/** Paths may hold anything. */
-const plain = (text: string) => text.replace(/\p{Cc}+/gu, ' ');
-
-function table(rows: readonly (readonly string[])[]): string {
-	const shown = rows.map((row) => row.map(plain));
-	const width = (column: number) => Math.max(...shown.map((row) => row[column]?.length ?? 0));
-	return shown
-		.map((row) =>
-			row
-				.map((cell, column) => cell.padEnd(width(column)))
-				.join('  ')
-				.trimEnd(),
-		)
-		.join('\n');
-}
-
 /** Work that says how far it is, and that signals give up. */
-async function withSignals<T>(flags: Flags, work: (asked: OpenOperation) => Promise<T>): Promise<T> {
-	const controller = new AbortController();
-	const stop = (signal: NodeJS.Signals) => controller.abort(new Error(signal));
-	const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-	for (const signal of signals) process.on(signal, stop);
+async function withProgress<T>(flags: Flags, work: (asked: OpenOperation) => Promise<T>): Promise<T> {
 	const isTerminal = process.stderr.isTTY === true;
 	const line = imageProgress(isTerminal, (text) => print(2, text));
+	const shown = (flags.has('progress') || isTerminal) && {progress: line.show};
 	try {
-		return await work({signal: controller.signal, ...((flags.has('progress') || isTerminal) && {progress: line.show})});
+		return await givenUpBySignals((signal) => work({signal, ...shown}));
 	} finally {
 		line.end();
-		for (const signal of signals) process.off(signal, stop);
 	}
 }
 

@@ -26,7 +26,7 @@ export async function printLog(name: string, flags: FlagValues<string>): Promise
 		// Behind its end there may be something that it has said before.
 		for (let isOver = !flags.has('follow'); !isOver && failed === undefined; ) {
 			await log.changed();
-			isOver = hasEnded(machine);
+			isOver = await hasEnded(machine);
 			failed = await output.write(bytesOf(log.take()));
 		}
 		return failed === undefined ? 0 : statusOfSignal('SIGPIPE');

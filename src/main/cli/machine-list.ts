@@ -2,7 +2,8 @@ import {formatBytes} from '#main/config';
 import {type ControlClient, connectListed, isRunning, type ListedMachine, listMachines} from '#main/control';
 import {isVmmError} from '#support/errors';
 import type {FlagValues} from './parse.ts';
-import {print, printable} from './print.ts';
+import {print} from './print.ts';
+import {table} from './table.ts';
 
 /** A machine as `openvmm ps --json` has it. */
 interface MachineRow {
@@ -27,7 +28,7 @@ export async function printMachines(flags: FlagValues<string>): Promise<number> 
 	if (flags.has('quiet')) print(1, machines.map(({name}) => `${name}\n`).join(''));
 	else {
 		const rows = await Promise.all(machines.map(rowOf));
-		print(1, flags.has('json') ? `${JSON.stringify(rows)}\n` : table(rows));
+		print(1, flags.has('json') ? `${JSON.stringify(rows)}\n` : table([titles, ...rows.map(cellsOf)]));
 	}
 	return 0;
 }
@@ -67,28 +68,15 @@ async function stateOf(machine: ListedMachine): Promise<string> {
 
 const titles = ['NAME', 'IMAGE', 'STATE', 'TIME', 'CPUS', 'MEMORY', 'PORTS'] as const;
 
-function table(rows: readonly MachineRow[]): string {
-	const cells = rows.map(({name, image, state, status, seconds, processors, memoryBytes, ports}) => [
-		name,
-		printable(image ?? '-'),
-		status === null ? state : `${state} (${status})`,
-		duration(seconds),
-		`${processors ?? '-'}`,
-		memoryBytes === null ? '-' : formatBytes(memoryBytes),
-		printable(ports.join(', ')),
-	]);
-	const all = [[...titles], ...cells];
-	const widths = titles.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-	return all
-		.map(
-			(row) =>
-				`${row
-					.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-					.join('  ')
-					.trimEnd()}\n`,
-		)
-		.join('');
-}
+const cellsOf = ({name, image, state, status, seconds, processors, memoryBytes, ports}: MachineRow): string[] => [
+	name,
+	image ?? '-',
+	status === null ? state : `${state} (${status})`,
+	duration(seconds),
+	`${processors ?? '-'}`,
+	memoryBytes === null ? '-' : formatBytes(memoryBytes),
+	ports.join(', '),
+];
 
 /** A time as a person says it: in the largest unit that there are two of. */
 export function duration(seconds: number): string {

@@ -11,6 +11,7 @@ import {statusOfSignal} from './exit-status.ts';
 import {commandStatuses, followCommand, type RunningCommand, startFailureStatus} from './guest-command.ts';
 import {type Logger, plainLogger} from './logger.ts';
 import {parseMirror} from './mirror-flag.ts';
+import {oneOf} from './one-of.ts';
 import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import type {FlagValues} from './parse.ts';
 import {ProgressLine} from './progress-line.ts';
@@ -48,7 +49,7 @@ export async function runImage(
 	let entry: MachineEntry | undefined;
 	let status: number = commandStatuses.failed;
 	try {
-		const logLevel = oneOf((env['OPENVMM_LOG'] || 'warn').toLowerCase(), 'OPENVMM_LOG', logLevels);
+		const logLevel = oneOf(...logLevels)((env['OPENVMM_LOG'] || 'warn').toLowerCase(), 'OPENVMM_LOG');
 		const log = plainLogger(logLevel);
 		const request = readRequest(words, flags, env);
 		const {keeps, name, ports, create} = request;
@@ -229,8 +230,6 @@ const defaultsOf = ({env, workingDir, user}: NonNullable<VM['image']>) => ({
 	env: Object.fromEntries(env.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)])),
 });
 
-const pulls = ['missing', 'always', 'never'] as const;
-
 /** @throws CONFIG_*, CLI_* */
 function readRequest(words: readonly string[], flags: FlagValues<string>, env: Environment): RunRequest {
 	const [image, ...command] = words;
@@ -241,7 +240,7 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 		flags.last('kernel'),
 		flags.last('initrd'),
 	];
-	const pull = oneOf(flags.last('pull') ?? 'missing', '--pull', pulls);
+	const pull = oneOf('missing', 'always', 'never')(flags.last('pull') ?? 'missing', '--pull');
 	const [cache, keyring] = [flags.last('cache'), flags.last('keyring')];
 	const mirrors = flags.all('mirror').map(parseMirror);
 	const fromWhere = {pull, ...(flags.has('plain-http') && {plainHttp: true}), ...(cache !== undefined && {cache})};
@@ -261,13 +260,11 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 	return {create, choice: readCommandFlags(flags, env), command, ports, keeps: !flags.has('rm'), name};
 }
 
-const nets = ['user', 'none'] as const;
-
 function networkOf(
 	flags: FlagValues<string>,
 	ports: readonly PublishedPort[],
 ): NonNullable<CreateVmOptions['network']> {
-	const kind = oneOf(flags.last('net') ?? 'user', '--net', nets);
+	const kind = oneOf('user', 'none')(flags.last('net') ?? 'user', '--net');
 	const udp = ports.filter(({protocol}) => protocol === 'udp');
 	if (kind === 'none') {
 		if (udp.length > 0)
@@ -290,10 +287,4 @@ function networkOf(
 			})),
 		}),
 	};
-}
-
-function oneOf<T extends string>(text: string, option: string, words: readonly T[]): T {
-	const word = words.find((each) => each === text);
-	if (word === undefined) throw configError('CONFIG_VALUE_INVALID', {option, value: text, expected: words.join(', ')});
-	return word;
 }

@@ -32,6 +32,7 @@ import {parseNumber} from '#support/options';
 import {hypervisorOptions} from '#vcpu-worker/back-ends';
 import {cliError} from './errors.ts';
 import {type Flag, type FlagName, flags} from './flags.ts';
+import {oneOf} from './one-of.ts';
 import type {FlagValues} from './parse.ts';
 
 /** The environment variables of a process. */
@@ -104,8 +105,8 @@ export function toOptions(
 		processors: {
 			count: read('processors', number(1, 1024)),
 			vpsPerSocket: read('vps-per-socket', number(1, 1024)),
-			smt: read('smt', choice('auto', 'force', 'off')),
-			x2apic: read('x2apic', choice('auto', 'supported', 'off', 'on')),
+			smt: read('smt', oneOf('auto', 'force', 'off')),
+			x2apic: read('x2apic', oneOf('auto', 'supported', 'off', 'on')),
 			apicIdOffset: read('apic-id-offset', number(0, 0xffff_fffe)),
 		},
 		cpu: read('cpu', parseCpu),
@@ -117,8 +118,8 @@ export function toOptions(
 			...registry.flaggedDevices((flag) => (values as FlagValues<string>).all(flag), saved?.hasDevice),
 			...values.all('device').map((text) => parseDevice(text)),
 		],
-		hypervisor: read('hypervisor', choice(...hypervisorOptions)),
-		irqchip: read('irqchip', choice('kernel', 'split')),
+		hypervisor: read('hypervisor', oneOf(...hypervisorOptions)),
+		irqchip: read('irqchip', oneOf('kernel', 'split')),
 		guestActions: {
 			reset: read('guest-reset-action', parseGuestAction),
 			shutdown: read('guest-shutdown-action', parseGuestAction),
@@ -126,7 +127,7 @@ export function toOptions(
 			watchdog: read('guest-watchdog-action', parseGuestAction),
 			halt: read('guest-halt-action', parseHaltAction),
 		},
-		deviceFailure: read('device-failure', choice('machine', 'device')),
+		deviceFailure: read('device-failure', oneOf('machine', 'device')),
 		guestResetLimit: read('guest-reset-limit', number(0, 1_000_000)),
 		paused: values.has('paused'),
 		crashDumpPath: values.last('crash-dump-path'),
@@ -230,16 +231,7 @@ function parseName(text: string): string {
 	throw configError('CONFIG_VALUE_INVALID', {option: '--name', value: text, expected: nameExpected});
 }
 
-const parseLogLevel = (text: string): LogLevel => choice(...logLevels)(text.toLowerCase(), 'OPENVMM_LOG');
-
-function choice<T extends string>(...words: readonly T[]) {
-	return (text: string, option: string): T => {
-		const word = words.find((candidate) => candidate === text);
-		if (word === undefined)
-			throw configError('CONFIG_VALUE_INVALID', {option, value: text, expected: words.join(', ')});
-		return word;
-	};
-}
+const parseLogLevel = (text: string): LogLevel => oneOf(...logLevels)(text.toLowerCase(), 'OPENVMM_LOG');
 
 /** The options without what was not given, so that defaults apply. */
 function given(value: unknown): unknown {

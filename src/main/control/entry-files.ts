@@ -4,6 +4,4 @@ export const entryFiles = {
 	socket: 'control.sock',
 	/** Log of the console. */
 	console: 'console.log',
-	/** Unix socket of the machine's virtio sockets. */
-	vsock: 'vsock.sock',
 } as const;

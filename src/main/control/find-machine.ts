@@ -4,7 +4,6 @@ import {entryDirectory, namesIn} from './entry-directory.ts';
 import {entryFiles} from './entry-files.ts';
 import {controlError} from './errors.ts';
 import {type MachineRecord, readRecord} from './machine-record.ts';
-import {isAlive} from './process-identity.ts';
 import {tidyEntry} from './stale-entries.ts';
 
 /** Machine that a command is for; without either the only one that runs. */
@@ -72,10 +71,11 @@ export async function connectListed({name, folder, record: {ended}}: ListedMachi
 
 export const isRunning = ({record}: ListedMachine): boolean => record.ended === undefined;
 
-/** Looks again whether a machine runs: true when it has ended, its folder is gone, or another has its name. */
-export function hasEnded({folder, record}: ListedMachine): boolean {
+/** Looks again whether a machine runs, as {@link listMachines} does: true when it has ended, its folder is gone, or another has its name. */
+export async function hasEnded({folder, record}: ListedMachine): Promise<boolean> {
+	await tidyEntry(folder);
 	const now = readRecord(folder);
-	return now === undefined || now.createdAt !== record.createdAt || now.ended !== undefined || !isAlive(now.process);
+	return now === undefined || now.createdAt !== record.createdAt || now.ended !== undefined;
 }
 
 const written = ({name, record}: ListedMachine): string => `${name} (${record.process.pid})`;

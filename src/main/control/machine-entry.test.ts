@@ -1,17 +1,19 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import type {Machine} from '#main/operations';
+import {makeOwnFolder} from '#main/own-folder';
 import {entryDirectory, makeEntryDirectory} from './entry-directory.ts';
 import {claimEntry, connectMachine, findMachine, hasEnded, isMachineName, listMachines, serveControl} from './index.ts';
 import {maxKept} from './machine-entry.ts';
 import {madeUpName} from './machine-name.ts';
 import {writeRecord} from './machine-record.ts';
 import {isAlive, ownIdentity} from './process-identity.ts';
+import {draftPrefix, removeEntry} from './stale-entries.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'openvmm-entry-'));
 test.after.always(() => rmSync(base, {recursive: true}));
@@ -77,12 +79,12 @@ test('a name belongs to one machine, also among processes, until that is gone', 
 	const child = await holder(t, directory, 'db');
 	await t.throwsAsync(claimEntry({name: 'db'}, directory), {code: 'CONTROL_NAME_TAKEN', message: /is running/});
 	const listed = await findMachine('db', directory);
-	t.false(hasEnded(listed));
+	t.false(await hasEnded(listed));
 	t.is((await findMachine(String(child.pid), directory)).name, 'db');
 	await killed(child);
-	t.true(hasEnded(listed));
+	t.true(await hasEnded(listed));
 	const entry = await claimEntry({name: 'db'}, directory);
-	t.true(hasEnded(listed), 'another has the name');
+	t.true(await hasEnded(listed), 'another has the name');
 	t.deepEqual(await names(directory), ['db']);
 	entry.end(0);
 	t.deepEqual(await names(directory), []);
@@ -93,7 +95,8 @@ test('what a killed process leaves goes, or has the status of its end where it i
 	const [gone, kept] = await Promise.all([holder(t, directory, 'gone'), holder(t, directory, 'kept', true)]);
 	t.deepEqual((await names(directory)).sort(), ['gone', 'kept']);
 	await Promise.all([killed(gone), killed(kept)]);
-	mkdirSync(join(directory, `.${gone.pid}-draft`));
+	const draft = makeOwnFolder(directory, draftPrefix);
+	renameSync(draft, draft.replace(`-${process.pid}-`, `-${gone.pid}-`));
 	const [left, ...others] = await listMachines(directory);
 	t.deepEqual(others, []);
 	t.is(left?.name, 'kept');
@@ -116,14 +119,25 @@ test('a later process with the id of one that is gone is another', async (t) => 
 	t.false(existsSync(entry.folder));
 });
 
+test('a folder is removed only if it is the one that is meant', async (t) => {
+	const directory = newDirectory();
+	const {folder} = await claimEntry({name: 'taken'}, directory);
+	t.false(removeEntry(folder, ({createdAt}) => createdAt === 1));
+	t.deepEqual(readdirSync(directory), ['taken']);
+	t.true(removeEntry(folder, ({process: {pid}}) => pid === process.pid));
+	t.deepEqual(readdirSync(directory), []);
+});
+
 test('one whose process id means nothing here lives as long as it answers', async (t) => {
 	const directory = newDirectory();
 	const entry = await claimEntry({name: 'elsewhere'}, directory);
 	const server = await serveControl(machine, {entry});
 	const record = {version: 1, createdAt: 1, about: {}, keeps: false} as const;
 	writeRecord(entry.folder, {...record, process: {pid: 999_999_999, started: ''}});
-	t.deepEqual(await names(directory), ['elsewhere']);
+	const listed = await findMachine('elsewhere', directory);
+	t.false(await hasEnded(listed));
 	server.close();
+	t.true(await hasEnded(listed));
 	t.deepEqual(await names(directory), []);
 });
 

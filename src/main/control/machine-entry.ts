@@ -1,11 +1,12 @@
-import {mkdtempSync, renameSync, rmSync} from 'node:fs';
+import {renameSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
+import {makeOwnFolder, removeLeftFolders} from '#main/own-folder';
 import {entryDirectory, makeEntryDirectory, namesIn} from './entry-directory.ts';
 import {controlError} from './errors.ts';
 import {isMachineName, madeUpName, nameExpected} from './machine-name.ts';
 import {type MachineDescription, type MachineRecord, readRecord, recordVersion, writeRecord} from './machine-record.ts';
 import {ownIdentity} from './process-identity.ts';
-import {removeDrafts, tidyEntry} from './stale-entries.ts';
+import {draftPrefix, tidyEntry} from './stale-entries.ts';
 
 /** Ended machines that are kept at most; beyond them the oldest go. */
 export const maxKept = 32;
@@ -38,7 +39,7 @@ export async function claimEntry(options: EntryOptions = {}, directory = entryDi
 	if (wanted !== undefined && !isMachineName(wanted))
 		throw controlError('CONTROL_NAME_INVALID', {name: wanted, expected: nameExpected});
 	makeEntryDirectory(directory);
-	removeDrafts(directory);
+	removeLeftFolders(directory, draftPrefix);
 	if (keeps) dropOldest(directory);
 	const record = {version: recordVersion, process: ownIdentity(), createdAt: Date.now(), about, keeps} as const;
 	const draft = writeDraft(directory, record);
@@ -59,7 +60,7 @@ export async function claimEntry(options: EntryOptions = {}, directory = entryDi
 /** Writes the folder under a name where nobody looks: it comes with its record. @throws VmmError CONTROL_SOCKET_FAILED */
 function writeDraft(directory: string, record: MachineRecord): string {
 	try {
-		const draft = mkdtempSync(join(directory, `.${process.pid}-`));
+		const draft = makeOwnFolder(directory, draftPrefix);
 		writeRecord(draft, record);
 		return draft;
 	} catch (error) {

@@ -1,6 +1,7 @@
-import {existsSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, statSync} from 'node:fs';
+import {renameSync, rmdirSync, rmSync, statSync} from 'node:fs';
 import {constants} from 'node:os';
 import {dirname, join} from 'node:path';
+import {makeOwnFolder} from '#main/own-folder';
 import {canConnect} from './control-client.ts';
 import {entryFiles} from './entry-files.ts';
 import {type MachineRecord, readRecord, writeRecord} from './machine-record.ts';
@@ -29,13 +30,8 @@ export async function tidyEntry(folder: string): Promise<boolean> {
 	return removeEntry(folder, ({createdAt}) => createdAt === record.createdAt);
 }
 
-/** Removes what processes that were killed have left between two steps. */
-export function removeDrafts(directory: string): void {
-	for (const name of readdirSync(directory)) {
-		const [, pid] = /^\.(\d+)-/.exec(name) ?? [];
-		if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(directory, name), {recursive: true, force: true});
-	}
-}
+/** Prefix of a folder that is of no machine yet, or any more. */
+export const draftPrefix = '.';
 
 /**
  * Removes a machine's folder, if it is the one that is meant: another may have taken the name since it was looked at.
@@ -43,7 +39,7 @@ export function removeDrafts(directory: string): void {
  */
 export function removeEntry(folder: string, isMeant: (record: MachineRecord) => boolean): boolean {
 	// Under another name first, where nobody finds it any more, and nobody else takes its place.
-	const trash = mkdtempSync(join(dirname(folder), `.${process.pid}-`));
+	const trash = makeOwnFolder(dirname(folder), draftPrefix);
 	const moved = join(trash, 'entry');
 	try {
 		renameSync(folder, moved);

@@ -1,4 +1,4 @@
-import {randomUUID} from 'node:crypto';
+import {createHash, randomUUID} from 'node:crypto';
 import {mkdir, open, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
@@ -117,6 +117,10 @@ export class FileCache {
 		return join(this.folder, 'partial', sha256);
 	}
 }
+
+/** Names what is made of these, and of nothing else. */
+export const hashOfKey = (key: readonly string[]): string =>
+	createHash('sha256').update(JSON.stringify(key)).digest('hex');
 
 /** True for what a call of the host's file system fails with. */
 export const isHostError = (error: unknown): error is NodeJS.ErrnoException =>

@@ -1,1 +1,1 @@
-export {type CacheUse, FileCache, ignoreMissing, isHostError, type PartialFile} from './file-cache.ts';
+export {type CacheUse, FileCache, hashOfKey, ignoreMissing, isHostError, type PartialFile} from './file-cache.ts';

@@ -1,7 +1,7 @@
-import {createHash, randomUUID} from 'node:crypto';
+import {randomUUID} from 'node:crypto';
 import {mkdir, readFile, rename, rm, stat} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
-import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
+import {type CacheUse, FileCache, hashOfKey, ignoreMissing} from '#main/file-cache';
 import {guestKernelError} from './errors.ts';
 
 const use: CacheUse = {
@@ -50,12 +50,10 @@ export class KernelCache extends FileCache {
 
 	/** Where an initial file system is, or comes into being. */
 	initrdOf(key: readonly string[]): string {
-		return join(this.folder, 'initrds', `${hashOf(key)}.cpio`);
+		return join(this.folder, 'initrds', `${hashOfKey(key)}.cpio`);
 	}
 
 	#noteOf(asked: readonly string[]): string {
-		return join(this.folder, 'notes', hashOf(asked));
+		return join(this.folder, 'notes', hashOfKey(asked));
 	}
 }
-
-const hashOf = (key: readonly string[]): string => createHash('sha256').update(JSON.stringify(key)).digest('hex');

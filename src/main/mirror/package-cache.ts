@@ -1,5 +1,5 @@
-import {createHash, randomUUID} from 'node:crypto';
-import {readFile, rename, writeFile} from 'node:fs/promises';
+import {createHash} from 'node:crypto';
+import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
 import {mirrorError} from './errors.ts';
@@ -29,10 +29,7 @@ export class PackageCache extends FileCache {
 	}
 
 	async noteRelease(suiteUrl: string, date: number): Promise<void> {
-		const file = this.#noteOf(suiteUrl);
-		const written = `${file}.${randomUUID()}`;
-		await writeFile(written, `${date} ${suiteUrl}\n`, {mode: 0o600});
-		await rename(written, file);
+		await this.put(`${date} ${suiteUrl}\n`, this.#noteOf(suiteUrl));
 	}
 
 	#noteOf(suiteUrl: string): string {

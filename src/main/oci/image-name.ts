@@ -28,7 +28,7 @@ const stated: Readonly<Record<string, (path: string) => ImageName>> = {
 };
 const diskEnding = /\.(?:img|raw|qcow2|vhd|vhdx)$/;
 /** Archives, and how they are compressed. */
-export const tarEnding: RegExp = /\.(?:tar|tar\.gz|tgz|tar\.zst|tzst)$/;
+const tarEnding = /\.(?:tar|tar\.gz|tgz|tar\.zst|tzst)$/;
 
 /** Tells what a name stands for, without a look at any file. @throws VmmError OCI_NAME_INVALID */
 export function parseImageName(name: string): ImageName {

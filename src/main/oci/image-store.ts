@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto';
 import {readdir, readFile, rm, stat, statfs, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {FileFacts} from '#main/debian';
-import {type CacheUse, FileCache, ignoreMissing} from '#main/file-cache';
+import {type CacheUse, FileCache, hashOfKey, ignoreMissing} from '#main/file-cache';
 import {isVmmError} from '#support/errors';
 import {ociError} from './errors.ts';
 import {JsonObject} from './json.ts';
@@ -45,10 +45,6 @@ export const factsOf = ({digest, size}: Pick<Descriptor, 'digest' | 'size'>): Fi
 
 const rootEnding = '.img';
 
-/** How names of roots begin that are made of the same. */
-export const rootName = (key: readonly string[]): string =>
-	createHash('sha256').update(JSON.stringify(key)).digest('hex');
-
 /** Images of this user: their parts by checksums, their names, and the roots that were made of them. */
 export class ImageStore extends FileCache {
 	/** @param folder - without it, one below the user's caches @throws VmmError OCI_CACHE_UNSAFE */
@@ -58,7 +54,7 @@ export class ImageStore extends FileCache {
 
 	/** Where a root is, or comes into being. @param key - what it is made of */
 	rootOf(key: readonly string[], freeBytes: number): string {
-		return join(this.folder, 'roots', `${rootName(key)}-${freeBytes}${rootEnding}`);
+		return join(this.folder, 'roots', `${hashOfKey(key)}-${freeBytes}${rootEnding}`);
 	}
 
 	/** The size of a root that is whole, which counts as used from now on; undefined where there is none. */

@@ -2,13 +2,14 @@
 
 import {readdir, readFile, rm} from 'node:fs/promises';
 import {basename, join} from 'node:path';
+import {hashOfKey} from '#main/file-cache';
 import {abortable} from '#support/abort';
 import {storedImage} from './complete-image.ts';
 import {inCache, ociError} from './errors.ts';
 import {type FindOptions, findImage} from './find-image.ts';
 import type {ImageConfig} from './image-config.ts';
 import {parseImageName} from './image-name.ts';
-import {ImageStore, rootName, type StoredFile, type StoredName} from './image-store.ts';
+import {ImageStore, type StoredFile, type StoredName} from './image-store.ts';
 import {parseManifest} from './manifest.ts';
 import type {ImageRequest, OpenOperation} from './open-image.ts';
 import {parseReference, referenceText} from './reference.ts';
@@ -159,7 +160,7 @@ async function partsOf(store: ImageStore, names: readonly StoredName[]): Promise
 	const parts = new Set<string>();
 	for (const {kind, digest} of names) {
 		if (kind === 'tar') {
-			parts.add(rootName(rootKey([digest])));
+			parts.add(hashOfKey(rootKey([digest])));
 			continue;
 		}
 		// What is damaged holds nothing back but itself.
@@ -171,7 +172,7 @@ async function partsOf(store: ImageStore, names: readonly StoredName[]): Promise
 		if (manifest?.kind !== 'manifest') continue;
 		const layers = manifest.layers.map((each) => each.digest);
 		for (const each of [digest, manifest.config.digest, ...layers]) parts.add(each.slice('sha256:'.length));
-		parts.add(rootName(rootKey(layers)));
+		parts.add(hashOfKey(rootKey(layers)));
 	}
 	return parts;
 }

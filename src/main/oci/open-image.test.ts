@@ -439,9 +439,16 @@ test('what no name stands for is taken away when nobody has used it for a while'
 	const stray = join(cache, 'sha256', 'f'.repeat(64));
 	await writeFile(stray, 'stray');
 	t.is((await pruneImages({cache})).files, 0);
-	const old = new Date(Date.now() - 2 * 24 * 3600 * 1000);
-	for (const path of [copy.path, kept.path, stray]) await utimes(path, old, old);
-	t.is((await pruneImages({cache})).files, 2);
+	const age = async (hours: number) => {
+		const old = new Date(Date.now() - hours * 3600 * 1000);
+		for (const path of [copy.path, kept.path, stray]) await utimes(path, old, old).catch(() => {});
+	};
+	await age(1);
+	t.is((await pruneImages({cache})).files, 1, 'the stray part alone');
+	await t.throwsAsync(lstat(stray), {code: 'ENOENT'});
+	await age(48);
+	t.is((await pruneImages({cache})).files, 1, 'the copy of the folder');
+	await t.throwsAsync(lstat(copy.path), {code: 'ENOENT'});
 	await t.notThrowsAsync(lstat(kept.path));
 });
 

@@ -3,13 +3,14 @@ import {open, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {decompressStream} from '#main/compression';
 import {writeExt4} from '#main/ext4';
+import {hashOfKey} from '#main/file-cache';
 import {FileTree, Spool} from '#main/file-tree';
 import {type TarMember, tarMembers} from '#main/tar';
 import {isVmmError} from '#support/errors';
 import {isBomb} from './bomb.ts';
 import {ociError} from './errors.ts';
 import {filePieces} from './file-pieces.ts';
-import {type ImageStore, rootName} from './image-store.ts';
+import type {ImageStore} from './image-store.ts';
 import {LayerUnpacker} from './layer.ts';
 import type {Layer} from './manifest.ts';
 
@@ -220,7 +221,7 @@ function sizeOf(tree: FileTree, freeBytes: number): {readonly content: number; r
 
 /** An identity that the same root has again (RFC 9562, version 8). */
 function uuidOf(key: readonly string[]): string {
-	const hash = rootName(key);
+	const hash = hashOfKey(key);
 	return [
 		hash.slice(0, 8),
 		hash.slice(8, 12),

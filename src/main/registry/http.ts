@@ -1,5 +1,6 @@
 import {type ClientRequest, request as httpRequest, type IncomingMessage} from 'node:http';
 import {request as httpsRequest} from 'node:https';
+import {untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import type {Addresses, Reach, Resolve} from './addresses.ts';
 import {registryError} from './errors.ts';
@@ -63,6 +64,7 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 	const watch = new StallWatch(request);
 	const signal = asked === undefined ? watch.signal : AbortSignal.any([asked, watch.signal]);
 	try {
+		// Looking a name up cannot be given up by who asked.
 		const firstAddresses = hasProxy() ? undefined : await untilAborted(request.resolve(first), signal);
 		const from = firstAddresses?.farthest;
 		if (isNearer(firstAddresses, request.sentFrom)) throw inside(first, first);
@@ -120,14 +122,6 @@ const isAtLeastAsSafe = (from: URL, to: URL): boolean =>
 	(to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) &&
 	to.username === '' &&
 	to.password === '';
-
-/** Looking a name up cannot be given up by who asked. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-	return new Promise((resolve, reject) => {
-		signal.addEventListener('abort', () => reject(signal.reason), {once: true});
-		work.then(resolve, reject);
-	});
-}
 
 function send(
 	{url, headers, form}: Pick<HttpRequest, 'url' | 'headers' | 'form'>,

@@ -1,0 +1,1 @@
+export {makeOwnFolder, removeLeftFolders} from './own-folder.ts';
