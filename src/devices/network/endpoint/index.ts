@@ -2,3 +2,4 @@ export {allOffloads, type Endpoint, type EndpointReport, type Nic, noOffloads, t
 export type {EndpointHost, EndpointKind, EndpointSource} from './endpoint-kind.ts';
 export {endpointOver} from './endpoint-over.ts';
 export {Frame, leastFrameBytes, mostFrameBytes, Segmentation} from './frame.ts';
+export {FrameDescriptor} from './frame-descriptor.ts';
