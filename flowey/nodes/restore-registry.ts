@@ -6,22 +6,17 @@ import type {FileTree} from '#main/file-tree';
 import {FloweyError, type FloweyNode, PATHS} from '../core/index.ts';
 import {type PackageImages, replaceFile, restoreImages} from './package-images.ts';
 
-/** Each needs a C library and nothing else, so that it runs from wherever it lies. */
-const PROGRAMS = {registry: ['docker-registry', 'docker-registry'], umoci: ['umoci', 'umoci']} as const;
-type Part = keyof typeof PROGRAMS;
-const PARTS = Object.keys(PROGRAMS) as Part[];
+/** They are named like their packages. Each needs a C library and nothing else, so that it runs from wherever it lies. */
+const PROGRAMS = ['docker-registry', 'umoci'] as const;
 
-const IMAGES: PackageImages<Part> = {
+const IMAGES: PackageImages<(typeof PROGRAMS)[number]> = {
 	folder: PATHS.oci,
-	outputs: PARTS.map((part) => join(PATHS.oci, PROGRAMS[part][1])),
+	outputs: PROGRAMS.map((name) => join(PATHS.oci, name)),
 	scripts: [],
 	fetch: (apt) =>
-		apt.fetch('amd64', (list) => {
-			const packageOf = (part: Part) => [list.get(PROGRAMS[part][0])];
-			return {registry: packageOf('registry'), umoci: packageOf('umoci')};
-		}),
+		apt.fetch('amd64', (list) => ({'docker-registry': [list.get('docker-registry')], umoci: [list.get('umoci')]})),
 	async build(parts) {
-		for (const part of PARTS) await copyProgram(parts[part], PROGRAMS[part][1]);
+		for (const name of PROGRAMS) await copyProgram(parts[name], name);
 	},
 };
 

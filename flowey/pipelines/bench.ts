@@ -4,7 +4,7 @@ import {globSync, mkdirSync, rmSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {startIncubator} from '#test/incubator';
-import {type Command, execute, type FloweyNode, PATHS, runNode, WordsError} from '../core/index.ts';
+import {type Command, execute, PATHS, runNode, WordsError} from '../core/index.ts';
 import {bundleFolder, bundleTests} from '../nodes/bundle-tests.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restoreBenchLibraries} from '../nodes/restore-bench-libraries.ts';
@@ -18,11 +18,12 @@ const RESULT_FOLDER = join(PATHS.build, 'bench');
 const BENCH_LIMIT_MS = 30 * 60_000;
 
 /** What benches boot that few others do, by their names. */
-const needs: Readonly<Record<string, FloweyNode<void, void>>> = {
-	'software-user-work': restoreBenchLibraries,
-	'software-disks': restoreUserLand,
-	'software-systemd': restoreUserLand,
-	'software-runtimes': restoreRuntimes,
+const needs: Readonly<Record<string, () => Promise<void>>> = {
+	'software-user-work': () => runNode(restoreBenchLibraries, undefined),
+	'software-disks': () => runNode(restoreUserLand, undefined),
+	'software-folders': () => runNode(restoreKernels, {refresh: false}),
+	'software-systemd': () => runNode(restoreUserLand, undefined),
+	'software-runtimes': () => runNode(restoreRuntimes, undefined),
 };
 
 interface Bench {
@@ -51,10 +52,8 @@ export const benchCommand: Command = {
 		if (sources.length === 0) {
 			throw new WordsError(`No bench has "${values.match}" in its name`, 'They are the files test/bench/*.bench.ts.');
 		}
-		for (const [name, node] of Object.entries(needs))
-			if (sources.some((path) => basename(path).startsWith(name))) await runNode(node, undefined);
-		if (sources.some((path) => basename(path).startsWith('software-folders')))
-			await runNode(restoreKernels, {refresh: false});
+		for (const [name, restore] of Object.entries(needs))
+			if (sources.some((path) => basename(path).startsWith(name))) await restore();
 		// Many measure the command as users have it.
 		await buildPackage();
 		mkdirSync(RESULT_FOLDER, {recursive: true});

@@ -3,7 +3,7 @@
 import {rmSync} from 'node:fs';
 import {parseArgs} from 'node:util';
 import {isVmmError} from '#support/errors';
-import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
+import {findProgram, IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode, WordsError} from '../core/index.ts';
 import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machine-tests.ts';
 import {bundleUnitTests} from '../nodes/bundle-unit-tests.ts';
@@ -134,7 +134,20 @@ async function restoreImagesOf(files: readonly string[]): Promise<void> {
 		await restoreFor('kernels for hardware', () => runNode(restoreKernels, {refresh: false}));
 	if (bootsUserLand(files)) await restoreFor('a whole Debian', () => runNode(restoreUserLand, undefined));
 	if (needsRuntimes(files)) await restoreFor('Node.js and Java', () => runNode(restoreRuntimes, undefined));
-	if (needsGuestTools(files)) await restoreFor('network tools and git', () => runNode(restoreGuestTools, undefined));
+	if (needsGuestTools(files)) {
+		await restoreFor('network tools and git', () => runNode(restoreGuestTools, undefined));
+		await restoreFor("the host's own network tools and git", requireHostTools);
+	}
+}
+
+/** Programs of the host's that those of guests talk to, and their Debian packages. */
+const HOST_TOOLS = {iperf3: 'iperf3', ssh: 'openssh-client', git: 'git'} as const;
+
+async function requireHostTools(): Promise<void> {
+	const missing = Object.entries(HOST_TOOLS).filter(([name]) => findProgram(name) === undefined);
+	if (missing.length === 0) return;
+	const [names, packages] = [0, 1].map((at) => missing.map((each) => each[at]).join(' '));
+	throw new FloweyError(`The host has no ${names}`, `Install it: sudo apt-get install ${packages}`);
 }
 
 async function restoreFor(what: string, restore: () => Promise<void>): Promise<void> {

@@ -1,6 +1,5 @@
 import {createHash, randomBytes} from 'node:crypto';
-import {once} from 'node:events';
-import {type AddressInfo, createServer} from 'node:net';
+import {createServer} from 'node:net';
 import type {ExecutionContext} from 'ava';
 import type {KindHandle} from '#devices/device-type';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
@@ -16,23 +15,21 @@ import {
 	until,
 	untilThere,
 } from '#test/petri';
+import {onLoopback} from './testing/host-network.ts';
 
 const half = 500_000;
 const body = randomBytes(2 * half);
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
 
 /** A server on the host's loopback that gives half of a file, and the rest when it is asked for more. */
-async function serve(t: ExecutionContext): Promise<number> {
-	const server = createServer((socket) => {
-		socket.on('error', () => undefined);
-		socket.write(body.subarray(0, half));
-		socket.once('data', () => socket.end(body.subarray(half)));
-	});
-	server.listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	t.teardown(() => server.close());
-	return (server.address() as AddressInfo).port;
-}
+const serve = (t: ExecutionContext): Promise<number> =>
+	onLoopback(
+		t,
+		createServer((socket) => {
+			socket.write(body.subarray(0, half));
+			socket.once('data', () => socket.end(body.subarray(half)));
+		}),
+	);
 
 const said = (t: ExecutionContext, {output}: TestVm, line: string) =>
 	t.regex(output, new RegExp(`^${line}\\r?$`, 'm'), `${line}: ${output}`);

@@ -1,12 +1,12 @@
 import {createHash, randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {createServer, get, type IncomingMessage, type ServerResponse} from 'node:http';
-import {type AddressInfo, createServer as createTcpServer} from 'node:net';
 import type {Duplex} from 'node:stream';
 import {buffer} from 'node:stream/consumers';
 import type {ExecutionContext} from 'ava';
 import type {ConnectFunction} from '#devices/network/user';
 import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
+import {freePort, onLoopback} from './testing/host-network.ts';
 
 const body = randomBytes(3_000_000);
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
@@ -23,20 +23,7 @@ async function serve(t: ExecutionContext) {
 		response.end(request.method === 'POST' ? 'taken\n' : request.url === '/wait' ? 'go on\n' : body);
 	};
 	const server = createServer((request, response) => void serveOne(request, response).catch(() => response.destroy()));
-	server.listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	t.teardown(() => server.close());
-	return {port: (server.address() as AddressInfo).port, uploads, goOn: waiting.resolve};
-}
-
-/** A port of the host's that nobody had a moment ago. */
-async function freePort(): Promise<number> {
-	const server = createTcpServer().listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const {port} = server.address() as AddressInfo;
-	server.close();
-	await once(server, 'close');
-	return port;
+	return {port: await onLoopback(t, server), uploads, goOn: waiting.resolve};
 }
 
 /** What a web server says, and how it says it. */

@@ -2,8 +2,8 @@ import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {findProgram} from '#test/incubator';
 import {testFolder} from './testing/api-machine.ts';
-import {hasProgram} from './testing/host-program.ts';
 import {kernelComplaint, toolsMachine, toolsTest} from './testing/tools-machine.ts';
 
 const identity = ['-c', 'user.name=Host', '-c', 'user.email=host@example.org', '-c', 'safe.directory=*'];
@@ -56,5 +56,5 @@ toolsTest(
 		t.is(git(source, 'status', '--short'), '', 'what was there is as it was');
 		t.is(await kernelComplaint(vm), '');
 	},
-	{skip: !hasProgram('git')},
+	{skip: findProgram('git') === undefined},
 );

@@ -7,9 +7,9 @@ import {join} from 'node:path';
 import {buffer} from 'node:stream/consumers';
 import type {VM} from '#main/api';
 import {makeMirror, makeSigner, serveMirror} from '#main/mirror/testing';
+import {findProgram} from '#test/incubator';
 import {testFolder} from './testing/api-machine.ts';
 import {freePort, leadsTo, onLoopback, serverAddress} from './testing/host-network.ts';
-import {hasProgram} from './testing/host-program.ts';
 import {kernelComplaint, toolsMachine, toolsTest} from './testing/tools-machine.ts';
 
 const content = randomBytes(3_000_000);
@@ -156,7 +156,7 @@ toolsTest(
 		}
 		t.is(await kernelComplaint(vm), '');
 	},
-	{skip: !hasProgram('iperf3')},
+	{skip: findProgram('iperf3') === undefined},
 );
 
 toolsTest(
@@ -222,5 +222,5 @@ toolsTest(
 		server.kill();
 		t.is(await kernelComplaint(vm), '');
 	},
-	{skip: !hasProgram('ssh') || !hasProgram('ssh-keygen')},
+	{skip: findProgram('ssh') === undefined || findProgram('ssh-keygen') === undefined},
 );

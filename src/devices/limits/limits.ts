@@ -26,13 +26,15 @@ const usualBurst = 0.1;
 /** Tokens that a bucket holds: what may go at once after a time of rest. */
 export const burstOf = (limit: number, burst: number): number => Math.max(1, burst || limit * usualBurst);
 
-/** The keys of these limits, in order. */
-export const limitKeys = <N extends string>(table: LimitTable<N>): readonly LimitKey<N>[] =>
-	table.flatMap(({name}): LimitKey<N>[] => [name, `${name}_burst`]);
+/** The keys of a limit: its own and its burst's. */
+export const keysOf = <N extends string>({name}: LimitDeclaration<N>): readonly LimitKey<N>[] => [
+	name,
+	`${name}_burst`,
+];
 
 /** The same for {@link parseKeyValues}. */
 export const limitKeyTable = (table: LimitTable): KeyTable =>
-	Object.fromEntries(limitKeys(table).map((key) => [key, 'value'] as const));
+	Object.fromEntries(table.flatMap(keysOf).map((key) => [key, 'value'] as const));
 
 /** A value as a person writes it. @throws VmmError CONFIG_ */
 function parseLimit(unit: LimitDeclaration['unit'], text: string, name: string): number {
@@ -53,10 +55,10 @@ export const givenLimits = <N extends string>(
 	option: string,
 ): Limits<N> =>
 	Object.fromEntries(
-		table.flatMap(({name, unit}) =>
-			[name, `${name}_burst`].flatMap((key) => {
+		table.flatMap((limit) =>
+			keysOf(limit).flatMap((key) => {
 				const text = given?.value(key);
-				return text === undefined ? [] : [[key, parseLimit(unit, text, `${option} ${key}`)]];
+				return text === undefined ? [] : [[key, parseLimit(limit.unit, text, `${option} ${key}`)]];
 			}),
 		),
 	) as Limits<N>;
@@ -67,7 +69,7 @@ export const areLimits = <N extends string>(table: LimitTable<N>, value: unknown
 	value !== null &&
 	Object.entries(value).every(
 		([key, limit]) =>
-			(limitKeys(table) as readonly string[]).includes(key) &&
+			(table.flatMap(keysOf) as readonly string[]).includes(key) &&
 			Number.isSafeInteger(limit) &&
 			limit >= 0 &&
 			limit <= mostLimit,

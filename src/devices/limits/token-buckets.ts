@@ -1,5 +1,5 @@
 import {lock, unlock} from '#support/shared-memory';
-import {burstOf, type LimitKey, type Limits, type LimitTable, limitKeys} from './limits.ts';
+import {burstOf, type LimitKey, type Limits, type LimitTable} from './limits.ts';
 
 /** A view of memory with `bucketFields`. */
 export interface BucketsView {
@@ -18,9 +18,7 @@ const [lockWord, limitedWord] = [0, 1];
  * of its is empty, whatever its size; what it takes too much is owed by the next.
  */
 export class TokenBuckets<N extends string> {
-	/** Names of all that can be set. */
-	readonly keys: readonly LimitKey<N>[];
-	readonly #table: LimitTable<N>;
+	readonly table: LimitTable<N>;
 	readonly #words: Int32Array;
 	readonly #limits: Float64Array;
 	readonly #bursts: Float64Array;
@@ -34,8 +32,7 @@ export class TokenBuckets<N extends string> {
 
 	/** @param clockNs - the host's monotonic clock, the same on each thread */
 	constructor(table: LimitTable<N>, share: BucketsView, clockNs: () => number) {
-		this.keys = limitKeys(table);
-		this.#table = table;
+		this.table = table;
 		this.#words = share.$atomic;
 		this.#limits = share.limits;
 		this.#bursts = share.bursts;
@@ -47,11 +44,6 @@ export class TokenBuckets<N extends string> {
 		this.#ofOut = Uint8Array.from(table, (limit) => Number(limit.of !== 'in'));
 	}
 
-	/** The limit of this name, or its burst, is of bytes. */
-	isBytes(key: LimitKey<N>): boolean {
-		return this.#ofBytes[Math.floor(this.keys.indexOf(key) / 2)] === 1;
-	}
-
 	/** Costs one look at memory where there is no limit. */
 	get isLimited(): boolean {
 		return Atomics.load(this.#words, limitedWord) !== 0;
@@ -61,7 +53,7 @@ export class TokenBuckets<N extends string> {
 	get limits(): Limits<N> {
 		const [limits, bursts] = [this.#limits, this.#bursts];
 		return Object.fromEntries(
-			this.#table.flatMap(({name}, index) => [
+			this.table.flatMap(({name}, index) => [
 				[name, limits[index] as number],
 				[`${name}_burst`, bursts[index] as number],
 			]),
@@ -73,7 +65,7 @@ export class TokenBuckets<N extends string> {
 		const [limits, bursts, tokens] = [this.#limits, this.#bursts, this.#tokens];
 		this.#locked(() => {
 			this.#fill();
-			for (const [index, {name}] of this.#table.entries()) {
+			for (const [index, {name}] of this.table.entries()) {
 				const limit = changes[name] ?? (limits[index] as number);
 				const burst = changes[`${name}_burst` as LimitKey<N>] ?? (bursts[index] as number);
 				const most = burstOf(limit, burst);

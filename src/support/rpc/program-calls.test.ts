@@ -130,11 +130,20 @@ test('who calls may give it up, and an answer that comes later is nobody’s', a
 test('a device that goes takes its calls along, and those of others go on', async (t) => {
 	const {objects, calls, caller, timers} = connected(t);
 	const answer = Promise.withResolvers<number>();
-	const handle = objects.keep({answer: () => answer.promise});
+	const heard = Promise.withResolvers<void>();
+	const handle = objects.keep({
+		answer: () => answer.promise,
+		wait: (_: unknown, signal) => {
+			signal.addEventListener('abort', () => heard.resolve());
+			return never();
+		},
+	});
 	const other = calls.caller();
-	const [gone, going] = [caller.call(handle, 'answer', 0), other.call(handle, 'answer', 0)];
+	const [gone, going] = [caller.call(handle, 'wait', 0), other.call(handle, 'answer', 0)];
 	caller.close();
 	t.deepEqual(await gone, {kind: 'gone'});
+	await heard.promise;
+	t.is(objects.underWay, 1, 'the other’s');
 	t.deepEqual(await caller.call(handle, 'answer', 0), {kind: 'gone'});
 	answer.resolve(2);
 	t.deepEqual(await going, {kind: 'value', value: 2});

@@ -1,4 +1,5 @@
 import type {OperationSignal} from '#support/abort';
+
 /** Stands, on any thread, for an object that stays with the program which owns a machine: plain data, of that machine alone. */
 export interface ProgramHandle {
 	readonly programObject: number;

@@ -8,7 +8,8 @@ import {type Direction, interfaceBlock, packetBytes, sectionBlock, writePacket} 
 const captureError = errorTable({
 	NETWORK_CAPTURE_UNUSABLE: (c: {path: string; cause: string}) => ({
 		message: `Frames cannot be written to ${c.path}: ${c.cause}`,
-		remedy: 'Name a file in an existing directory that you may write to, and another one for each machine',
+		remedy:
+			'Name a file in an existing directory that you may write to, and another one for each machine, which %n in it does for --clones',
 	}),
 });
 

@@ -1,5 +1,5 @@
 import type {BackWork} from '#devices/device';
-import type {Endpoint, Frame, Nic} from '#devices/network/endpoint';
+import {type Endpoint, endpointOver, type Frame, type Nic} from '#devices/network/endpoint';
 import {f64, type ViewOf, wire} from '#support/wire';
 import {CaptureFile, type CaptureFiles} from './capture-file.ts';
 import {Direction} from './pcapng.ts';
@@ -81,13 +81,8 @@ export class Capture {
 
 	/** The endpoint, as the NIC is to have it. */
 	wrap(endpoint: Endpoint): Endpoint {
-		return {
-			takes: endpoint.takes,
-			start: () => endpoint.start(),
+		return endpointOver(endpoint, {
 			send: (frame) => this.#passed(frame, Direction.OUT, () => endpoint.send(frame)),
-			room: () => endpoint.room(),
-			...(endpoint.remember && {remember: (most: number) => endpoint.remember?.(most) ?? new Uint8Array()}),
-			...(endpoint.recall && {recall: (remembered: Uint8Array) => endpoint.recall?.(remembered)}),
 			stop: async () => {
 				await endpoint.stop();
 				await this.#file.written();
@@ -97,7 +92,7 @@ export class Capture {
 				await endpoint.dispose();
 				await this.close();
 			},
-		};
+		});
 	}
 
 	/** Lets go of the file, which has all that it was given. */

@@ -1,8 +1,10 @@
 import test from 'ava';
+import {limitNodes, TokenBuckets} from '#devices/limits';
 import {Frame, Segmentation} from '#devices/network/endpoint';
 import {TestEndpoint, TestNic} from '#devices/network/testing';
 import {FakeReactor} from '#devices/testing';
-import {NicBuckets, type NicLimits, RateLimit} from './index.ts';
+import {object, updateTree} from '#support/inspect';
+import {NicBuckets, type NicLimits, nicLimitTable, RateLimit} from './index.ts';
 
 /** A NIC and an endpoint with such limits between them, and time that is the test's. */
 function limited(limits: NicLimits) {
@@ -75,6 +77,16 @@ test('a frame that is still to be cut is as many packets as it will be', (t) => 
 	t.false(wrapped.send(frameOf(60)), 'it took eleven');
 	pass(100);
 	t.true(wrapped.send(frameOf(60)));
+});
+
+test('limits change while frames wait for them: what its owner takes away holds up none that comes', async (t) => {
+	const {wrapped, seen, share} = limited({pps_tx: 1, pps_tx_burst: 1});
+	t.deepEqual([wrapped.send(frameOf(60)), wrapped.send(frameOf(60))], [true, false]);
+	const tree = object(() => limitNodes(new TokenBuckets(nicLimitTable, share, () => 0)));
+	await updateTree(tree, 'pps_tx', '0');
+	t.true(wrapped.send(frameOf(60)));
+	await updateTree(tree, 'pps_rx', '1');
+	t.deepEqual([seen.receive(frameOf(60)), seen.receive(frameOf(60))], [true, false]);
 });
 
 test('a machine that stops and goes on asks anew, and one that goes leaves nothing', (t) => {

@@ -1,10 +1,13 @@
 import {monotonicClock, TokenBuckets} from '#devices/limits';
-import {type Endpoint, type Frame, type Nic, Segmentation} from '#devices/network/endpoint';
+import {type Endpoint, endpointOver, type Frame, type Nic, Segmentation} from '#devices/network/endpoint';
 import type {Reactor, Timer} from '#support/reactor';
 import {type NicBucketsView, type NicLimitName, type NicLimits, nicLimitTable} from './nic-limits.ts';
 
 /** Longest sleep of a frame that waits for a limit: it may have been changed meanwhile. */
 const longestWaitNs = 100e6;
+
+/** Of a frame, as the guest has it. */
+type Direction = 'sent' | 'received';
 
 /**
  * Stands between a NIC and what carries its frames, and has each believe that there is no room while a limit says so: the guest's frames wait in its
@@ -14,9 +17,8 @@ export class RateLimit {
 	readonly #share: NicBucketsView;
 	readonly #buckets: TokenBuckets<NicLimitName>;
 	readonly #reactor: Pick<Reactor, 'after'>;
-	/** Who waits for tokens, by direction. */
-	#sending: Timer | undefined;
-	#receiving: Timer | undefined;
+	/** Those who wait for tokens. */
+	readonly #waiting = new Map<Direction, Timer>();
 
 	/** @param clockNs - the host's monotonic clock */
 	constructor(
@@ -36,19 +38,10 @@ export class RateLimit {
 		return {
 			mac: nic.mac,
 			mtu: nic.mtu,
-			receive: (frame) => {
-				if (!this.#buckets.isLimited) return nic.receive(frame);
-				if (this.#receiving !== undefined) return false;
-				const waitNs = this.#pass(true, frame, () => nic.receive(frame));
-				if (waitNs === 0) return true;
-				if (waitNs === undefined) return false;
-				this.#share.receivedThrottled++;
-				this.#receiving = this.#after(waitNs, () => {
-					this.#receiving = undefined;
-					endpoint()?.room();
-				});
-				return false;
-			},
+			receive: (frame) =>
+				this.#buckets.isLimited
+					? this.#passes('received', frame, {pass: () => nic.receive(frame), again: () => endpoint()?.room()})
+					: nic.receive(frame),
 			room: () => nic.room(),
 			carrier: (isUp) => nic.carrier(isUp),
 		};
@@ -56,57 +49,46 @@ export class RateLimit {
 
 	/** The endpoint, as the NIC is to have it. */
 	wrap(endpoint: Endpoint, nic: Nic): Endpoint {
-		return {
-			takes: endpoint.takes,
+		return endpointOver(endpoint, {
 			start: () => {
-				const isAwaited = this.#receiving !== undefined;
+				const isAwaited = this.#waiting.has('received');
 				this.#rest();
 				endpoint.start();
 				if (isAwaited) endpoint.room();
 			},
-			send: (frame) => {
-				if (!this.#buckets.isLimited) return endpoint.send(frame);
-				if (this.#sending !== undefined) return false;
-				const waitNs = this.#pass(false, frame, () => endpoint.send(frame));
-				if (waitNs === 0) return true;
-				if (waitNs === undefined) return false;
-				this.#share.sentThrottled++;
-				this.#sending = this.#after(waitNs, () => {
-					this.#sending = undefined;
-					nic.room();
-				});
-				return false;
-			},
-			room: () => endpoint.room(),
-			...(endpoint.remember && {remember: (most: number) => endpoint.remember?.(most) ?? new Uint8Array()}),
-			...(endpoint.recall && {recall: (remembered: Uint8Array) => endpoint.recall?.(remembered)}),
-			stop: () => endpoint.stop(),
-			...(endpoint.inFlight && {inFlight: () => endpoint.inFlight?.()}),
+			send: (frame) =>
+				this.#buckets.isLimited
+					? this.#passes('sent', frame, {pass: () => endpoint.send(frame), again: () => nic.room()})
+					: endpoint.send(frame),
 			dispose: () => {
 				this.#rest();
 				return endpoint.dispose();
 			},
-		};
+		});
 	}
 
-	/** Passes a frame on: 0 where it has gone, undefined where there was no room, else how long it has to wait. */
-	#pass(isIn: boolean, frame: Frame, pass: () => boolean): number | undefined {
-		const [bytes, packets] = [frame.length, packetsOf(frame)];
+	/** Passes a frame on; false where there was no room, or no token: then who has it is told when it may try again. */
+	#passes(direction: Direction, frame: Frame, {pass, again}: {pass: () => boolean; again: () => void}): boolean {
+		if (this.#waiting.has(direction)) return false;
+		const [isIn, bytes, packets] = [direction === 'received', frame.length, packetsOf(frame)];
 		const waitNs = this.#buckets.take(isIn, bytes, packets);
-		if (waitNs > 0) return waitNs;
-		if (pass()) return 0;
-		this.#buckets.giveBack(isIn, bytes, packets);
-		return undefined;
-	}
-
-	#after(waitNs: number, expired: () => void): Timer {
-		return this.#reactor.after(Math.min(waitNs, longestWaitNs), expired);
+		if (waitNs === 0) {
+			if (pass()) return true;
+			this.#buckets.giveBack(isIn, bytes, packets);
+			return false;
+		}
+		this.#share[`${direction}Throttled`]++;
+		const expired = () => {
+			this.#waiting.delete(direction);
+			again();
+		};
+		this.#waiting.set(direction, this.#reactor.after(Math.min(waitNs, longestWaitNs), expired));
+		return false;
 	}
 
 	#rest(): void {
-		this.#sending?.cancel();
-		this.#receiving?.cancel();
-		this.#sending = this.#receiving = undefined;
+		for (const timer of this.#waiting.values()) timer.cancel();
+		this.#waiting.clear();
 	}
 }
 

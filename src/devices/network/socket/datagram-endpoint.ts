@@ -2,19 +2,16 @@ import {
 	type Endpoint,
 	type EndpointHost,
 	Frame,
+	FrameDescriptor,
 	leastFrameBytes,
 	mostFrameBytes,
 	type Nic,
 	noOffloads,
 } from '#devices/network/endpoint';
 import {close, connectDatagrams, openDatagrams, read, removeUnixSocket, transient, write} from '#support/ffi';
-import type {Watch} from '#support/reactor';
 import type {ViewOf} from '#support/wire';
 import {SocketCounters} from './counters.ts';
 import {socketError} from './errors.ts';
-
-/** Frames that are read in one turn of the thread. */
-const framesPerTurn = 64;
 
 /** Paths of two Unix sockets for datagrams: one's own, and the other's. */
 export interface DatagramPlace {
@@ -29,24 +26,17 @@ export interface DatagramPlace {
 export class DatagramEndpoint implements Endpoint {
 	readonly takes = noOffloads;
 	readonly #place: DatagramPlace;
-	readonly #nic: Nic;
-	readonly #host: EndpointHost;
 	readonly #counters: ViewOf<typeof SocketCounters>;
 	readonly #fd: number;
 	/** With room for one byte more, by which one that is too long is known. */
 	readonly #frame = new Frame(mostFrameBytes + 1);
-	#watch: Watch | undefined;
-	#isRunning = false;
-	/** The guest has no room for the frame that was read last; the other's socket has none. */
-	#isBlocked = false;
-	#isFull = false;
+	readonly #descriptor: FrameDescriptor;
 
-	private constructor(place: DatagramPlace, nic: Nic, host: EndpointHost, fd: number) {
+	private constructor(place: DatagramPlace, nic: Nic, {memory, offset, reactor}: EndpointHost, fd: number) {
 		this.#place = place;
-		this.#nic = nic;
-		this.#host = host;
-		this.#counters = SocketCounters.on(host.memory, host.offset);
+		this.#counters = SocketCounters.on(memory, offset);
 		this.#fd = fd;
+		this.#descriptor = new FrameDescriptor({fd, nic, reactor, frame: this.#frame, read: () => this.#read()});
 	}
 
 	/** @throws VmmError NETWORK_SOCKET_UNUSABLE for its own path; the other may come later */
@@ -58,9 +48,7 @@ export class DatagramEndpoint implements Endpoint {
 	}
 
 	start(): void {
-		this.#isRunning = true;
-		this.#isBlocked = false;
-		this.#interest();
+		this.#descriptor.start();
 	}
 
 	send(frame: Frame): boolean {
@@ -71,8 +59,7 @@ export class DatagramEndpoint implements Endpoint {
 		}
 		const count = write(this.#fd, frame.bytes.subarray(0, frame.length));
 		if (transient.has(-count)) {
-			this.#isFull = true;
-			this.#interest();
+			this.#descriptor.full();
 			return false;
 		}
 		if (count < 0) {
@@ -85,15 +72,11 @@ export class DatagramEndpoint implements Endpoint {
 	}
 
 	room(): void {
-		if (!this.#isBlocked) return;
-		this.#isBlocked = !this.#nic.receive(this.#frame);
-		this.#interest();
+		this.#descriptor.room();
 	}
 
 	stop(): void {
-		this.#isRunning = false;
-		this.#watch?.close();
-		this.#watch = undefined;
+		this.#descriptor.stop();
 	}
 
 	async dispose(): Promise<void> {
@@ -109,37 +92,14 @@ export class DatagramEndpoint implements Endpoint {
 		this.#counters.errno = -result;
 	}
 
-	#interest(): void {
-		const [readable, writable] = [!this.#isBlocked, this.#isFull];
-		if (!this.#isRunning || (!readable && !writable)) {
-			this.#watch?.close();
-			this.#watch = undefined;
-		} else if (this.#watch !== undefined) this.#watch.interest(readable, writable);
-		else {
-			this.#watch = this.#host.reactor.watch(this.#fd, {readable, writable}, (state) => {
-				if (state.writable && this.#isFull) {
-					this.#isFull = false;
-					this.#nic.room();
-					this.#interest();
-				}
-				if (!this.#isBlocked) this.#receive();
-			});
+	#read(): 'frame' | 'wrong' | 'nothing' {
+		const length = read(this.#fd, this.#frame.bytes);
+		if (length < 0) return 'nothing';
+		if (length < leastFrameBytes || length > mostFrameBytes) {
+			this.#counters.wrong++;
+			return 'wrong';
 		}
-	}
-
-	#receive(): void {
-		for (let count = 0; count < framesPerTurn; count++) {
-			const length = read(this.#fd, this.#frame.bytes);
-			if (length < 0) return;
-			if (length < leastFrameBytes || length > mostFrameBytes) {
-				this.#counters.wrong++;
-				continue;
-			}
-			this.#frame.become(length);
-			if (this.#nic.receive(this.#frame)) continue;
-			this.#isBlocked = true;
-			this.#interest();
-			return;
-		}
+		this.#frame.become(length);
+		return 'frame';
 	}
 }

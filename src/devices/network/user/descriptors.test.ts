@@ -1,7 +1,9 @@
 import {once} from 'node:events';
 import {readdirSync} from 'node:fs';
+import {connect} from 'node:net';
 import test from 'ava';
 import {Descriptors} from './descriptors.ts';
+import {query, rcode} from './testing/dns-messages.ts';
 import {RST, SYN} from './testing/frames.ts';
 import {makeNetwork} from './testing/make-network.ts';
 import {tcpServer} from './testing/tcp-server.ts';
@@ -93,5 +95,22 @@ test('a guest that sends from everywhere leaves descriptors to connections', asy
 	}
 	const {counters} = guest.endpoint as unknown as {counters: {udpFlows: number}};
 	t.is(counters.udpFlows, 48);
+	guest.endpoint.dispose();
+});
+
+test('where there are none left the network asks no resolver, and who comes from the host is sent away', async (t) => {
+	const listener = await udpServer(t, () => undefined);
+	const descriptors = new Descriptors(() => ({limit: 256, open: 256}));
+	const {network} = makeNetwork({descriptors, nameservers: [`127.0.0.1:${listener.port}`]});
+	const guest = new TestGuest(network);
+	guest.udp('10.0.0.1', 5000, 53, query('example.com'));
+	t.is(rcode((await guest.nextUdp(5000)).data), 2, 'SERVFAIL');
+	const forward = await guest.endpoint.forward({protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 0, guestPort: 80});
+	const client = connect({host: '127.0.0.1', port: forward.port});
+	t.teardown(() => client.destroy());
+	client.resume().on('error', () => {});
+	await once(client, 'close');
+	t.is(guest.frames.length, 0, 'the guest hears nothing of it');
+	forward.close();
 	guest.endpoint.dispose();
 });

@@ -1,4 +1,4 @@
-import type {Endpoint, EndpointHost, EndpointKind, Nic} from '#devices/network/endpoint';
+import {type Endpoint, type EndpointHost, type EndpointKind, endpointOver, type Nic} from '#devices/network/endpoint';
 import {SwitchCounters, switchCommon} from '#devices/network/switch';
 import type {ProgramHandle} from '#support/rpc';
 import {reactorClock} from './clock.ts';
@@ -53,22 +53,17 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 		await dispose();
 		throw error;
 	}
-	return {
-		takes: guest.takes,
+	return endpointOver(guest, {
 		start() {
 			guest.start();
 			uplink?.start();
 		},
-		send: (frame) => guest.send(frame),
-		room: () => guest.room(),
-		remember: (most) => guest.remember(most),
-		recall: (remembered) => guest.recall(remembered),
 		stop() {
 			uplink?.stop();
 			return guest.stop();
 		},
 		dispose,
-	};
+	});
 }
 
 /** Where the memory of an endpoint has what its port of a switch tells. */

@@ -1,8 +1,6 @@
 import {close, endDirection, read, transient, write} from '#support/ffi';
 import type {Reactor, Watch} from '#support/reactor';
 
-/** Reasons of read(2) and write(2) that pass by themselves. */
-
 /** A connected stream socket of the host's, each of whose directions ends by itself. */
 export class HostSocket {
 	readonly #fd: number;

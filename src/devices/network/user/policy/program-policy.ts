@@ -21,10 +21,10 @@ export function askedFunction(connect: ConnectFunction): ProgramObject {
 		async decide(attempt: Parameters<ConnectFunction>[0], signal): Promise<unknown> {
 			const verdict: unknown = await connect(attempt, signal);
 			if (!isAnswer(verdict)) return verdict;
-			const {answer} = verdict;
 			const offer = next++;
-			offers.set(offer, (stream) => answer(stream));
-			for (const oldest of offers.keys()) if (offers.size > mostOffered) offers.delete(oldest);
+			offers.set(offer, verdict.answer);
+			const [oldest = offer] = offers.keys();
+			if (offers.size > mostOffered) offers.delete(oldest);
 			return {kind: 'answer', offer} satisfies Crossing;
 		},
 		take({offer, fd}: {offer: number; fd: number}): void {
