@@ -16,6 +16,10 @@ export interface BenchGuest {
 	readonly nvme?: Readonly<Record<string, string>>;
 	/** A directory of the host's, which the guest mounts by the tag `host`. */
 	readonly folder?: SharedFolder;
+	/** A NIC on PCI Express, whose guest is 10.0.0.2 and whose host is 10.0.0.1. */
+	readonly nic?: BenchNic;
+	/** Of our machine: beginning of the paths of Unix sockets that the guest's connections to its host lead to. */
+	readonly vsock?: string;
 	/** What QEMU's processor is, where it is not to be the one that it takes by itself. */
 	readonly peerCpu?: string;
 }
@@ -27,6 +31,16 @@ export interface SharedFolder {
 	/** Socket of QEMU's server of virtio-fs, which is a process of its own. */
 	readonly socket: string;
 }
+
+/** What carries a NIC's frames: the machine's own user-mode network, passt's for a machine that is QEMU's, or an interface of the host's. */
+export type BenchNic =
+	| {
+			readonly by: 'user';
+			/** Ports of the host's loopback that the guest is to reach at its host, by TCP and UDP. */
+			readonly ports: readonly number[];
+	  }
+	| {readonly by: 'passt'; readonly socket: string}
+	| {readonly by: 'tap'; readonly name: string};
 
 /** Words with which a guest on a busy host takes no timer for broken: on KVM's interface Linux does not look. */
 export const patience = 'no_timer_check';
@@ -71,6 +85,27 @@ function peerFolder({folder, memoryMib}: BenchGuest): string[] {
 		...['-chardev', `socket,id=fs,path=${folder.socket}`, '-device', 'vhost-user-fs-pci,chardev=fs,tag=host'],
 	];
 }
+/** Its own slirp leads to the host's loopback by itself, as passt does. */
+function peerNic({nic}: BenchGuest): string[] {
+	if (nic === undefined) return [];
+	const carriers = {
+		user: () => 'user,net=10.0.0.0/24,host=10.0.0.1',
+		passt: ({socket}: {socket?: string}) => `stream,server=off,addr.type=unix,addr.path=${socket}`,
+		tap: ({name}: {name?: string}) => `tap,ifname=${name},script=no,downscript=no`,
+	};
+	return ['-netdev', `${carriers[nic.by](nic)},id=net`, '-device', 'virtio-net-pci,netdev=net'];
+}
+function ownNic({nic}: BenchGuest): string[] {
+	if (nic === undefined) return [];
+	const forwards = (ports: readonly number[]) =>
+		ports.flatMap((port) => ['tcp', 'udp'].map((protocol) => `,guestfwd=${protocol}::${port}-127.0.0.1:${port}`));
+	if (nic.by === 'passt') throw new TypeError('passt is for machines of QEMU');
+	const carrier = nic.by === 'tap' ? `tap:${nic.name}` : `consomme:10.0.0.0/24${forwards(nic.ports).join('')}`;
+	return [
+		...['--pcie-root-complex', 'net', '--pcie-root-port', 'net:nic-port'],
+		...['--virtio-net', `pcie_port=nic-port:${carrier}`],
+	];
+}
 /** A controller has the name of its disk. */
 const portOf = (serial: string) => `${serial}-port`;
 const entriesOf = (device: string, disks: Readonly<Record<string, string>>) =>
@@ -84,6 +119,7 @@ const commands: Readonly<Record<string, (guest: BenchGuest) => readonly [string,
 		...['-smp', `${guest.processors}`, '-m', `${guest.memoryMib}M`, '-display', 'none', '-serial', 'stdio'],
 		...peerDisks(guest),
 		...peerFolder(guest),
+		...peerNic(guest),
 		...['-kernel', guest.kernel, ...initrdOf(guest, '-initrd'), '-append', guest.words],
 	],
 	openvmm: (guest) => [
@@ -94,6 +130,8 @@ const commands: Readonly<Record<string, (guest: BenchGuest) => readonly [string,
 		...(guest.folder === undefined
 			? []
 			: [`--virtio-${guest.folder.by === '9p' ? '9p' : 'fs'}`, `host,${guest.folder.path}`]),
+		...ownNic(guest),
+		...(guest.vsock === undefined ? [] : ['--virtio-vsock-path', guest.vsock]),
 		...['-k', guest.kernel, ...initrdOf(guest, '-r'), '-c', guest.words],
 	],
 	v86: (guest) => [process.execPath, v86Program, guest.kernel, `${guest.memoryMib}`],
@@ -150,13 +188,9 @@ export class GuestProcess {
 		this.#child.stdin?.write(`${line}\n`);
 	}
 
-	/** Processor time of all its threads so far, in milliseconds (Linux: Documentation/scheduler/sched-stats.rst). */
+	/** See {@link processorMs}. */
 	cpuMs(): number {
-		const tasks = `/proc/${this.#child.pid}/task`;
-		return readdirSync(tasks).reduce(
-			(sum, task) => sum + Number(read(`${tasks}/${task}/schedstat`).split(' ')[0]) / 1e6,
-			0,
-		);
+		return processorMs(this.#child.pid);
 	}
 
 	/** Memory in MiB beyond the guest's RAM: this process's share of pages, without that of the mappings that are as large as RAM is. */
@@ -181,6 +215,15 @@ export class GuestProcess {
 		this.#child.kill('SIGKILL');
 		await this.#ended;
 	}
+}
+
+/** Processor time of all threads of a process so far, in milliseconds (Linux: Documentation/scheduler/sched-stats.rst). */
+export function processorMs(pid: number | undefined): number {
+	const tasks = `/proc/${pid}/task`;
+	return readdirSync(tasks).reduce(
+		(sum, task) => sum + Number(read(`${tasks}/${task}/schedstat`).split(' ')[0]) / 1e6,
+		0,
+	);
 }
 
 /** Milliseconds of a clock that only goes on. */

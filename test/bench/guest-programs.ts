@@ -57,6 +57,13 @@ export function compile(folder: string, works: readonly Work[], options: Compile
 	return {works, words: [program], paths: [program]};
 }
 
+/** Compiles a program that is no work, without shared libraries. @param folder - where it goes @returns its path @throws what the compiler says */
+export function compileProgram(folder: string, name: string): string {
+	const program = join(folder, name);
+	cc('-O2', '-static', '-o', program, `${name}.c`);
+	return program;
+}
+
 /** Compiles the works to a multiboot kernel, for code of 32 bits. @returns its path @throws what the compiler says */
 export function compileKernel(folder: string, works: readonly Work[]): string {
 	const kernel = join(folder, 'kernel');
