@@ -88,12 +88,12 @@ function peerFolder({folder, memoryMib}: BenchGuest): string[] {
 /** Its own slirp leads to the host's loopback by itself, as passt does. */
 function peerNic({nic}: BenchGuest): string[] {
 	if (nic === undefined) return [];
-	const carriers = {
-		user: () => 'user,net=10.0.0.0/24,host=10.0.0.1',
-		passt: ({socket}: {socket?: string}) => `stream,server=off,addr.type=unix,addr.path=${socket}`,
-		tap: ({name}: {name?: string}) => `tap,ifname=${name},script=no,downscript=no`,
-	};
-	return ['-netdev', `${carriers[nic.by](nic)},id=net`, '-device', 'virtio-net-pci,netdev=net'];
+	return ['-netdev', `${peerCarrier(nic)},id=net`, '-device', 'virtio-net-pci,netdev=net'];
+}
+function peerCarrier(nic: BenchNic): string {
+	if (nic.by === 'user') return 'user,net=10.0.0.0/24,host=10.0.0.1';
+	if (nic.by === 'passt') return `stream,server=off,addr.type=unix,addr.path=${nic.socket}`;
+	return `tap,ifname=${nic.name},script=no,downscript=no`;
 }
 function ownNic({nic}: BenchGuest): string[] {
 	if (nic === undefined) return [];

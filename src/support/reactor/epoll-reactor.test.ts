@@ -206,3 +206,17 @@ test('what a callback begins with node:net is heard of once the thread has been 
 	await worker.terminate();
 	t.is(heard, 'hello');
 });
+
+test('a thread whose work comes late has learned to sleep at once', async (t) => {
+	const reactor = new EpollReactor({pollNs: 5e6});
+	const turns: number[] = [];
+	const again = () => {
+		turns.push(reactor.state.turns);
+		if (turns.length === 20) reactor.close();
+		else reactor.after(20e6, again);
+	};
+	reactor.after(0, again);
+	await reactor.run();
+	const [early = 0, late = 0] = [turns[10], turns[19]];
+	t.true(late - early <= 4 * 9, `${late - early} turns for 9 timers`);
+});

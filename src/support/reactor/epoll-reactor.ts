@@ -11,6 +11,7 @@ import {
 	signalEventfd,
 } from '#support/ffi';
 import {FairTurn} from './fair-turn.ts';
+import {PollWindow} from './poll-window.ts';
 import type {Polled, Readiness, RunningReactor, Timer, Watch} from './reactor.ts';
 import {ReactorState, type ReactorStateView} from './reactor-state.ts';
 import {TimerHeap} from './timer-heap.ts';
@@ -24,7 +25,7 @@ const reactorError = errorTable({
 });
 
 export interface ReactorOptions {
-	/** Time to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
+	/** Most time to go on looking after the last work before sleeping, in nanoseconds: see {@link PollWindow}. 0 sleeps at once. */
 	readonly pollNs?: number;
 	/** State in which other threads see what this one does. */
 	readonly state?: ReactorStateView;
@@ -65,6 +66,7 @@ export class EpollReactor implements RunningReactor {
 	readonly #epoll = new EpollSet();
 	readonly #entries = new Map<number, Entry>();
 	readonly #timers = new TimerHeap();
+	readonly #window = new PollWindow();
 	readonly #scratch = new Uint8Array(8);
 	readonly #endFd = eventfd();
 	/** Made anew by each change, which may come from one that is being looked at. */
@@ -141,7 +143,7 @@ export class EpollReactor implements RunningReactor {
 			if (this.#closed) break;
 			const time = now();
 			state.turnNs = time;
-			const busy = time - idleSince < state.pollNs;
+			const busy = time - idleSince < this.#window.ns(state.pollNs);
 			// Descriptors have their turn also while there is always something posted.
 			if (busy && this.#looks()) {
 				idleSince = time;
@@ -217,7 +219,9 @@ export class EpollReactor implements RunningReactor {
 		this.state.descriptors = this.#entries.size;
 		this.state.timers = this.#timers.size;
 		this.state.waiting = 1;
+		const before = now();
 		const count = this.#epoll.wait(timeoutNs);
+		if (timeoutNs !== 0) this.#window.slept(now() - before, this.state.pollNs);
 		this.state.waiting = 0;
 		if (sleeps) for (const {part} of this.#parts) part.sleeping(false);
 		for (let i = 0; i < count; i++) this.#dispatch(this.#epoll.readyToken(i), this.#epoll.readyEvents(i));

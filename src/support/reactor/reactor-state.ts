@@ -8,7 +8,7 @@ export const ReactorState = wire('reactor', {
 	waiting: i32,
 	/** Host monotonic time at which the latest turn reached its wait, or the first began, in nanoseconds. */
 	turnNs: f64,
-	/** Time to look for work before sleeping, in nanoseconds; may be changed at any time. */
+	/** Most time to look for work before sleeping, in nanoseconds; may be changed at any time. */
 	pollNs: f64,
 	turns: f64,
 	sleeps: f64,
