@@ -23,10 +23,9 @@ export const usualStopSeconds = 30;
 const helpFlag = {name: 'help', short: 'h', help: 'print this help'} as const;
 const jsonFlag = {name: 'json', help: 'print JSON'} as const;
 
-/** The flags that say which machine a command is for. */
+/** The flags of those that ask a running machine. */
 const machineFlags = [
-	{name: 'vm', value: 'NAME', help: 'machine by its name or process id; needed when several are running'},
-	{name: 'socket', value: 'PATH', help: 'machine by its control socket'},
+	{name: 'socket', value: 'PATH', help: 'the machine with this control socket, in the place of NAME'},
 	helpFlag,
 ] as const;
 
@@ -220,6 +219,7 @@ export const ownCommands = {
 	},
 	top: {
 		help: 'show again and again what the processors of a running machine do, and where in the guest they are; Ctrl-C ends it',
+		words: ['NAME'],
 		flags: [
 			{name: 'once', help: 'print it once; so it is where the output is no terminal'},
 			{name: 'interval', value: 'SECONDS', help: 'look for so long each time, 1 to 60; 1 without this'},
@@ -463,7 +463,7 @@ export const commands = (operations = machineOperations): ReadonlyMap<string, Co
 /** The command that asks a running machine for an operation. */
 export const operationCommand = (operation: Operation): Command => ({
 	help: operation.help,
-	words: operationWords(operation),
+	words: ['NAME', ...operationWords(operation)],
 	flags: [...operationFlags(operation), ...machineFlags],
 });
 

@@ -40,7 +40,7 @@ test.serial('machines that obey the button end by it, one that is deaf to it in 
 test.serial('a machine that is paused goes on, to see the button', async (t) => {
 	const child = await machine(t, 'paused', 'obeys');
 	const end = once(child, 'exit');
-	t.is((await openvmm('pause', '--vm', 'paused')).status, 0);
+	t.is((await openvmm('pause', 'paused')).status, 0);
 	t.regex((await openvmm('ps')).stdout, /paused +- +paused /);
 	t.is((await openvmm('stop', 'paused', '--time', '300')).status, 0);
 	t.deepEqual(await end, [0, null]);

@@ -46,13 +46,9 @@ export const controlError = errorTable({
 		message: `The machine ended before it answered ${c.method}`,
 		remedy: '`openvmm ps` lists the machines that still run; how one ended is in its own output and log',
 	}),
-	CONTROL_NO_MACHINE: (c: {directory: string}) => ({
-		message: `No machine of yours is running: ${c.directory} has no control socket`,
-		remedy: 'Start one with openvmm; one with --control-socket PATH is reached by --socket PATH',
-	}),
 	CONTROL_MACHINE_AMBIGUOUS: (c: {running: readonly string[]}) => ({
-		message: `${c.running.length} machines are running: ${c.running.join(', ')}`,
-		remedy: 'Say which one: --vm NAME or --vm PID',
+		message: `The process has ${c.running.length} machines: ${c.running.join(', ')}`,
+		remedy: 'Say which one, by its name',
 	}),
 	CONTROL_NAME_INVALID: (c: {name: string; expected: string}) => ({
 		message: `"${c.name}" is no name for a machine`,
@@ -76,6 +72,9 @@ export const controlError = errorTable({
 	}),
 	CONTROL_MACHINE_UNKNOWN: (c: {wanted: string; running: readonly string[]}) => ({
 		message: `No machine "${c.wanted}" is running`,
-		remedy: c.running.length === 0 ? 'None of yours is' : `There is ${c.running.join(', ')}`,
+		remedy:
+			c.running.length === 0
+				? 'None of yours is; one with --control-socket PATH is reached by --socket PATH'
+				: `There is ${c.running.join(', ')}`,
 	}),
 });
