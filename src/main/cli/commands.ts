@@ -105,7 +105,7 @@ export const ownCommands = {
 		],
 	},
 	stop: {
-		help: 'shut machines down: press the power button, and end those that have not shut down in time',
+		help: 'shut machines down: by the command that they run, by the agent in the guest, or by the power button; those that have not shut down in time are ended',
 		words: ['NAME…'],
 		flags: [
 			{
@@ -114,7 +114,12 @@ export const ownCommands = {
 				value: 'SECONDS',
 				help: `time that the guest has, ${usualStopSeconds} without this; 0 to end it at once`,
 			},
+			{name: 'json', help: 'print as JSON by what each ended: itself, command, agent, power-button or force'},
 			helpFlag,
+		],
+		statuses: [
+			['0', 'all have shut down, or had ended'],
+			['13', 'one did not in its time, and was ended'],
 		],
 	},
 	run: {

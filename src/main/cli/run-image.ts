@@ -1,5 +1,6 @@
 import {join} from 'node:path';
 import {ConsoleLog} from '#devices/serial-backends';
+import type {TerminalSize} from '#main/agent';
 import type {CreateVmOptions, VM} from '#main/api';
 import {configError, type LogLevel, logLevels, parseMemory} from '#main/config';
 import {entryFiles, type MachineEntry} from '#main/control';
@@ -137,7 +138,7 @@ async function runInMachine(
 				timeout = 0;
 				quit(statusOfSignal('SIGKILL'));
 			},
-			operationsFor(running, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
+			operationsFor(running, choice, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
 		);
 		if (beginning.status !== undefined) return beginning.status;
 		ready?.(entry?.name ?? vm.name);
@@ -194,28 +195,29 @@ class Interruption {
 	}
 }
 
-/** What clients may ask, with the command in the place of the guest's console and its power button. */
-const operationsFor = (command: RunningCommand, stopSignal: NodeJS.Signals): readonly Operation[] =>
-	machineOperations.map((each): Operation => {
-		if (each.name === 'power-button') {
-			return {
-				...each,
-				run: async (vm) => {
-					command.kill(stopSignal);
-					return {state: vm.state};
-				},
-			};
-		}
-		if (each.name !== 'feed-console') return each;
-		return {
-			...each,
-			run: async (_vm, values) => {
-				const bytes = Buffer.from((values as unknown as {bytes: string}).bytes, 'base64');
-				command.stdin.write(bytes);
-				return {taken: bytes.length};
-			},
-		};
-	});
+/** What clients may ask, with the command in the place of the guest's console, and its end in that of the guest's. */
+const operationsFor = (
+	command: RunningCommand,
+	{tty}: CommandChoice,
+	stopSignal: NodeJS.Signals,
+): readonly Operation[] => {
+	const own: Readonly<Record<string, Operation['run']>> = {
+		async 'shut-down'() {
+			command.kill(stopSignal);
+			return {by: 'command'};
+		},
+		async 'feed-console'(_vm, values) {
+			const bytes = Buffer.from((values as unknown as {bytes: string}).bytes, 'base64');
+			command.stdin.write(bytes);
+			return {taken: bytes.length};
+		},
+		async 'resize-console'(_vm, values) {
+			if (tty) command.resize(values as unknown as TerminalSize);
+			return {told: tty};
+		},
+	};
+	return machineOperations.map((each): Operation => ({...each, run: own[each.name] ?? each.run}));
+};
 
 /** The command that is run: the person's words, or the image's, behind those that the image has before any. */
 function commandOf(command: readonly string[], image: VM['image']): [string, ...string[]] {

@@ -66,6 +66,10 @@ export const controlError = errorTable({
 		message: `The machine "${c.name}" is running`,
 		remedy: `Stop it first: openvmm stop ${c.name}; or openvmm rm -f ${c.name}`,
 	}),
+	CONTROL_MACHINE_FORCED: (c: {name: string; seconds: number}) => ({
+		message: `The machine "${c.name}" did not shut down in ${c.seconds} s, and was ended`,
+		remedy: 'Give its guest longer by --time SECONDS, or look why it takes so long: openvmm logs',
+	}),
 	CONTROL_MACHINE_STAYS: (c: {name: string; pid: number}) => ({
 		message: `The machine "${c.name}" (process ${c.pid}) has not ended, although it was killed`,
 		remedy: 'Its process waits for the host, for example for a disk: it ends when the host answers',
