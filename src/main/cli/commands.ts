@@ -123,11 +123,16 @@ export const ownCommands = {
 		],
 	},
 	run: {
-		help: 'run a command in a machine of its own: of an image of containers, a disk, a folder or an archive; ends with its status',
+		help: 'run a command in a machine of its own: of an image of containers, a disk, a folder, an archive, or packages of Debian; ends with its status',
 		words: ['[IMAGE]', '[COMMAND…]'],
 		flagsEndAt: 1,
 		flags: [
 			...commandFlags,
+			{
+				name: 'packages',
+				value: 'NAMES',
+				help: "in the place of IMAGE: packages of Debian's to have, between commas, with all that they need; -- is before the command then; may be repeated",
+			},
 			{name: 'detach', short: 'd', help: 'go on in the background, and print the name'},
 			{name: 'rm', help: 'keep nothing of it when it has ended'},
 			{
@@ -166,7 +171,7 @@ export const ownCommands = {
 			{
 				name: 'pull',
 				value: 'WHEN',
-				help: 'whether a registry is asked for the image, and a mirror for the kernel: missing (without this), always or never',
+				help: 'whether a registry is asked for the image, and a mirror for packages and the kernel: missing (without this), always or never',
 			},
 			{name: 'plain-http', help: 'to the registry without TLS; so it is to this host itself anyway'},
 			imageCacheFlags[0],

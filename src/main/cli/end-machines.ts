@@ -10,7 +10,6 @@ import {
 	listMachines,
 	removeEntry,
 } from '#main/control';
-import type {VmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
 import {usualStopSeconds} from './commands.ts';
 import type {FlagValues} from './parse.ts';
@@ -70,12 +69,12 @@ const say = (name: string): void => print(1, `${name}\n`);
 
 /**
  * Does it to all of them at once, and says of each that it is done, or why not.
- * @param act - returns what there is to be said of how it was done
+ * @param act - returns an error where there is something to be said of how it was done
  * @returns the first status that is not 0
  */
 async function forEach(
 	names: readonly string[],
-	act: (machine: ListedMachine) => Promise<VmmError | undefined | void>,
+	act: (machine: ListedMachine) => Promise<unknown>,
 	done = say,
 ): Promise<number> {
 	const statuses = await Promise.all(

@@ -8,6 +8,7 @@ import {machineOperations, type Operation} from '#main/operations';
 import {isVmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
 import {type CommandChoice, readCommandFlags, startOptions} from './command-options.ts';
+import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
 import {commandStatuses, followCommand, type RunningCommand, startFailureStatus} from './guest-command.ts';
 import {type Logger, plainLogger} from './logger.ts';
@@ -19,6 +20,7 @@ import {ProgressLine} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
 import {reportError} from './report.ts';
 import {forcingSignals} from './signals.ts';
+import {splitNames} from './split-names.ts';
 import type {Environment} from './to-config.ts';
 
 /** What runs where neither the person nor the image says it. */
@@ -54,7 +56,7 @@ export async function runImage(
 		const log = plainLogger(logLevel);
 		const request = readRequest(words, flags, env);
 		const {keeps, name, ports, create} = request;
-		const image = typeof create.image === 'object' ? create.image.image : undefined;
+		const image = imageText(create.image);
 		const about = {
 			...(image !== undefined && {image}),
 			command: request.command,
@@ -232,6 +234,12 @@ const defaultsOf = ({env, workingDir, user}: NonNullable<VM['image']>) => ({
 	env: Object.fromEntries(env.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)])),
 });
 
+/** The image, as those who list machines see it. */
+function imageText(image: CreateVmOptions['image']): string | undefined {
+	if (typeof image !== 'object') return image;
+	return 'packages' in image ? `packages:${image.packages.join(',')}` : image.image;
+}
+
 /** @throws CONFIG_*, CLI_* */
 function readRequest(words: readonly string[], flags: FlagValues<string>, env: Environment): RunRequest {
 	const [image, ...command] = words;
@@ -246,10 +254,17 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 	const [cache, keyring] = [flags.last('cache'), flags.last('keyring')];
 	const mirrors = flags.all('mirror').map(parseMirror);
 	const fromWhere = {pull, ...(flags.has('plain-http') && {plainHttp: true}), ...(cache !== undefined && {cache})};
+	const packages = flags.all('packages').flatMap(splitNames);
+	if (packages.length > 0 && image !== undefined && image !== '')
+		throw cliError('CLI_FLAGS_CONFLICT', {
+			first: '--packages',
+			second: `the image ${image}, unless -- is before the command`,
+		});
 	const debian = {pull, ...(mirrors.length > 0 && {mirrors}), ...(keyring !== undefined && {keyring})};
 	const folders = parseVolumes(flags.all('volume'));
 	const create: CreateVmOptions = {
 		...(image !== undefined && image !== '' && {image: {image, ...fromWhere}}),
+		...(packages.length > 0 && {image: {packages, ...debian, ...(cache !== undefined && {cache})}}),
 		network: networkOf(flags, ports),
 		...(memory !== undefined && {memory: parseMemory(memory).sizeBytes}),
 		...(processors !== undefined && {processors: parseNumber(processors, '--processors', 1, 1024)}),
