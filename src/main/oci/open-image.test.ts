@@ -34,12 +34,13 @@ async function folderOf(t: ExecutionContext): Promise<string> {
 
 const freeBytes = 2 ** 24;
 const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
-const xattr = (bytes: Buffer): MadeMember => {
-	const field = Buffer.concat([Buffer.from(' SCHILY.xattr.security.capability='), bytes, Buffer.from('\n')]);
+const xattr = (bytes: Buffer, name = 'security.capability'): MadeMember => {
+	const field = Buffer.concat([Buffer.from(` SCHILY.xattr.${name}=`), bytes, Buffer.from('\n')]);
 	const length = field.length + 2;
 	return {path: 'x', type: 'x', data: Buffer.concat([Buffer.from(`${length}`), field])};
 };
 const system: readonly MadeMember[] = [
+	xattr(Buffer.from('a=b'), 'user.origin'),
 	{path: 'bin/'},
 	xattr(capability),
 	{path: 'bin/ping', data: 'ping', mode: 0o755},
@@ -118,6 +119,7 @@ for (const [what, make] of Object.entries(archives))
 			t.is(debugfs(opened.path, 'cat /etc/big').length, 300_000);
 			t.regex(debugfs(opened.path, 'stat /etc/motd'), /User: +1000 +Group: +70000/);
 			t.regex(debugfs(opened.path, 'stat /bin/pong'), /Links: 2[\s\S]*security\.capability/);
+			t.regex(debugfs(opened.path, 'ea_get /bin user.origin'), /a=b/);
 			t.regex(debugfs(opened.path, 'stat /dev/null'), /character special[\s\S]*01:03/);
 			t.false(debugfs(opened.path, 'ls /etc').includes('gone'));
 			t.false(debugfs(opened.path, 'ls /').includes('.wh.'));

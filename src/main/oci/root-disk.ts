@@ -29,7 +29,7 @@ export interface LayerFile extends Pick<Layer, 'digest' | 'size' | 'compression'
 }
 
 /** The form of roots: another number makes them anew. */
-const form = 'ext4-1';
+const form = 'ext4-2';
 
 /** What a root of layers depends on. */
 export const rootKey = (digests: readonly string[]): readonly string[] => [form, 'layers', ...digests];
@@ -204,6 +204,7 @@ function sizeOf(tree: FileTree, freeBytes: number): {readonly content: number; r
 	let content = 0;
 	let blocks = 0;
 	for (const node of nodes) {
+		if (node.xattrs !== undefined) blocks++;
 		if (node.kind === 'file') {
 			content += node.content.length;
 			blocks += Math.ceil(node.content.length / blockBytes);
