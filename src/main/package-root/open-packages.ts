@@ -120,7 +120,7 @@ function nameOf({packages, base = 'required', suite = 'bookworm', mirrors = []}:
 
 /** What the root is made of: the packages themselves, whatever release names them. */
 function digestOf(system: readonly Package[], {packages, base}: Pick<DebianRoot, 'packages' | 'base'>): string {
-	const parts = system.map(({name, version, archive}) => [name, version, archive?.sha256]);
+	const parts = system.map(({name, version, archive}) => [name, version, archive?.checksum]);
 	const hash = createHash('sha256')
 		.update(JSON.stringify([form, base, [...packages].sort(), parts]))
 		.digest('hex');
