@@ -89,6 +89,7 @@ export {
 export type {KernelRequest} from '#main/guest-kernel';
 export type {DebianImageBuild, DebianImageFiles, DebianMirror, ImageOperation, ImageStep} from '#main/images';
 export type {ImageConfig, ImageRequest} from '#main/oci';
+export type {PackagesRequest} from '#main/package-root';
 export {type ProfileInFile, profileFor, startProfile} from '#main/profile';
 export {type OpenSnapshot, openSnapshot, restoredConfig, verifySnapshot} from '#main/snapshot';
 export {

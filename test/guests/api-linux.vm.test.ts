@@ -7,6 +7,7 @@ import {text} from 'node:stream/consumers';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {VM} from '#main/api';
+import {ControlClient, serveControl} from '#main/control';
 import {memoryFolder} from '#main/folders';
 import {linuxTest} from '#test/petri';
 import {debianMachine, endsWith, testFolder} from './testing/api-machine.ts';
@@ -109,6 +110,13 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	await ended(two);
 	t.deepEqual(await two.ended, {kind: 'stopped'});
 	t.is((await vm.exec('cat /srv/greeting')).stdout, 'hello\n');
+	// As `openvmm stop` of another process has it.
+	const control = await serveControl(vm.machine, {path: join(place, 'control'), quit() {}});
+	const client = await ControlClient.connect(control.path);
+	t.deepEqual(await client.call('shut-down', {withinMs: 600_000}), {by: 'agent'});
+	t.deepEqual(await vm.ended, {kind: 'power-off'});
+	client.close();
+	control.close();
 	await ended(vm);
 	await t.throwsAsync(connected(forward.port), {code: 'ECONNREFUSED'});
 	t.deepEqual(folders(), before);

@@ -48,27 +48,28 @@ async function startMachine(words: string) {
 vmTest('a running machine is listed, seen, changed, driven and ended from another process', x86, async (t) => {
 	const {pid, ended, socket} = await startMachine('--name one -c hang=hlt');
 	t.like(JSON.parse((await openvmm('ps --json')).stdout)[0], {pid, name: 'one', state: 'running'});
-	t.is((await openvmm('inspect vm/state')).stdout, 'running\n');
-	t.regex((await openvmm('inspect vm/vcpus/0/registers --vm one')).stdout, /^rip: 0x[0-9a-f]+$/m);
+	t.is((await openvmm('inspect one vm/state')).stdout, 'running\n');
+	t.regex((await openvmm('inspect one vm/vcpus/0/registers')).stdout, /^rip: 0x[0-9a-f]+$/m);
 	t.is((await openvmm(`inspect log/level -u debug --socket ${socket}`)).stdout, 'debug (writable)\n');
-	t.is((await openvmm(`pause --vm ${pid}`)).status, 0);
-	t.deepEqual(JSON.parse((await openvmm('inspect vm/state --json')).stdout), 'paused');
-	t.is((await openvmm('resume')).status, 0);
-	const wrong = await openvmm('inspect vm/vcpu');
+	t.is((await openvmm(`pause ${pid}`)).status, 0);
+	t.deepEqual(JSON.parse((await openvmm('inspect one vm/state --json')).stdout), 'paused');
+	t.is((await openvmm('resume one')).status, 0);
+	const wrong = await openvmm('inspect one vm/vcpu');
 	t.regex(
 		wrong.stderr,
 		/^openvmm: There is no "vcpu" in "vm"\. Did you mean vm\/vcpus\?.*\[INSPECT_PATH_NOT_FOUND\]\n$/,
 	);
 	t.is(wrong.status, 2);
-	t.is((await openvmm('inspect vm/state -u off')).status, 2);
+	t.is((await openvmm('inspect one vm/state -u off')).status, 2);
 	const second = await startMachine('--name two -c hang=hlt');
-	t.is((await openvmm('quit')).status, 9);
-	t.is((await openvmm('quit --vm one')).status, 0);
+	t.is((await openvmm('quit three')).status, 9);
+	t.is((await openvmm('quit')).status, 2);
+	t.is((await openvmm('quit one')).status, 0);
 	t.is(await ended, 0);
 	t.false(existsSync(socket));
-	t.is((await openvmm('quit')).status, 0);
+	t.is((await openvmm('quit two')).status, 0);
 	t.is(await second.ended, 0);
-	t.is((await openvmm('inspect')).status, 9);
+	t.is((await openvmm('inspect two')).status, 9);
 });
 
 vmTest(
@@ -76,8 +77,8 @@ vmTest(
 	x86,
 	async (t) => {
 		t.timeout(600_000);
-		const first = await startMachine('-p 2 -c loop');
-		const state = async () => (await openvmm('inspect vm/state')).stdout.trim();
+		const first = await startMachine('--name first -p 2 -c loop');
+		const state = async () => (await openvmm('inspect first vm/state')).stdout.trim();
 		for (const [signal, reached] of [
 			['SIGTSTP', 'paused'],
 			['SIGCONT', 'running'],
@@ -86,13 +87,13 @@ vmTest(
 			while ((await state()) !== reached) await new Promise((resolve) => setTimeout(resolve, 50));
 		}
 		const snapshot = join(directory, 'snapshot');
-		t.is((await openvmm(`save-snapshot ${snapshot}`)).status, 0);
+		t.is((await openvmm(`save-snapshot first ${snapshot}`)).status, 0);
 		t.is(await state(), 'running');
-		t.is((await openvmm('quit')).status, 0);
+		t.is((await openvmm('quit first')).status, 0);
 		t.is(await first.ended, 0);
-		const restored = await startMachine(`--restore-snapshot ${snapshot}`);
-		t.is((await openvmm('inspect vm/vcpus/1/registers')).status, 0);
-		t.is((await openvmm('quit')).status, 0);
+		const restored = await startMachine(`--name second --restore-snapshot ${snapshot}`);
+		t.is((await openvmm('inspect second vm/vcpus/1/registers')).status, 0);
+		t.is((await openvmm('quit second')).status, 0);
 		t.is(await restored.ended, 0);
 	},
 );
@@ -107,11 +108,11 @@ vmTest("a machine whose devices' thread hangs can be seen, and quit ends its pro
 	writeFileSync(kernel, image);
 	const device = join(process.cwd(), 'test/vmm/fixtures/hanging-device.ts');
 	const {ended, stderr} = await startMachine(
-		`--flat ${kernel},address=${loadAddress},mode=long --device ${device},release=${directory}/never`,
+		`--name hung --flat ${kernel},address=${loadAddress},mode=long --device ${device},release=${directory}/never`,
 	);
-	while (!(await openvmm('inspect vm/reactor/status')).stdout.startsWith('hangs'));
-	t.regex((await openvmm('inspect vm/vcpus/0/registers/rdx')).stdout, /^0x[0-9a-f]*610\n$/);
-	t.is((await openvmm('quit')).status, 0);
+	while (!(await openvmm('inspect hung vm/reactor/status')).stdout.startsWith('hangs'));
+	t.regex((await openvmm('inspect hung vm/vcpus/0/registers/rdx')).stdout, /^0x[0-9a-f]*610\n$/);
+	t.is((await openvmm('quit hung')).status, 0);
 	// By force: nothing else ends a thread that does not come back.
 	t.is(await ended, 'SIGKILL');
 	t.regex(await stderr, /^openvmm: The devices' thread \(\d+\) hangs: .*\[VM_DEVICES_HUNG\]\n$/);
@@ -120,15 +121,15 @@ vmTest("a machine whose devices' thread hangs can be seen, and quit ends its pro
 vmTest('a running machine is measured from another process, and by itself until its end', x86, async (t) => {
 	const path = join(directory, 'whole.json');
 	const {ended} = await startMachine(`--name measured -p 2 -c hang=cli --profile ${path} --profile-rate 100`);
-	const {stdout} = await openvmm('top --once --vm measured');
+	const {stdout} = await openvmm('top measured --once');
 	t.regex(
 		stdout,
 		/^openvmm top: measured \(\d+\), running\n\nCPU .* port\/s .*\n0 .*\n1 .*\n\n(CPU .* of WebAssembly .*\n0 .*\n1 .*\n\n)?.* % {2}[█-▏·]{10} {2}of the time they waited/,
 	);
 	const part = join(directory, 'part.json');
-	t.is((await openvmm(`profile ${part} --time 1 --rate 1000 --vm measured`)).status, 0);
-	t.is((await openvmm(`profile ${part} --symbols ${directory}/missing --vm measured`)).status, 2);
-	t.is((await openvmm('quit --vm measured')).status, 0);
+	t.is((await openvmm(`profile measured ${part} --time 1 --rate 1000`)).status, 0);
+	t.is((await openvmm(`profile measured ${part} --symbols ${directory}/missing`)).status, 2);
+	t.is((await openvmm('quit measured')).status, 0);
 	t.is(await ended, 0);
 	for (const file of [path, part]) {
 		const {profiles} = JSON.parse(readFileSync(file, 'utf8')) as {

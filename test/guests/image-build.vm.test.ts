@@ -1,17 +1,16 @@
 import {execFile} from 'node:child_process';
-import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {promisify} from 'node:util';
-import {DebFile} from '#main/debian';
 import type {MadeDeb} from '#main/debian/testing';
 import {checkExt4, hasExt4Tools} from '#main/ext4/testing';
 import {makeMirror, makeSigner, serveMirror} from '#main/mirror/testing';
 import {backEndHere, reportedFacts, runsStockKernels, vmTest} from '#test/petri';
 import {hasStockKernel} from '#test/stock-kernels';
+import {stockPackages} from './testing/stock-packages.ts';
 
 const program = join(process.cwd(), 'src/main/cli/launcher.mjs');
-const archives = join(process.cwd(), '.packages/apt/archives');
 
 /** The system's first program, in place of a real one: it says what it sees, and powers off. */
 const init = `#!/bin/busybox sh
@@ -41,17 +40,6 @@ const made: readonly MadeDeb[] = [
 	},
 	...['udev', 'dbus', 'kmod'].map((name) => ({name})),
 ];
-
-/** Debian's own packages of the kernel and of busybox, where the tests' pipeline has put them. */
-async function stockPackages() {
-	const names = readdirSync(archives).filter((name) => /^(linux-image-|busybox-static_).*\.deb$/.test(name));
-	return Promise.all(
-		names.map(async (name) => {
-			const bytes = readFileSync(join(archives, name));
-			return {name, bytes, paragraph: (await DebFile.open(name, bytes)).control.text};
-		}),
-	);
-}
 
 vmTest(
 	'the command makes an image of signed packages, which boots by the line that it prints',

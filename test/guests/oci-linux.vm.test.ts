@@ -33,6 +33,8 @@ linuxTest('an image of containers is the root of a machine, which runs its comma
 				...applets.map((name) => ({path: `bin/${name}`, type: '1', target: 'bin/busybox'})),
 				{path: 'etc/passwd', data: 'root:x:0:0::/:/bin/sh\napp:x:1000:1000::/app:/bin/sh\n'},
 				{path: 'etc/group', data: 'root:x:0:\napp:x:1000:\n'},
+				// As Debian's systemd-resolved has it, which does not run here.
+				{path: 'etc/resolv.conf', type: '2', target: '../run/systemd/resolve/stub-resolv.conf'},
 				{path: 'app/', user: 1000, group: 1000},
 				{path: 'app/gone', data: 'gone'},
 			],
@@ -69,7 +71,7 @@ linuxTest('an image of containers is the root of a machine, which runs its comma
 		kernel: {kernel, cache: join(folder, 'kernels')},
 		initrd,
 		memory: '512M',
-		network: false,
+		name: 'box',
 		machine: {hypervisor: backEndHere as X86BackEnd},
 		commandLine: ['cryptomgr.notests', ...patience],
 		startTimeout: 500_000,
@@ -79,6 +81,9 @@ linuxTest('an image of containers is the root of a machine, which runs its comma
 	const {stdout, stderr, exitCode} = await vm.exec([program, ...words]);
 	t.is(`${stdout}`, 'app\n/app\nhello you\nnone\nown\nrun\n', `${stderr}`);
 	t.is(exitCode, 0);
+	const {stdout: names} = await vm.exec(['/bin/cat', '/etc/hosts', '/etc/resolv.conf']);
+	const local = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback'];
+	t.is(names, `${[...local, '10.0.0.2\tbox', 'nameserver 10.0.0.1'].join('\n')}\n`);
 	await vm.exec('sync');
 	t.is(digest(), before, 'what the guest writes is its own');
 });

@@ -1,6 +1,9 @@
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {text} from 'node:stream/consumers';
 import test, {type ExecutionContext} from 'ava';
 import {linuxTest, patience} from '#test/petri';
 import {stockFiles} from '#test/stock-kernels';
@@ -86,7 +89,25 @@ linuxTest('a machine is stopped by the signal that its command gets', async (t) 
 	const script = 'trap "echo asked; exit 3" TERM; echo begun; while :; do busybox sleep 0.1; done';
 	await openvmm(['run', '-d', '--name', 'calm', ...guestWords(t), '--', 'sh', '-c', script]);
 	const follower = openvmm(['logs', '--follow', 'calm']);
-	t.deepEqual(await openvmm(['stop', 'calm', '--time', '300']), {stdout: 'calm\n', stderr: '', status: 0});
+	const stopped = await openvmm(['stop', 'calm', '--time', '300', '--json']);
+	t.deepEqual(JSON.parse(stopped.stdout), [{name: 'calm', by: 'command'}]);
+	t.is(stopped.status, 0);
 	t.regex((await follower).stdout, /begun\n[\s\S]*asked\n/);
 	t.regex((await openvmm(['ps', '-a'])).stdout, /calm .* ended \(3\)/);
+});
+
+linuxTest('a command with a terminal has the size of the one that attaches', async (t) => {
+	const script = 'echo begun; until busybox stty size | busybox grep "33 101"; do busybox sleep 0.1; done; exit 4';
+	await openvmm(['run', '-d', '-i', '-t', '--name', 'sized', ...guestWords(t), '--', 'sh', '-c', script]);
+	const child = spawn(
+		'script',
+		[
+			...['--quiet', '--return', '/dev/null', '--command'],
+			`stty cols 101 rows 33; exec ${process.execPath} ${join(process.cwd(), 'src/main/cli/launcher.mjs')} attach sized`,
+		],
+		{env},
+	);
+	const [shown, [status]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+	t.regex(shown, /33 101/);
+	t.is(status, 4);
 });

@@ -256,3 +256,5 @@ bool root_mount(const char *device, const char *type, const char *flags, bool is
 /* network.c */
 void network_loopback(void);
 void network_configure(const char *words);
+/* Makes /etc/hosts where there is none, or nothing in it. */
+void network_hosts(const char *host, const char *words);

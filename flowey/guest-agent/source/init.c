@@ -189,6 +189,7 @@ const char *init_machine(void) {
 		call(NR_symlinkat, "/proc/self/fd/2", AT_FDCWD, "/dev/stderr");
 		name_host();
 		if (*options.ip != 0 && !text_is(options.ip, "off") && !text_is(options.ip, "none")) network_configure(options.ip);
+		network_hosts(options.host, options.ip);
 	}
 	return *options.agent == 0 ? "vsock:4919" : options.agent;
 }

@@ -44,6 +44,24 @@ static bool find_interface(char *name, size_t room) {
 	return is_found;
 }
 
+/*
+ * Opens a file of /etc that programs look names up in. One that is a link leads to what a service would write, which does not run where this is the
+ * init: it gets its place. Nothing here waits for a reader of a pipe.
+ */
+static long open_names(const char *path, long how) {
+	char target[MOST_PATH + 1];
+	call(NR_mkdirat, AT_FDCWD, "/etc", 0755);
+	long size = call(NR_readlinkat, AT_FDCWD, path, target, sizeof target - 1);
+	if (size > 0) {
+		while (size > 0 && target[size - 1] != '/') size--;
+		target[size] = 0;
+		call(NR_chdir, "/etc");
+		if (size > 1) make_folders(target, 0755);
+		call(NR_chdir, "/");
+	}
+	return call(NR_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | how, 0644);
+}
+
 static void write_resolvers(const char (*fields)[64]) {
 	char text[200] = "";
 	for (unsigned i = DNS_FIRST; i <= DNS_SECOND; i++) {
@@ -53,10 +71,27 @@ static void write_resolvers(const char (*fields)[64]) {
 		text_add(text, sizeof text, "\n");
 	}
 	if (*text == 0) return;
-	/* One that leads elsewhere is somebody's who runs later. */
-	long fd = call(NR_openat, AT_FDCWD, "/etc/resolv.conf", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	long fd = open_names("/etc/resolv.conf", O_TRUNC);
 	if (fd < 0) return;
 	call(NR_write, fd, text, text_length(text));
+	call(NR_close, fd);
+}
+
+/* A root that has its own keeps it; images of containers have none, or an empty one. */
+void network_hosts(const char *host, const char *words) {
+	char text[300] = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n", address[64];
+	uint32_t parsed;
+	text_field(words, ':', address, sizeof address);
+	if (*host != 0) {
+		/* What Debian has for a machine without an address of its own. */
+		text_add(text, sizeof text, parse_ipv4(address, &parsed) ? address : "127.0.1.1");
+		text_add(text, sizeof text, "\t");
+		text_add(text, sizeof text, host);
+		text_add(text, sizeof text, "\n");
+	}
+	long fd = open_names("/etc/hosts", 0);
+	if (fd < 0) return;
+	if (call(NR_lseek, fd, 0, SEEK_END) == 0) call(NR_write, fd, text, text_length(text));
 	call(NR_close, fd);
 }
 

@@ -34,6 +34,8 @@ export interface TerminalUse {
 	readonly takesInput: boolean;
 	/** Linux's name for it, for `console=`. */
 	readonly linuxName?: string;
+	/** What the device is told when the terminal has another size, in characters; without this it has no way to say it to the guest. */
+	readonly resize?: (columns: number, rows: number) => DeviceCommand;
 }
 
 /** A structure of the SMBIOS table. */

@@ -67,9 +67,16 @@ export async function hostParts(
 /** Opens what the root is made of, if it is anything. @throws VmmError */
 export async function openRoot({image, signal, progress}: HostChoices): Promise<OpenedImage | undefined> {
 	if (image === undefined) return undefined;
+	const operation = {
+		signal,
+		progress: (_: string, done: number, total: number) => progress?.('image' satisfies VmStep, done, total),
+	};
+	if (typeof image === 'object' && 'packages' in image) {
+		const {openPackages} = await import('#main/package-root');
+		return openPackages(image, operation);
+	}
 	const {openImage} = await import('#main/oci');
-	const request = typeof image === 'string' ? {image} : image;
-	return openImage(request, {signal, progress: (_, done, total) => progress?.('image', done, total)});
+	return openImage(typeof image === 'string' ? {image} : image, operation);
 }
 
 /** The tag of a folder that is the root, which is its device's name too, as it is that of a disk. */

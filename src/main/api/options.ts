@@ -2,6 +2,7 @@ import type {DeviceHandle} from '#devices/device-type';
 import type {BootConfig, ClockPolicy, VmOptions} from '#main/config';
 import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageRequest} from '#main/oci';
+import type {PackagesRequest} from '#main/package-root';
 import type {HostOptions} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
 import type {ConsoleListener} from './guest-console.ts';
@@ -37,9 +38,10 @@ export interface HostChoices {
 	readonly network?: NetworkChoice;
 	/**
 	 * What the guest's root is made of: a disk, a folder, an archive, or a reference on a registry: `debian:12`, `./disk.qcow2`, `folder:/srv/root`.
+	 * Or of Debian's packages: `{packages: ['curl']}`.
 	 * It stays as it is unless `writable` says otherwise. Without it the guest has what is in its initial file system.
 	 */
-	readonly image?: string | ImageRequest;
+	readonly image?: string | ImageRequest | PackagesRequest;
 	/** Lets the guest change the disk that `image` names, or the folder that it shares. Otherwise what it writes stays in RAM: of the host, or with a folder of the guest. */
 	readonly writable?: boolean;
 	/** Folders in the guest by the absolute path where they are mounted (virtio-fs): directories of the host, or objects of the program's. */

@@ -1,10 +1,11 @@
-import type {ChildProcess} from 'node:child_process';
+import {type ChildProcess, execFileSync} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
+import {ControlClient} from '#main/control';
 import {hasTerminals, type Step, showsOnTerminal} from './testing/new-terminal.ts';
 import {openvmmLine, runOpenvmm, startOpenvmm} from './testing/run-openvmm.ts';
 
@@ -126,6 +127,44 @@ onTerminal('a signal ends it with its status, and the terminal restored', async 
 	]);
 	t.is(status, 143);
 	t.true(isRestored);
+});
+
+onTerminal('a virtio console is told the size of the terminal that attaches, at first and later', async (t) => {
+	const sleeper = join(directory, 'sleeper.bin');
+	// cli; again: hlt; jmp again
+	writeFileSync(sleeper, Uint8Array.from([0xfa, 0xf4, 0xeb, 0xfd]));
+	const flat = ['--flat', `${sleeper},mode=real,address=0x7c00`, '-m', '64M', '--hypervisor', 'software'];
+	const sized = startOpenvmm([...flat, '--name', 'sized', '--com1', 'none', '--virtio-console', 'console'], {
+		env: {...process.env, XDG_RUNTIME_DIR: directory},
+		stdio: 'ignore',
+	});
+	t.teardown(() => sized.kill('SIGKILL'));
+	const inspect = async (path: string) => (await openvmm(['inspect', 'sized', path])).stdout.trim();
+	while ((await inspect('vm/state')) !== 'running') await sleep(20);
+	const path = join(directory, 'sized');
+	// Nothing is shown, so nothing could be waited for to leave it by keys.
+	const line = `stty cols 101 rows 33; tty > ${path}.tty; exec ${openvmmLine('attach sized')} < /dev/null`;
+	const shell = `export XDG_RUNTIME_DIR=${directory}; sh -c 'echo $$ > ${path}.pid; exec sh -c "${line}"'; echo $? > ${path}.status`;
+	const over = showsOnTerminal(shell);
+	let left: string | undefined;
+	void over.then((text) => {
+		left = text;
+	});
+	const told = async (columns: number, rows: number) => {
+		const size = `0x${((rows << 16) | columns).toString(16)}`;
+		while ((await inspect('vm/devices/virtio-console-mmio/state/ports/0/size')) !== size)
+			if (left !== undefined) throw new Error(`It has ended: ${left}`);
+	};
+	await told(101, 33);
+	const [tty, pid] = ['tty', 'pid'].map((part) => readFileSync(`${path}.${part}`, 'utf8').trim());
+	execFileSync('stty', ['-F', `${tty}`, 'cols', '90', 'rows', '20']);
+	await told(90, 20);
+	process.kill(Number(pid), 'SIGTERM');
+	await over;
+	t.is(readFileSync(`${path}.status`, 'utf8').trim(), '143');
+	const serial = await ControlClient.connect(join(folder, 'control.sock'));
+	t.teardown(() => serial.close());
+	t.deepEqual(await serial.call('resize-console', {columns: 90, rows: 20}), {told: false});
 });
 
 test.serial('several at a time see the same, and each may type', async (t) => {

@@ -4,6 +4,7 @@ import {type ControlClient, connectListed, entryFiles, findMachine, type ListedM
 import {mostConsoleBytes} from '#main/operations';
 import {ConsoleInput} from './console-input.ts';
 import {bytesOf, LogReader} from './console-log.ts';
+import {ConsoleSize} from './console-size.ts';
 import {DetachKeys, parseDetachKeys, usualDetachKeys} from './detach-keys.ts';
 import {untilEnded} from './end-machines.ts';
 import {cliError} from './errors.ts';
@@ -31,16 +32,20 @@ export async function attach(name: string, flags: FlagValues<string>): Promise<n
 	const log = new LogReader(join(machine.folder, entryFiles.console));
 	const typing = flags.has('read-only') ? undefined : await connectListed(machine);
 	const keyboard = new Keyboard(typing, new DetachKeys(keys));
+	// Who only looks changes nothing.
+	const size = typing && process.stdout.isTTY ? new ConsoleSize(await connectListed(machine)) : undefined;
 	const output = new Output(1);
 	try {
 		// Whoever sees the first of it may type.
 		keyboard.open();
+		size?.open();
 		const first = output.write(bytesOf(log.take(), lines));
 		const ended = over.closed().then(() => 'ended' as const);
 		// A reader that does not read keeps the console's output, and nobody who wants to leave.
 		return await Promise.race([follow(log, machine, output, first, ended), keyboard.left]);
 	} finally {
 		keyboard.close();
+		size?.close();
 		output.close();
 		for (const client of [over, typing]) client?.close();
 		log.close();

@@ -8,6 +8,7 @@ import {statusOfSignal} from './exit-status.ts';
 import {parseMirror} from './mirror-flag.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
+import {splitNames} from './split-names.ts';
 import type {Environment} from './to-config.ts';
 
 const help = 'openvmm image build --help';
@@ -78,12 +79,6 @@ export function imageBuild(flags: Flags, env: Environment): DebianImageBuild {
 		},
 	});
 }
-
-const splitNames = (text: string): string[] =>
-	text
-		.split(',')
-		.map((name) => name.trim())
-		.filter((name) => name !== '');
 
 type Given<T> = {[K in keyof T]: Exclude<T[K], undefined>};
 

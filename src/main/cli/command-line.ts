@@ -138,7 +138,7 @@ async function run(
 		}
 		case 'top': {
 			const {top} = await import('./top.ts');
-			return top(line.flags);
+			return top(line);
 		}
 		case 'ask': {
 			const {askMachine} = await import('./operation-line.ts');

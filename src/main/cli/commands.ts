@@ -23,10 +23,9 @@ export const usualStopSeconds = 30;
 const helpFlag = {name: 'help', short: 'h', help: 'print this help'} as const;
 const jsonFlag = {name: 'json', help: 'print JSON'} as const;
 
-/** The flags that say which machine a command is for. */
+/** The flags of those that ask a running machine. */
 const machineFlags = [
-	{name: 'vm', value: 'NAME', help: 'machine by its name or process id; needed when several are running'},
-	{name: 'socket', value: 'PATH', help: 'machine by its control socket'},
+	{name: 'socket', value: 'PATH', help: 'the machine with this control socket, in the place of NAME'},
 	helpFlag,
 ] as const;
 
@@ -106,7 +105,7 @@ export const ownCommands = {
 		],
 	},
 	stop: {
-		help: 'shut machines down: press the power button, and end those that have not shut down in time',
+		help: 'shut machines down: by the command that they run, by the agent in the guest, or by the power button; those that have not shut down in time are ended',
 		words: ['NAME…'],
 		flags: [
 			{
@@ -115,15 +114,25 @@ export const ownCommands = {
 				value: 'SECONDS',
 				help: `time that the guest has, ${usualStopSeconds} without this; 0 to end it at once`,
 			},
+			{name: 'json', help: 'print as JSON by what each ended: itself, command, agent, power-button or force'},
 			helpFlag,
+		],
+		statuses: [
+			['0', 'all have shut down, or had ended'],
+			['13', 'one did not in its time, and was ended'],
 		],
 	},
 	run: {
-		help: 'run a command in a machine of its own: of an image of containers, a disk, a folder or an archive; ends with its status',
+		help: 'run a command in a machine of its own: of an image of containers, a disk, a folder, an archive, or packages of Debian; ends with its status',
 		words: ['[IMAGE]', '[COMMAND…]'],
 		flagsEndAt: 1,
 		flags: [
 			...commandFlags,
+			{
+				name: 'packages',
+				value: 'NAMES',
+				help: "in the place of IMAGE: packages of Debian's to have, between commas, with all that they need; -- is before the command then; may be repeated",
+			},
 			{name: 'detach', short: 'd', help: 'go on in the background, and print the name'},
 			{name: 'rm', help: 'keep nothing of it when it has ended'},
 			{
@@ -162,7 +171,7 @@ export const ownCommands = {
 			{
 				name: 'pull',
 				value: 'WHEN',
-				help: 'whether a registry is asked for the image, and a mirror for the kernel: missing (without this), always or never',
+				help: 'whether a registry is asked for the image, and a mirror for packages and the kernel: missing (without this), always or never',
 			},
 			{name: 'plain-http', help: 'to the registry without TLS; so it is to this host itself anyway'},
 			imageCacheFlags[0],
@@ -220,6 +229,7 @@ export const ownCommands = {
 	},
 	top: {
 		help: 'show again and again what the processors of a running machine do, and where in the guest they are; Ctrl-C ends it',
+		words: ['NAME'],
 		flags: [
 			{name: 'once', help: 'print it once; so it is where the output is no terminal'},
 			{name: 'interval', value: 'SECONDS', help: 'look for so long each time, 1 to 60; 1 without this'},
@@ -463,7 +473,7 @@ export const commands = (operations = machineOperations): ReadonlyMap<string, Co
 /** The command that asks a running machine for an operation. */
 export const operationCommand = (operation: Operation): Command => ({
 	help: operation.help,
-	words: operationWords(operation),
+	words: ['NAME', ...operationWords(operation)],
 	flags: [...operationFlags(operation), ...machineFlags],
 });
 

@@ -27,9 +27,14 @@ async function machine(t: ExecutionContext, ...words: string[]): Promise<ChildPr
 test.serial('machines that obey the button end by it, one that is deaf to it in the end all the same', async (t) => {
 	const both = await Promise.all([machine(t, 'calm', 'obeys'), machine(t, 'deaf', 'deaf')]);
 	const ends = both.map((child) => once(child, 'exit'));
-	const {stdout, status} = await openvmm('stop', '--time', '1', 'calm', 'deaf');
-	t.deepEqual(stdout.split('\n').sort(), ['', 'calm', 'deaf']);
-	t.is(status, 0);
+	t.deepEqual(await openvmm('stop', '--time', '300', 'calm'), {stdout: 'calm\n', stderr: '', status: 0});
+	const {stdout, stderr, status} = await openvmm('stop', '--time', '1', 'deaf');
+	t.is(stdout, 'deaf\n');
+	t.regex(
+		stderr,
+		/^openvmm: The machine "deaf" did not shut down in 1 s, and was ended\. .*\[CONTROL_MACHINE_FORCED\]\n$/,
+	);
+	t.is(status, 13);
 	t.deepEqual(await Promise.all(ends), [
 		[0, null],
 		[0, null],
@@ -40,9 +45,11 @@ test.serial('machines that obey the button end by it, one that is deaf to it in 
 test.serial('a machine that is paused goes on, to see the button', async (t) => {
 	const child = await machine(t, 'paused', 'obeys');
 	const end = once(child, 'exit');
-	t.is((await openvmm('pause', '--vm', 'paused')).status, 0);
+	t.is((await openvmm('pause', 'paused')).status, 0);
 	t.regex((await openvmm('ps')).stdout, /paused +- +paused /);
-	t.is((await openvmm('stop', 'paused', '--time', '300')).status, 0);
+	const stopped = await openvmm('stop', 'paused', '--time', '300', '--json');
+	t.deepEqual(JSON.parse(stopped.stdout), [{name: 'paused', by: 'power-button'}]);
+	t.is(stopped.status, 0);
 	t.deepEqual(await end, [0, null]);
 });
 
@@ -52,7 +59,9 @@ test.serial('one that is unknown does not keep the others, and its status counts
 	t.is(result.stdout, 'there\n');
 	t.regex(result.stderr, /^openvmm: No machine "nobody" is running\. .*\[CONTROL_MACHINE_UNKNOWN\]\n$/);
 	t.is(result.status, 9);
-	t.is((await openvmm('stop', 'there')).status, 0, 'it has ended already');
+	const again = await openvmm('stop', 'there', '--json');
+	t.deepEqual(JSON.parse(again.stdout), [{name: 'there', by: 'itself'}]);
+	t.is(again.status, 0);
 	t.regex((await openvmm('kill', 'there')).stderr, /"there" has ended with status 0/);
 	t.deepEqual(folders(), ['there']);
 	t.regex((await openvmm('ps', '-a')).stdout, /there .* ended \(0\)/);

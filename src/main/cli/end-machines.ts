@@ -23,13 +23,25 @@ const orderMs = 10_000;
 /** Between two looks whether it has ended. */
 const lookMs = 25;
 
+/** By what a machine ended that was to be stopped: it had ended, its command did, its agent or its power button had the guest shut down, or by force. */
+type StoppedBy = 'itself' | 'command' | 'agent' | 'power-button' | 'force';
+
 /** Asks the guests to shut down, and ends those that do not in time. */
-function stop(names: readonly string[], flags: FlagValues<string>): Promise<number> {
+async function stop(names: readonly string[], flags: FlagValues<string>): Promise<number> {
 	const time = flags.last('time');
-	const timeMs = (time === undefined ? usualStopSeconds : parseNumber(time, '--time', 0, 86_400)) * 1000;
-	return forEach(names, async (machine) => {
-		if (isRunning(machine) && !(await shutDown(machine, timeMs))) await kill(machine);
-	});
+	const seconds = time === undefined ? usualStopSeconds : parseNumber(time, '--time', 0, 86_400);
+	const ends: {readonly name: string; readonly by: StoppedBy}[] = [];
+	const isJson = flags.has('json');
+	const stopOne = async (machine: ListedMachine) => {
+		const {name} = machine;
+		const by = isRunning(machine) ? await shutDown(machine, seconds * 1000) : 'itself';
+		if (by === 'force') await kill(machine);
+		ends.push({name, by});
+		return by === 'force' && seconds > 0 ? controlError('CONTROL_MACHINE_FORCED', {name, seconds}) : undefined;
+	};
+	const status = await forEach(names, stopOne, isJson ? () => {} : say);
+	if (isJson) print(1, `${JSON.stringify(ends, undefined, 2)}\n`);
+	return status;
 }
 
 /** Ends machines without asking their guests. */
@@ -53,14 +65,24 @@ const remove = (names: readonly string[], flags: FlagValues<string>): Promise<nu
 /** `openvmm stop NAME…`, `kill NAME…` and `rm NAME…`. */
 export const endMachines = {stop, kill: endAtOnce, rm: remove} as const;
 
-/** Does it to all of them at once, and says of each that it is done, or why not. @returns the first status that is not 0 */
-async function forEach(names: readonly string[], act: (machine: ListedMachine) => Promise<void>): Promise<number> {
+const say = (name: string): void => print(1, `${name}\n`);
+
+/**
+ * Does it to all of them at once, and says of each that it is done, or why not.
+ * @param act - returns an error where there is something to be said of how it was done
+ * @returns the first status that is not 0
+ */
+async function forEach(
+	names: readonly string[],
+	act: (machine: ListedMachine) => Promise<unknown>,
+	done = say,
+): Promise<number> {
 	const statuses = await Promise.all(
 		names.map(async (name) => {
 			try {
-				await act(await findMachine(name));
-				print(1, `${name}\n`);
-				return 0;
+				const fault = await act(await findMachine(name));
+				done(name);
+				return fault instanceof Error ? reportError(fault) : 0;
 			} catch (error) {
 				return reportError(error);
 			}
@@ -69,18 +91,26 @@ async function forEach(names: readonly string[], act: (machine: ListedMachine) =
 	return statuses.find((status) => status !== 0) ?? 0;
 }
 
-/** Presses the power button and waits. @returns whether the machine has ended */
-async function shutDown(machine: ListedMachine, timeMs: number): Promise<boolean> {
-	if (timeMs === 0) return false;
+/** Asks the agent, and when that does not do it, presses the power button. @returns by what the machine ended; `force` where it has not */
+async function shutDown(machine: ListedMachine, timeMs: number): Promise<StoppedBy> {
+	if (timeMs === 0) return 'force';
+	let leftMs = timeMs;
 	try {
-		// A guest that stands still sees no button.
+		// A guest that stands still hears nothing, and sees no button.
 		if (((await ask(machine, 'status')) as {state: string}).state === 'paused') await ask(machine, 'resume');
+		const withinMs = timeMs / 2;
+		const asked = (await ask(machine, 'shut-down', {withinMs}, withinMs + quitMs)) as {by: string};
+		if (asked.by === 'command') return (await untilEnded(machine, timeMs)) ? 'command' : 'force';
+		if (asked.by === 'agent') {
+			if (await untilEnded(machine, withinMs)) return 'agent';
+			leftMs -= withinMs;
+		}
 		await ask(machine, 'power-button');
 	} catch {
 		// It hangs, or has just ended.
-		return hasEnded(machine);
+		return (await hasEnded(machine)) ? 'itself' : 'force';
 	}
-	return untilEnded(machine, timeMs);
+	return (await untilEnded(machine, leftMs)) ? 'power-button' : 'force';
 }
 
 /** Ends a machine, if need be with its process. @throws CONTROL_MACHINE_STAYS */
@@ -109,12 +139,17 @@ async function kill(machine: ListedMachine): Promise<void> {
 }
 
 /** Asks a machine for an operation. @throws VmmError CONTROL_…, also where it does not answer */
-async function ask(machine: ListedMachine, method: string): Promise<unknown> {
+async function ask(
+	machine: ListedMachine,
+	method: string,
+	params: Readonly<Record<string, unknown>> = {},
+	limitMs: number = quitMs,
+): Promise<unknown> {
 	const client = await connectListed(machine);
 	// Closed, it has no answer any more.
-	const limit = setTimeout(() => client.close(), quitMs);
+	const limit = setTimeout(() => client.close(), limitMs);
 	try {
-		return await client.call(method);
+		return await client.call(method, params);
 	} finally {
 		clearTimeout(limit);
 		client.close();

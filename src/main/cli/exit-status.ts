@@ -137,6 +137,11 @@ export const exitStatuses = {
 		meaning: 'a disk or an image of one cannot be made, opened, read or written, or has faults',
 		codes: ['DISK_*'],
 	},
+	forced: {
+		status: 13,
+		meaning: 'a guest did not shut down in its time, and its machine was ended',
+		codes: ['CONTROL_MACHINE_FORCED'],
+	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},
 	terminated: {status: 143, meaning: 'SIGTERM ended it', codes: []},

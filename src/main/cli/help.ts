@@ -38,7 +38,7 @@ export function helpText(operations = machineOperations, known = flags): string 
 		'  openvmm -p 4',
 		'  openvmm -k vmlinuz -r initrd.img -c "quiet" -p 4 -m 2G',
 		'  openvmm -k vmlinuz --com1 file=boot.log --com2 listen=/tmp/com2 --pidfile vm.pid',
-		'  openvmm inspect vm/vcpus/0/registers',
+		'  openvmm inspect NAME vm/vcpus/0/registers',
 		'',
 	].join('\n');
 }

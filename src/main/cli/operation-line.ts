@@ -1,25 +1,20 @@
 import {connectMachine} from '#main/control';
 import type {Operation, Param} from '#main/operations';
+import {type CommandWords, chooseMachine} from './choose-machine.ts';
 import {cliError} from './errors.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
 import {ProgressLine} from './progress-line.ts';
 
-/** The words behind an operation's name, parsed. */
-export interface OperationWords {
-	readonly flags: FlagValues<string>;
-	readonly words: readonly string[];
-}
-
 /**
  * Reads what a line asks for: the operation of its name or the one that a flag leads to, and the parameters as a client sends
  * them.
  * @param help - words that lead a person to help
- * @throws CLI_ARGUMENT_MISSING, CLI_FLAG_NEEDS, CLI_FLAGS_CONFLICT, CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE
+ * @throws CLI_ARGUMENT_MISSING, CLI_ARGUMENT_TOO_MANY, CLI_FLAG_NEEDS, CLI_FLAGS_CONFLICT, CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE
  */
 export function readLine(
 	named: Operation,
-	{flags, words}: OperationWords,
+	{flags, words}: CommandWords,
 	help: string,
 ): {readonly operation: Operation; readonly given: Readonly<Record<string, unknown>>} {
 	const {instead} = named;
@@ -37,6 +32,8 @@ export function readLine(
 			throw cliError('CLI_FLAG_NEEDS', {flag: `--${instead?.flag}`, needed: onLine(param)});
 		else if (!optional) throw cliError('CLI_ARGUMENT_MISSING', {argument: onLine(param), help});
 	}
+	const [tooMany] = left;
+	if (tooMany !== undefined) throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: tooMany, help});
 	for (const [name, param] of Object.entries(named.params)) {
 		if (name in operation.params || param.flag === undefined || !flags.has(param.flag)) continue;
 		throw cliError('CLI_FLAGS_CONFLICT', {first: onLine(param), second: `--${instead?.flag}`});
@@ -52,11 +49,12 @@ export function resultText({print, json}: Operation, result: unknown, flags: Fla
 }
 
 /** A command that asks a running machine for an operation. @throws VmmError CLI_*, CONFIG_*, CONTROL_*, and what the machine throws */
-export async function askMachine(named: Operation, words: OperationWords): Promise<number> {
-	const {flags} = words;
-	const {operation, given} = readLine(named, words, `openvmm ${named.name} --help`);
-	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
-	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
+export async function askMachine(named: Operation, asked: CommandWords): Promise<number> {
+	const {flags} = asked;
+	const help = `openvmm ${named.name} --help`;
+	const {machine, words} = chooseMachine(asked, help);
+	const {operation, given} = readLine(named, {flags, words}, help);
+	const client = await connectMachine(machine);
 	const line = new ProgressLine();
 	const progress = (done: number, total: number) => line.update(operation.name, done, total);
 	try {

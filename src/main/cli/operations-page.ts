@@ -12,8 +12,8 @@ export function operationsPage(operations = machineOperations): string {
 		'',
 		'<!-- Made by `npx openvmm help --operations > guide/reference/operations.md` from the table in src/main/operations. -->',
 		'',
-		'What may be asked of a running machine: in the console (Ctrl-Q), by a command from another shell (with `--vm` or',
-		'`--socket` where several run, see [Command line](cli.md)), and by a program over the',
+		'What may be asked of a running machine: in the console (Ctrl-Q), by a command from another shell (which names',
+		'it, see [Machines by name](../commands.md)), and by a program over the',
 		'[control socket](../inspect.md#the-control-socket). In a program that runs the machine itself they are methods of `Vm`.',
 		'',
 		...operations.flatMap((operation) => {

@@ -84,7 +84,7 @@ test('it is on the socket and on the command line', async (t) => {
 
 test('it is in the help and on the pages of the guide', (t) => {
 	const {operations} = stage();
-	t.regex(helpText(operations), /^ +openvmm tap-key KEY +press a key of the guest$/m);
+	t.regex(helpText(operations), /^ +openvmm tap-key NAME KEY +press a key of the guest$/m);
 	t.regex(referencePage(operations), /### `openvmm tap-key`\n\n- `-n, --times COUNT`: how often\n/);
 	const page = operationsPage(operations);
 	t.regex(page, /## tap-key\n\nPress a key of the guest\.\n/);

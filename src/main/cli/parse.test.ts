@@ -3,6 +3,7 @@ import test from 'ava';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {isVmmError, type VmmError} from '#support/errors';
+import {chooseMachine} from './choose-machine.ts';
 import {readLine} from './operation-line.ts';
 import {parseCommandLine} from './parse.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
@@ -390,40 +391,43 @@ test('a command has flags of its own', (t) => {
 function asked(words: string) {
 	const line = parseCommandLine(words.split(' '));
 	if (line.command !== 'ask') throw new Error(`Not an operation: ${line.command}`);
-	const {operation, given: params} = readLine(line.operation, line, 'help');
-	return {method: operation.name, params, vm: line.flags.last('vm'), json: line.flags.has('json')};
+	const {machine, words: left} = chooseMachine(line, 'help');
+	const {operation, given: params} = readLine(line.operation, {flags: line.flags, words: left}, 'help');
+	return {method: operation.name, params, machine, json: line.flags.has('json')};
 }
 
 test('inspect takes a path and flags in any order', (t) => {
-	t.deepEqual(asked('inspect'), {method: 'inspect', params: {}, json: false, vm: undefined});
-	t.like(asked('inspect -r vm/vcpus --json'), {params: {path: 'vm/vcpus', recursive: true}, json: true});
-	t.deepEqual(asked('inspect vm -rl 3 --safe').params, {path: 'vm', recursive: true, depth: 3, safe: true});
-	t.like(asked('inspect log/level -u debug --vm db'), {
+	t.deepEqual(asked('inspect db'), {method: 'inspect', params: {}, json: false, machine: {name: 'db'}});
+	t.like(asked('inspect db -r vm/vcpus --json'), {params: {path: 'vm/vcpus', recursive: true}, json: true});
+	t.deepEqual(asked('inspect db vm -rl 3 --safe').params, {path: 'vm', recursive: true, depth: 3, safe: true});
+	t.like(asked('inspect log/level -u debug --socket /s'), {
 		method: 'update',
 		params: {path: 'log/level', value: 'debug'},
-		vm: 'db',
+		machine: {socket: '/s'},
 	});
-	t.deepEqual(asked('inspect log/level --timeout 5 -u debug').params, {
+	t.deepEqual(asked('inspect db log/level --timeout 5 -u debug').params, {
 		path: 'log/level',
 		value: 'debug',
 		timeoutMs: 5,
 	});
 	for (const flag of ['-r', '-l 2', '--safe'])
-		t.throws(() => asked(`inspect log/level ${flag} -u debug`), {
+		t.throws(() => asked(`inspect db log/level ${flag} -u debug`), {
 			code: 'CLI_FLAGS_CONFLICT',
 			message: /with --update$/,
 		});
-	t.throws(() => asked('inspect vm log'), {code: 'CLI_ARGUMENT_TOO_MANY'});
-	t.throws(() => asked('inspect -l many'), {code: 'CONFIG_VALUE_INVALID'});
-	t.throws(() => asked('inspect -l 65'), {code: 'CONFIG_NUMBER_RANGE'});
-	t.throws(() => asked('inspect -u 5'), {code: 'CLI_FLAG_NEEDS', message: /--update needs PATH/});
+	t.throws(() => asked('inspect'), {code: 'CLI_ARGUMENT_MISSING', message: /^NAME/});
+	t.throws(() => asked('inspect db vm log'), {code: 'CLI_ARGUMENT_TOO_MANY'});
+	t.throws(() => asked('inspect --socket /s vm log'), {code: 'CLI_ARGUMENT_TOO_MANY', message: /log/});
+	t.throws(() => asked('inspect db -l many'), {code: 'CONFIG_VALUE_INVALID'});
+	t.throws(() => asked('inspect db -l 65'), {code: 'CONFIG_NUMBER_RANGE'});
+	t.throws(() => asked('inspect db -u 5'), {code: 'CLI_FLAG_NEEDS', message: /--update needs PATH/});
 });
 
 test('a path on the command line is one of the folder that openvmm is called in', (t) => {
-	t.deepEqual(asked('dump-core a/core').params, {path: join(process.cwd(), 'a/core')});
+	t.deepEqual(asked('dump-core db a/core').params, {path: join(process.cwd(), 'a/core')});
 	const params = {port: 'rp0', device: `${join(process.cwd(), 'x.ts')},size=1:2`};
-	t.deepEqual(asked('pcie-add rp0 x.ts,size=1:2').params, params);
-	t.like(asked('pcie-add rp0 virtio-blk,disk=a.img;direct,name=d,readOnly=on').params, {
+	t.deepEqual(asked('pcie-add db rp0 x.ts,size=1:2').params, params);
+	t.like(asked('pcie-add db rp0 virtio-blk,disk=a.img;direct,name=d,readOnly=on').params, {
 		port: 'rp0',
 		device: {
 			kind: 'virtio-blk',
@@ -431,7 +435,7 @@ test('a path on the command line is one of the folder that openvmm is called in'
 			options: {disk: {kind: 'file', path: join(process.cwd(), 'a.img'), direct: true}, readOnly: true, queues: 1},
 		},
 	});
-	t.like(asked('pcie-add rp0 nvme,serial=n0,namespaces=1:a.img+7:mem:1M').params, {
+	t.like(asked('pcie-add db rp0 nvme,serial=n0,namespaces=1:a.img+7:mem:1M').params, {
 		device: {
 			kind: 'nvme',
 			options: {
@@ -450,11 +454,11 @@ test('a path on the command line is one of the folder that openvmm is called in'
 		['memdiff:blob;cache=off:flat:http://x/y', {disk: {cache: false}}],
 	];
 	for (const [written, disk] of layers)
-		t.like(asked(`pcie-add rp0 virtio-blk,disk=${written}`).params, {device: {options: {disk}}}, written);
-	t.throws(() => asked('pcie-add rp0 virtio-blk,disks=a.img'), {code: 'CONFIG_VALUE_MISSING'});
-	t.throws(() => asked('pcie-add rp0'), {code: 'CLI_ARGUMENT_MISSING', message: /^DEVICE/});
-	t.throws(() => asked('save-snapshot'), {code: 'CLI_ARGUMENT_MISSING', message: /^DIR/});
-	t.throws(() => asked('pcie-remove a b'), {code: 'CLI_ARGUMENT_TOO_MANY'});
+		t.like(asked(`pcie-add db rp0 virtio-blk,disk=${written}`).params, {device: {options: {disk}}}, written);
+	t.throws(() => asked('pcie-add db rp0 virtio-blk,disks=a.img'), {code: 'CONFIG_VALUE_MISSING'});
+	t.throws(() => asked('pcie-add db rp0'), {code: 'CLI_ARGUMENT_MISSING', message: /^DEVICE/});
+	t.throws(() => asked('save-snapshot db'), {code: 'CLI_ARGUMENT_MISSING', message: /^DIR/});
+	t.throws(() => asked('pcie-remove db a b'), {code: 'CLI_ARGUMENT_TOO_MANY'});
 });
 
 test('what only the socket has is no command', (t) => {

@@ -30,7 +30,7 @@ export function referencePage(operations = machineOperations, known = flags): st
 		'## Commands',
 		'',
 		...markdownList(commandRows(operations)),
-		'Without `--vm` or `--socket` a command is for the only machine that is running; `openvmm ps` lists them. What',
+		'NAME is that of a machine, or the id of its process; `openvmm ps` lists them. What',
 		'`inspect` shows is described in [Inspect](../inspect.md); the same by the console and by a program: [Operations](operations.md).',
 		'',
 		...[...commands(operations)]

@@ -1,5 +1,6 @@
 import {join} from 'node:path';
 import {ConsoleLog} from '#devices/serial-backends';
+import type {TerminalSize} from '#main/agent';
 import type {CreateVmOptions, VM} from '#main/api';
 import {configError, type LogLevel, logLevels, parseMemory} from '#main/config';
 import {entryFiles, type MachineEntry} from '#main/control';
@@ -7,6 +8,7 @@ import {machineOperations, type Operation} from '#main/operations';
 import {isVmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
 import {type CommandChoice, readCommandFlags, startOptions} from './command-options.ts';
+import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
 import {commandStatuses, followCommand, type RunningCommand, startFailureStatus} from './guest-command.ts';
 import {type Logger, plainLogger} from './logger.ts';
@@ -18,6 +20,7 @@ import {ProgressLine} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
 import {reportError} from './report.ts';
 import {forcingSignals} from './signals.ts';
+import {splitNames} from './split-names.ts';
 import type {Environment} from './to-config.ts';
 
 /** What runs where neither the person nor the image says it. */
@@ -53,7 +56,7 @@ export async function runImage(
 		const log = plainLogger(logLevel);
 		const request = readRequest(words, flags, env);
 		const {keeps, name, ports, create} = request;
-		const image = typeof create.image === 'object' ? create.image.image : undefined;
+		const image = imageText(create.image);
 		const about = {
 			...(image !== undefined && {image}),
 			command: request.command,
@@ -137,7 +140,7 @@ async function runInMachine(
 				timeout = 0;
 				quit(statusOfSignal('SIGKILL'));
 			},
-			operationsFor(running, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
+			operationsFor(running, choice, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
 		);
 		if (beginning.status !== undefined) return beginning.status;
 		ready?.(entry?.name ?? vm.name);
@@ -194,28 +197,29 @@ class Interruption {
 	}
 }
 
-/** What clients may ask, with the command in the place of the guest's console and its power button. */
-const operationsFor = (command: RunningCommand, stopSignal: NodeJS.Signals): readonly Operation[] =>
-	machineOperations.map((each): Operation => {
-		if (each.name === 'power-button') {
-			return {
-				...each,
-				run: async (vm) => {
-					command.kill(stopSignal);
-					return {state: vm.state};
-				},
-			};
-		}
-		if (each.name !== 'feed-console') return each;
-		return {
-			...each,
-			run: async (_vm, values) => {
-				const bytes = Buffer.from((values as unknown as {bytes: string}).bytes, 'base64');
-				command.stdin.write(bytes);
-				return {taken: bytes.length};
-			},
-		};
-	});
+/** What clients may ask, with the command in the place of the guest's console, and its end in that of the guest's. */
+const operationsFor = (
+	command: RunningCommand,
+	{tty}: CommandChoice,
+	stopSignal: NodeJS.Signals,
+): readonly Operation[] => {
+	const own: Readonly<Record<string, Operation['run']>> = {
+		async 'shut-down'() {
+			command.kill(stopSignal);
+			return {by: 'command'};
+		},
+		async 'feed-console'(_vm, values) {
+			const bytes = Buffer.from((values as unknown as {bytes: string}).bytes, 'base64');
+			command.stdin.write(bytes);
+			return {taken: bytes.length};
+		},
+		async 'resize-console'(_vm, values) {
+			if (tty) command.resize(values as unknown as TerminalSize);
+			return {told: tty};
+		},
+	};
+	return machineOperations.map((each): Operation => ({...each, run: own[each.name] ?? each.run}));
+};
 
 /** The command that is run: the person's words, or the image's, behind those that the image has before any. */
 function commandOf(command: readonly string[], image: VM['image']): [string, ...string[]] {
@@ -229,6 +233,12 @@ const defaultsOf = ({env, workingDir, user}: NonNullable<VM['image']>) => ({
 	...(user !== '' && {user}),
 	env: Object.fromEntries(env.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)])),
 });
+
+/** The image, as those who list machines see it. */
+function imageText(image: CreateVmOptions['image']): string | undefined {
+	if (typeof image !== 'object') return image;
+	return 'packages' in image ? `packages:${image.packages.join(',')}` : image.image;
+}
 
 /** @throws CONFIG_*, CLI_* */
 function readRequest(words: readonly string[], flags: FlagValues<string>, env: Environment): RunRequest {
@@ -244,10 +254,17 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 	const [cache, keyring] = [flags.last('cache'), flags.last('keyring')];
 	const mirrors = flags.all('mirror').map(parseMirror);
 	const fromWhere = {pull, ...(flags.has('plain-http') && {plainHttp: true}), ...(cache !== undefined && {cache})};
+	const packages = flags.all('packages').flatMap(splitNames);
+	if (packages.length > 0 && image !== undefined && image !== '')
+		throw cliError('CLI_FLAGS_CONFLICT', {
+			first: '--packages',
+			second: `the image ${image}, unless -- is before the command`,
+		});
 	const debian = {pull, ...(mirrors.length > 0 && {mirrors}), ...(keyring !== undefined && {keyring})};
 	const folders = parseVolumes(flags.all('volume'));
 	const create: CreateVmOptions = {
 		...(image !== undefined && image !== '' && {image: {image, ...fromWhere}}),
+		...(packages.length > 0 && {image: {packages, ...debian, ...(cache !== undefined && {cache})}}),
 		network: networkOf(flags, ports),
 		...(memory !== undefined && {memory: parseMemory(memory).sizeBytes}),
 		...(processors !== undefined && {processors: parseNumber(processors, '--processors', 1, 1024)}),

@@ -31,7 +31,7 @@ test('names of machines and of images where they are wanted', async (t) => {
 	t.deepEqual(await complete('stop '), ['web']);
 	t.deepEqual(await complete('stop web '), ['web']);
 	t.deepEqual(await complete('rm -f '), ['old', 'web']);
-	t.deepEqual(await complete('inspect --vm '), ['web']);
+	t.deepEqual(await complete('inspect '), ['web']);
 	t.deepEqual(await complete('run '), ['alpine', 'debian:12', 'FILES']);
 	t.deepEqual(await complete('run -e A=b deb'), ['debian:12', 'FILES']);
 	t.deepEqual(await complete('cp '), ['web:', 'FILES']);

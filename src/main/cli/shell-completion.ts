@@ -61,7 +61,7 @@ async function candidates(before: readonly string[], last: string, known: Line):
 	const command = commands.get(name);
 	const flags: readonly Known[] = command?.flags ?? machineFlags;
 	const place = placeOf(before.slice(command === undefined ? 0 : name.split(' ').length), flags, command?.flagsEndAt);
-	if (place.flag !== undefined) return valuesOf(place.flag, lookups);
+	if (place.flag !== undefined) return valuesOf(place.flag);
 	if (place.isOver) return onlyFiles;
 	if (last.startsWith('-')) return {words: flags.flatMap(written), files: false};
 	const wanted = command?.words?.[Math.min(place.words, (command.words.length || 1) - 1)];
@@ -86,10 +86,8 @@ function placeOf(before: readonly string[], flags: readonly Known[], flagsEndAt 
 	return {words, flag, isOver: false};
 }
 
-async function valuesOf({name, choices}: Known, lookups: CompletionLookups): Promise<ShellCompletion> {
-	if (choices !== undefined) return {words: choices, files: false};
-	return name === 'vm' ? {words: await lookups.machines('running'), files: false} : onlyFiles;
-}
+const valuesOf = ({choices}: Known): ShellCompletion =>
+	choices === undefined ? onlyFiles : {words: choices, files: false};
 
 async function wordsFor(
 	command: string,

@@ -4,7 +4,8 @@ import {readSymbolFiles} from '#main/symbols';
 import {type ScreenSize, tables, topLines, WatchedMachine} from '#main/top';
 import {isVmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
-import type {FlagValues} from './parse.ts';
+import {type CommandWords, chooseMachine} from './choose-machine.ts';
+import {cliError} from './errors.ts';
 import {print} from './print.ts';
 
 /** What is not on a terminal has no end. */
@@ -15,13 +16,17 @@ const [enter, leave] = ['\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'];
 /** To the first place; to the end of a line and of the screen is erased. */
 const [home, eraseLine, eraseBelow] = ['\x1b[H', '\x1b[K', '\x1b[J'];
 
-/** `openvmm top`. @throws VmmError CONFIG_…, CONTROL_…, SYMBOLS_… */
-export async function top(flags: FlagValues<string>): Promise<number> {
+/** `openvmm top NAME`. @throws VmmError CLI_…, CONFIG_…, CONTROL_…, SYMBOLS_… */
+export async function top(line: CommandWords): Promise<number> {
+	const {flags} = line;
 	const interval = flags.last('interval');
 	const timeMs = interval === undefined ? 1000 : parseNumber(interval, '--interval', 1, 60) * 1000;
 	const given = readSymbolFiles(flags.all('symbols').map((text) => parseSymbolFile(text, '--symbols')));
-	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
-	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
+	const help = 'openvmm top --help';
+	const {machine: chosen, words} = chooseMachine(line, help);
+	const [tooMany] = words;
+	if (tooMany !== undefined) throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: tooMany, help});
+	const client = await connectMachine(chosen);
 	try {
 		const machine = new WatchedMachine(client, tables, given);
 		if (flags.has('once') || !process.stdout.isTTY) {

@@ -110,6 +110,8 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'inspect',
 		'update',
 		'feed-console',
+		'resize-console',
+		'shut-down',
 		'dump-core',
 		'save-snapshot',
 		'pcie-add',

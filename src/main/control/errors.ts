@@ -46,13 +46,9 @@ export const controlError = errorTable({
 		message: `The machine ended before it answered ${c.method}`,
 		remedy: '`openvmm ps` lists the machines that still run; how one ended is in its own output and log',
 	}),
-	CONTROL_NO_MACHINE: (c: {directory: string}) => ({
-		message: `No machine of yours is running: ${c.directory} has no control socket`,
-		remedy: 'Start one with openvmm; one with --control-socket PATH is reached by --socket PATH',
-	}),
 	CONTROL_MACHINE_AMBIGUOUS: (c: {running: readonly string[]}) => ({
-		message: `${c.running.length} machines are running: ${c.running.join(', ')}`,
-		remedy: 'Say which one: --vm NAME or --vm PID',
+		message: `The process has ${c.running.length} machines: ${c.running.join(', ')}`,
+		remedy: 'Say which one, by its name',
 	}),
 	CONTROL_NAME_INVALID: (c: {name: string; expected: string}) => ({
 		message: `"${c.name}" is no name for a machine`,
@@ -70,12 +66,19 @@ export const controlError = errorTable({
 		message: `The machine "${c.name}" is running`,
 		remedy: `Stop it first: openvmm stop ${c.name}; or openvmm rm -f ${c.name}`,
 	}),
+	CONTROL_MACHINE_FORCED: (c: {name: string; seconds: number}) => ({
+		message: `The machine "${c.name}" did not shut down in ${c.seconds} s, and was ended`,
+		remedy: 'Give its guest longer by --time SECONDS, or look why it takes so long: openvmm logs',
+	}),
 	CONTROL_MACHINE_STAYS: (c: {name: string; pid: number}) => ({
 		message: `The machine "${c.name}" (process ${c.pid}) has not ended, although it was killed`,
 		remedy: 'Its process waits for the host, for example for a disk: it ends when the host answers',
 	}),
 	CONTROL_MACHINE_UNKNOWN: (c: {wanted: string; running: readonly string[]}) => ({
 		message: `No machine "${c.wanted}" is running`,
-		remedy: c.running.length === 0 ? 'None of yours is' : `There is ${c.running.join(', ')}`,
+		remedy:
+			c.running.length === 0
+				? 'None of yours is; one with --control-socket PATH is reached by --socket PATH'
+				: `There is ${c.running.join(', ')}`,
 	}),
 });

@@ -6,12 +6,8 @@ import {controlError} from './errors.ts';
 import {type MachineRecord, readRecord} from './machine-record.ts';
 import {tidyEntry} from './stale-entries.ts';
 
-/** Machine that a command is for; without either the only one that runs. */
-export interface MachineChoice {
-	/** Name or process id. */
-	readonly vm?: string;
-	readonly socket?: string;
-}
+/** Machine that a command is for, by its name or process id, or by the path of its control socket. */
+export type MachineChoice = {readonly name: string} | {readonly socket: string};
 
 /** A machine of this user that runs, or has ended and is kept. */
 export interface ListedMachine {
@@ -51,16 +47,11 @@ export async function findMachine(wanted: string, directory = entryDirectory()):
 
 /**
  * Connects to the machine that is meant.
- * @throws VmmError CONTROL_NO_MACHINE, CONTROL_MACHINE_AMBIGUOUS, CONTROL_MACHINE_UNKNOWN, CONTROL_MACHINE_ENDED, CONTROL_UNREACHABLE
+ * @throws VmmError CONTROL_MACHINE_AMBIGUOUS, CONTROL_MACHINE_UNKNOWN, CONTROL_MACHINE_ENDED, CONTROL_UNREACHABLE
  */
 export async function connectMachine(choice: MachineChoice, directory = entryDirectory()): Promise<ControlClient> {
-	if (choice.socket !== undefined) return ControlClient.connect(choice.socket);
-	if (choice.vm !== undefined) return connectListed(await findMachine(choice.vm, directory));
-	const running = (await listMachines(directory)).filter(isRunning);
-	const [first] = running;
-	if (running.length > 1) throw controlError('CONTROL_MACHINE_AMBIGUOUS', {running: running.map(written)});
-	if (first === undefined) throw controlError('CONTROL_NO_MACHINE', {directory});
-	return connectListed(first);
+	if ('socket' in choice) return ControlClient.connect(choice.socket);
+	return connectListed(await findMachine(choice.name, directory));
 }
 
 /** @throws VmmError CONTROL_MACHINE_ENDED, CONTROL_UNREACHABLE */

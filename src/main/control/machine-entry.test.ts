@@ -50,23 +50,23 @@ async function killed(child: ChildProcess): Promise<void> {
 test('machines are found by name and process id', async (t) => {
 	const directory = newDirectory();
 	makeEntryDirectory(directory);
-	await t.throwsAsync(connectMachine({}, directory), {code: 'CONTROL_NO_MACHINE'});
+	await t.throwsAsync(connectMachine({name: 'one'}, directory), {code: 'CONTROL_MACHINE_UNKNOWN'});
 	const one = await claimEntry({name: 'one'}, directory);
 	const first = await serveControl(machine, {entry: one});
 	t.teardown(() => first.close());
 	t.is(statSync(first.path).mode & 0o777, 0o600);
-	const client = await connectMachine({}, directory);
+	const client = await connectMachine({name: String(process.pid)}, directory);
 	t.is(client.hello.name, 'one');
 	client.close();
 	const two = await claimEntry({name: 'two'}, directory);
 	const second = await serveControl(machine, {entry: two});
 	t.teardown(() => second.close());
-	const found = await connectMachine({vm: 'two'}, directory);
+	const found = await connectMachine({socket: second.path});
 	t.is(found.hello.name, 'two');
 	found.close();
-	const connect = (vm?: string) => connectMachine(vm === undefined ? {} : {vm}, directory);
-	await t.throwsAsync(connect(), {code: 'CONTROL_MACHINE_AMBIGUOUS', message: /one \(\d+\), two/});
-	await t.throwsAsync(connect(String(process.pid)), {code: 'CONTROL_MACHINE_AMBIGUOUS'});
+	const connect = (name: string) => connectMachine({name}, directory);
+	const ambiguous = {code: 'CONTROL_MACHINE_AMBIGUOUS', message: /one \(\d+\), two/};
+	await t.throwsAsync(connect(String(process.pid)), ambiguous);
 	await t.throwsAsync(connect('three'), {code: 'CONTROL_MACHINE_UNKNOWN'});
 	two.end(0);
 	t.is((await findMachine(String(process.pid), directory)).name, 'one');
@@ -101,7 +101,7 @@ test('what a killed process leaves goes, or has the status of its end where it i
 	t.deepEqual(others, []);
 	t.is(left?.name, 'kept');
 	t.is(left?.record.ended?.status, 137);
-	await t.throwsAsync(connectMachine({vm: 'kept'}, directory), {code: 'CONTROL_MACHINE_ENDED'});
+	await t.throwsAsync(connectMachine({name: 'kept'}, directory), {code: 'CONTROL_MACHINE_ENDED'});
 	await t.throwsAsync(claimEntry({name: 'kept'}, directory), {code: 'CONTROL_NAME_TAKEN', message: /has ended/});
 	await claimEntry({name: 'next'}, directory);
 	t.deepEqual(readdirSync(directory).sort(), ['kept', 'next']);

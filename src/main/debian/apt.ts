@@ -179,5 +179,5 @@ const fileName = ({name, version, architecture}: Package) =>
 async function isWhole({package: {archive}, path}: DownloadedPackage): Promise<boolean> {
 	const found = await readFileFacts(path);
 	if (found === undefined || archive === undefined) return found !== undefined;
-	return archive.bytes === found.bytes && archive.sha256 === found.sha256;
+	return archive.bytes === found.bytes && archive.checksum === found.checksum;
 }

@@ -118,9 +118,9 @@ test('a capability in a pax header is bytes', async (t) => {
 		{path: './ping', data: 'x'},
 	];
 	const deb = await DebFile.open('made', makeDeb({name: 'made', files}));
-	for await (const {path, capability} of deb.members()) {
+	for await (const {path, xattrs} of deb.members()) {
 		t.is(path, './ping');
-		t.deepEqual(Buffer.from(capability ?? []), value);
+		t.deepEqual(Buffer.from(xattrs?.get('security.capability') ?? []), value);
 	}
 });
 

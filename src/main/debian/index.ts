@@ -1,6 +1,6 @@
 export {Apt, type ProgramEnd, type RunProgram} from './apt.ts';
 export {DebFile} from './deb-file.ts';
-export {type FileFacts, readFileFacts} from './file-facts.ts';
+export {algorithmOf, type ChecksumAlgorithm, type FileFacts, readFileFacts} from './file-facts.ts';
 export {Package, PackageList, type PackageText} from './package-list.ts';
 export {
 	type ChosenPackages,

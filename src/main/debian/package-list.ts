@@ -42,8 +42,8 @@ export class Package {
 
 	/** Size of the package in bytes, and the checksum of its bytes, where the list tells them. */
 	get archive(): FileFacts | undefined {
-		const [bytes, sha256] = [this.#paragraph.field('Size'), this.#paragraph.field('SHA256')];
-		return bytes === undefined || sha256 === undefined ? undefined : {bytes: Number(bytes), sha256};
+		const [bytes, checksum] = [this.#paragraph.field('Size'), this.#paragraph.field('SHA256')];
+		return bytes === undefined || checksum === undefined ? undefined : {bytes: Number(bytes), checksum};
 	}
 
 	/** Where it is below the mirror, where the list tells. */

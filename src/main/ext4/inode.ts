@@ -3,6 +3,7 @@
 import type {Attributes} from '#main/file-tree';
 import type {Extent} from './allocator.ts';
 import {blockBytes, inodeBytes} from './geometry.ts';
+import {inodeXattrs} from './xattrs.ts';
 
 /** Types of files: the upper bits of an inode's mode, and the number that a directory's entry has. */
 export const fileTypes = {
@@ -36,14 +37,14 @@ export interface Inode {
 	/** 60 bytes at most: the root of its extents, a short link's target, or a device's numbers. */
 	readonly block: Uint8Array;
 	readonly hasExtents: boolean;
-	/** Its extended attribute `security.capability`, {@link maxCapability} bytes at most. */
-	readonly capability?: Uint8Array | undefined;
+	/** Block of its extended attributes; without it they are in the inode. */
+	readonly xattrBlock?: number | undefined;
 }
 
 /** The bytes of an inode. */
 export function encodeInode(inode: Inode): Buffer {
-	const {kind, attributes, links, size, blocks, block, hasExtents, capability} = inode;
-	const {permissions, user, group, modified} = attributes;
+	const {kind, attributes, links, size, blocks, block, hasExtents, xattrBlock} = inode;
+	const {permissions, user, group, modified, xattrs} = attributes;
 	const bytes = Buffer.alloc(inodeBytes);
 	const sectors = (blocks * blockBytes) / 512;
 	bytes.writeUInt16LE(fileTypes[kind].mode | permissions, 0x00);
@@ -66,30 +67,15 @@ export function encodeInode(inode: Inode): Buffer {
 	bytes.writeUInt16LE(user >>> 16, 0x78);
 	bytes.writeUInt16LE(group >>> 16, 0x7a);
 	bytes.writeUInt16LE(extraBytes, 0x80);
-	if (capability !== undefined) writeCapability(bytes, capability);
+	if (xattrBlock !== undefined) {
+		bytes.writeUInt32LE(xattrBlock % 2 ** 32, 0x68);
+		bytes.writeUInt16LE(Math.floor(xattrBlock / 2 ** 32), 0x76);
+	} else if (xattrs !== undefined) inodeXattrs(xattrs, xattrRoom)?.copy(bytes, inodeBytes - xattrRoom);
 	return bytes;
 }
 
-/** Behind the times, to the end of the inode ("Extended Attributes"). */
-const attributesAt = 128 + extraBytes;
-const attributesMagic = 0xea02_0000;
-/** Its prefix, `security.`, has a number. */
-const capabilityName = {prefix: 6, rest: 'capability'} as const;
-/** Most bytes of a capability: those of its third version are 24 (Linux, `vfs_ns_cap_data`). */
-export const maxCapability = 24;
-
-function writeCapability(bytes: Buffer, value: Uint8Array): void {
-	const {prefix, rest} = capabilityName;
-	const first = attributesAt + 4;
-	const valueAt = inodeBytes - maxCapability;
-	bytes.writeUInt32LE(attributesMagic, attributesAt);
-	bytes.writeUInt8(rest.length, first);
-	bytes.writeUInt8(prefix, first + 1);
-	bytes.writeUInt16LE(valueAt - first, first + 2);
-	bytes.writeUInt32LE(value.length, first + 8);
-	bytes.write(rest, first + 16, 'latin1');
-	bytes.set(value, valueAt);
-}
+/** Bytes for extended attributes behind the times, to the end of the inode. */
+export const xattrRoom: number = inodeBytes - 128 - extraBytes;
 
 /** Seconds have 32 bits with a sign, and two more that count what is beyond. */
 function writeTime(bytes: Buffer, seconds: number, at: number, extraAt: number): void {

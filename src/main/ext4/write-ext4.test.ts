@@ -60,20 +60,39 @@ toolTest('files of every kind are what they were, and the checker of ext4 finds 
 	t.regex(debugfs(image, 'stats'), /volume name: +made\n[\s\S]*UUID: +6f70656e-766d-4d00-8000-000000000001\n/);
 });
 
-toolTest('a program keeps its capability', async (t) => {
+toolTest('files and folders keep their extended attributes, in the inode or in a block', async (t) => {
 	const tree = new FileTree(identity.time);
 	// VFS_CAP_REVISION_2, effective: CAP_NET_RAW (13) is permitted.
 	const capability = Uint8Array.of(1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-	tree.add('ping', {...tree.attributes(0o755), kind: 'file', content: bytesContent('ping'), capability});
+	const put = (name: string, xattrs: Readonly<Record<string, Uint8Array>>) =>
+		tree.add(name, {
+			...tree.attributes(0o755),
+			kind: 'file',
+			content: bytesContent(name),
+			xattrs: new Map(Object.entries(xattrs)),
+		});
+	put('ping', {'security.capability': capability});
+	const long = Buffer.from('value '.repeat(500));
+	put('many', {
+		'user.b': Buffer.from('of b'),
+		'user.long': long,
+		'security.capability': capability,
+		'user.a': new Uint8Array(),
+	});
+	const origin = new Map([['user.origin', Buffer.from('layer')]]);
+	tree.addDirectory('folder', {...tree.attributes(0o755), xattrs: origin});
+	tree.addDirectory('', {...tree.attributes(0o755), xattrs: origin});
+	tree.addDirectory('plain', {...tree.attributes(0o755), xattrs: origin});
+	tree.addDirectory('plain', tree.attributes(0o700));
 	const image = await written(t, tree);
 	checkExt4(t, image);
 	t.regex(debugfs(image, 'ea_get -x /ping security.capability'), /01 00 00 02 00 20 00 00 00 00/);
-	tree.add('ping', {
-		...tree.attributes(0o755),
-		kind: 'file',
-		content: bytesContent(''),
-		capability: new Uint8Array(25),
-	});
+	t.regex(debugfs(image, 'ea_get -x /many security.capability'), /01 00 00 02 00 20 00 00 00 00/);
+	t.regex(debugfs(image, 'ea_get /many user.long'), new RegExp(`${long}`));
+	t.regex(debugfs(image, 'ea_list /many'), /user\.a \(0\)[\s\S]*user\.b \(4\)/);
+	for (const folder of ['/', '/folder']) t.regex(debugfs(image, `ea_get ${folder} user.origin`), /layer/);
+	t.notRegex(debugfs(image, 'ea_list /plain'), /origin/);
+	put('many', {'user.long': new Uint8Array(4096)});
 	await t.throwsAsync(written(t, tree), {code: 'EXT4_FILE_INVALID'});
 });
 

@@ -1,9 +1,17 @@
-import {bytesContent, type Content, type Directory, type FileTree, sortedEntries, type TreeNode} from '#main/file-tree';
+import {
+	type Attributes,
+	bytesContent,
+	type Content,
+	type Directory,
+	type FileTree,
+	sortedEntries,
+	type TreeNode,
+} from '#main/file-tree';
 import {Allocator, type Extent} from './allocator.ts';
 import {type DirectoryEntry, encodeDirectory} from './directory.ts';
 import {ext4Error} from './errors.ts';
 import {blockBytes, type Geometry, inodeBytes, planGeometry} from './geometry.ts';
-import {deviceBlock, encodeInode, extentTree, type Inode, maxCapability, maxExtents, maxInlineLink} from './inode.ts';
+import {deviceBlock, encodeInode, extentTree, type Inode, maxExtents, maxInlineLink, xattrRoom} from './inode.ts';
 import {
 	type Ext4Identity,
 	encodeBitmap,
@@ -12,6 +20,7 @@ import {
 	firstInode,
 	type GroupUse,
 } from './superblock.ts';
+import {blockXattrs, inodeXattrs} from './xattrs.ts';
 
 /** A file of the host. What is never written reads as zeros. */
 export interface ImageFile {
@@ -107,7 +116,7 @@ class Ext4Writer {
 
 	async #writeNode(node: TreeNode, {number, parent, path, names}: Numbered): Promise<void> {
 		if (names > maxLinks) throw ext4Error('EXT4_FILE_INVALID', {path, what: `it has ${names} names`});
-		const inode = {kind: node.kind, attributes: node, links: names};
+		const inode = {kind: node.kind, attributes: node, links: names, xattrBlock: await this.#writeXattrs(path, node)};
 		switch (node.kind) {
 			case 'directory': {
 				const folders = [...node.entries.values()].filter(({kind}) => kind === 'directory').length;
@@ -116,11 +125,9 @@ class Ext4Writer {
 				return this.#setInode(number, {...inode, links, size: data.length, ...(await this.#writeBytes(data))});
 			}
 			case 'file': {
-				const {content, capability} = node;
-				if ((capability?.length ?? 0) > maxCapability)
-					throw ext4Error('EXT4_FILE_INVALID', {path, what: `its capability has ${capability?.length} bytes`});
+				const {content} = node;
 				const body = await this.#writeContent(path, content);
-				return this.#setInode(number, {...inode, size: content.length, capability, ...body});
+				return this.#setInode(number, {...inode, size: content.length, ...body});
 			}
 			case 'link': {
 				const target = Buffer.from(node.target);
@@ -134,6 +141,18 @@ class Ext4Writer {
 				return this.#setInode(number, {...inode, size: 0, ...inline(Buffer.alloc(0))});
 		}
 	}
+
+	/** Gives extended attributes that have no room in their inode a block. @returns its number */
+	async #writeXattrs(path: string, {xattrs}: Attributes): Promise<number | undefined> {
+		if (xattrs === undefined || inodeXattrs(xattrs, xattrRoom) !== undefined) return undefined;
+		const bytes = blockXattrs(xattrs);
+		if (bytes === undefined)
+			throw ext4Error('EXT4_FILE_INVALID', {path, what: 'its extended attributes have more than a block'});
+		const [{start}] = this.#blocks.take(1) as [Extent];
+		await this.#file.write(bytes, start * blockBytes);
+		return start;
+	}
+
 	#entriesOf(folder: Directory, inode: number, parent: number): DirectoryEntry[] {
 		const own = [
 			{name: '.', inode, kind: 'directory'},
@@ -182,7 +201,9 @@ class Ext4Writer {
 		const index = (number - 1) % inodesPerGroup;
 		const table = this.#tables.get(group) ?? Buffer.alloc(inodesPerGroup * inodeBytes);
 		this.#tables.set(group, table);
-		encodeInode(inode).copy(table, index * inodeBytes);
+		const {xattrBlock} = inode;
+		const counted = xattrBlock === undefined ? inode : {...inode, blocks: inode.blocks + 1};
+		encodeInode(counted).copy(table, index * inodeBytes);
 		if (inode.kind === 'directory') this.#directories.set(group, (this.#directories.get(group) ?? 0) + 1);
 	}
 

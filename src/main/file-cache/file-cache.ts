@@ -2,7 +2,7 @@ import {createHash, randomUUID} from 'node:crypto';
 import {mkdir, open, readdir, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
-import {type FileFacts, readFileFacts} from '#main/debian';
+import {algorithmOf, type FileFacts, readFileFacts} from '#main/debian';
 import {isVmmError} from '#support/errors';
 
 /** A file that is being fetched, of which a part may be there already. Nobody else writes to it. */
@@ -60,20 +60,20 @@ export class FileCache {
 	/** Gives a file that is there, with the bytes that it has to have. */
 	async find(facts: FileFacts): Promise<string | undefined> {
 		const path = this.pathOf(facts);
-		const found = await readFileFacts(path);
-		return found?.bytes === facts.bytes && found.sha256 === facts.sha256 ? path : undefined;
+		const found = await readFileFacts(path, algorithmOf(facts.checksum));
+		return found?.bytes === facts.bytes && found.checksum === facts.checksum ? path : undefined;
 	}
 
 	/** Where a file is, if it is there. */
-	pathOf({sha256}: Pick<FileFacts, 'sha256'>): string {
-		return join(this.folder, 'sha256', sha256);
+	pathOf({checksum}: Pick<FileFacts, 'checksum'>): string {
+		return join(this.folder, algorithmOf(checksum), checksum);
 	}
 
 	/** Begins a file, or goes on with one that somebody has given up. */
-	async begin({sha256}: Pick<FileFacts, 'sha256'>): Promise<PartialFile> {
-		const path = join(this.folder, 'partial', `${sha256}.${randomUUID()}`);
+	async begin({checksum}: Pick<FileFacts, 'checksum'>): Promise<PartialFile> {
+		const path = join(this.folder, 'partial', `${checksum}.${randomUUID()}`);
 		// One process gets it.
-		await rename(this.#givenUp(sha256), path).catch(ignoreMissing);
+		await rename(this.#givenUp(checksum), path).catch(ignoreMissing);
 		const file = await open(path, 'a', 0o600);
 		const {size} = await file.stat();
 		await file.close();
@@ -81,8 +81,8 @@ export class FileCache {
 	}
 
 	/** Leaves a file for whoever begins it next. */
-	async giveUp({path}: PartialFile, {sha256}: Pick<FileFacts, 'sha256'>): Promise<void> {
-		await rename(path, this.#givenUp(sha256)).catch(ignoreMissing);
+	async giveUp({path}: PartialFile, {checksum}: Pick<FileFacts, 'checksum'>): Promise<void> {
+		await rename(path, this.#givenUp(checksum)).catch(ignoreMissing);
 	}
 
 	/** Drops a file of which nothing can be used. */
@@ -94,9 +94,9 @@ export class FileCache {
 	async finish(
 		{path}: PartialFile,
 		facts: FileFacts,
-	): Promise<{readonly path: string} | {readonly path: undefined; readonly sha256: string}> {
-		const found = await readFileFacts(path);
-		if (found?.sha256 !== facts.sha256) return {path: undefined, sha256: found?.sha256 ?? 'none'};
+	): Promise<{readonly path: string} | {readonly path: undefined; readonly checksum: string}> {
+		const found = await readFileFacts(path, algorithmOf(facts.checksum));
+		if (found?.checksum !== facts.checksum) return {path: undefined, checksum: found?.checksum ?? 'none'};
 		const place = this.pathOf(facts);
 		await rename(path, place);
 		return {path: place};
@@ -113,8 +113,8 @@ export class FileCache {
 		}
 	}
 
-	#givenUp(sha256: string): string {
-		return join(this.folder, 'partial', sha256);
+	#givenUp(checksum: string): string {
+		return join(this.folder, 'partial', checksum);
 	}
 }
 

@@ -9,7 +9,11 @@ export interface Attributes {
 	readonly group: number;
 	/** Seconds since 1970. */
 	readonly modified: number;
+	readonly xattrs?: Xattrs | undefined;
 }
+
+/** Extended attributes by their names, such as `user.origin`, or `security.capability`, by which a program has capabilities (capabilities(7)). */
+export type Xattrs = ReadonlyMap<string, Uint8Array>;
 
 /** Files of a folder, by their names. */
 export interface Directory extends Attributes {
@@ -17,13 +21,10 @@ export interface Directory extends Attributes {
 	readonly entries: Map<string, TreeNode>;
 }
 
-/**
- * What is in a folder. A file that is in two is one file with two names. Its capability is what Linux has in `security.capability`
- * (capabilities(7), "File capabilities").
- */
+/** What is in a folder. A file that is in two is one file with two names. */
 export type TreeNode =
 	| Directory
-	| (Attributes & {readonly kind: 'file'; readonly content: Content; readonly capability?: Uint8Array})
+	| (Attributes & {readonly kind: 'file'; readonly content: Content})
 	| (Attributes & {readonly kind: 'link'; readonly target: string})
 	| (Attributes & {readonly kind: 'character' | 'block'; readonly major: number; readonly minor: number})
 	| (Attributes & {readonly kind: 'fifo'});
@@ -36,7 +37,7 @@ const maxDepth = 512;
 export interface TreeLimits {
 	/** Names, those that others have replaced among them. */
 	readonly names: number;
-	/** Bytes of names, of links' targets, and of capabilities. */
+	/** Bytes of names, of links' targets, and of extended attributes. */
 	readonly textBytes: number;
 }
 
@@ -92,12 +93,12 @@ export class FileTree {
 		const names = namesOf(path);
 		const last = names.at(-1);
 		if (last === undefined) {
-			Object.assign(this.root, attributes);
+			this.#change(this.root, attributes);
 			return;
 		}
 		const parent = this.#walk(path, names.slice(0, -1), true) as Directory;
 		const found = parent.entries.get(last);
-		if (found?.kind === 'directory') Object.assign(found, attributes);
+		if (found?.kind === 'directory') this.#change(found, attributes);
 		else if (found?.kind === 'link') this.#walk(path, names, true);
 		else if (found !== undefined) throw treeError('TREE_PATH_INVALID', {path, what: 'a file is there already'});
 		else this.#set(parent, last, {...attributes, kind: 'directory', entries: new Map()});
@@ -140,13 +141,26 @@ export class FileTree {
 		}
 	}
 
+	/** What it had for attributes is not given back: a hostile archive may say them again and again. */
+	#change(folder: Directory, attributes: Attributes): void {
+		this.#count('', xattrBytesOf(attributes));
+		Object.assign(folder, {xattrs: undefined}, attributes);
+	}
+
 	#set(parent: Directory, name: string, node: TreeNode): void {
-		const {names, textBytes} = this.#limits;
-		const tooMany = (what: string) => treeError('TREE_PATH_INVALID', {path: name, what});
-		if (!parent.entries.has(name) && ++this.#names > names) throw tooMany(`it is one of more than ${names}`);
-		this.#textBytes += Buffer.byteLength(name) + textBytesOf(node);
-		if (this.#textBytes > textBytes) throw tooMany(`names and links before it have ${textBytes} bytes`);
+		const {names} = this.#limits;
+		if (!parent.entries.has(name) && ++this.#names > names)
+			throw treeError('TREE_PATH_INVALID', {path: name, what: `it is one of more than ${names}`});
+		const targetBytes = node.kind === 'link' ? Buffer.byteLength(node.target) : 0;
+		this.#count(name, Buffer.byteLength(name) + targetBytes + xattrBytesOf(node));
 		parent.entries.set(ownText(name), node);
+	}
+
+	#count(path: string, bytes: number): void {
+		const {textBytes} = this.#limits;
+		this.#textBytes += bytes;
+		if (this.#textBytes > textBytes)
+			throw treeError('TREE_PATH_INVALID', {path, what: `names and links before it have ${textBytes} bytes`});
 	}
 
 	/** Goes to a folder through links. Where there is none, makes it or returns undefined. */
@@ -194,9 +208,10 @@ export class FileTree {
 export const sortedEntries = ({entries}: Directory): [name: string, node: TreeNode][] =>
 	[...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 
-function textBytesOf(node: TreeNode): number {
-	if (node.kind === 'link') return Buffer.byteLength(node.target);
-	return node.kind === 'file' ? (node.capability?.length ?? 0) : 0;
+function xattrBytesOf({xattrs = new Map()}: Attributes): number {
+	let bytes = 0;
+	for (const [name, value] of xattrs) bytes += name.length + value.length;
+	return bytes;
 }
 
 /** A text that is no part of another one: the engine would keep all of a path in memory for each name that was taken out of it. */

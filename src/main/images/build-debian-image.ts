@@ -154,12 +154,25 @@ function checkBuild(build: DebianImageBuild): void {
 		'--hypervisor': [build.hypervisor],
 		'--hostname': [hostName],
 	};
-	for (const [option, [form, expected]] of Object.entries(forms)) {
-		const wrong = given[option as keyof typeof forms].find((value) => value !== undefined && !form.test(value));
-		if (wrong !== undefined) throw invalidValue(option, wrong, expected);
-	}
+	checkForms(given);
 	const problem =
 		checkRange(build.time ?? 0, '--time', 0, mostSeconds) ??
 		checkRange(build.configureSeconds ?? 1, '--configure-limit', 1, mostConfigureSeconds);
 	if (problem !== undefined) throw problem;
+}
+
+/** Checks names before anybody is asked for what they name. @throws VmmError CONFIG_VALUE_INVALID */
+export const checkNames = ({
+	packages,
+	suites,
+}: {
+	readonly packages: readonly string[];
+	readonly suites: readonly (string | undefined)[];
+}): void => checkForms({'--packages': packages, '--suite': suites});
+
+function checkForms(given: Partial<Readonly<Record<keyof typeof forms, readonly (string | undefined)[]>>>): void {
+	for (const [option, [form, expected]] of Object.entries(forms)) {
+		const wrong = given[option as keyof typeof forms]?.find((value) => value !== undefined && !form.test(value));
+		if (wrong !== undefined) throw invalidValue(option, wrong, expected);
+	}
 }

@@ -4,6 +4,7 @@ import {basename, dirname, join} from 'node:path';
 import {
 	type BaseSystem,
 	DebFile,
+	type DownloadedChoice,
 	type DownloadedPackage,
 	type Package,
 	type PackageList,
@@ -20,10 +21,10 @@ import {addConsole, addDiskInit, diskModules} from './initrd.ts';
 import {Kernel} from './kernel.ts';
 import {OutputFiles} from './output-files.ts';
 import {addMergedUsr, addShadowFiles, addSystemFiles} from './system-files.ts';
-import {Unpacker} from './unpack.ts';
+import {type UnpackedPackage, Unpacker} from './unpack.ts';
 
-/** A Debian system to make. */
-export interface DebianImageConfig {
+/** The files of a Debian system, without what boots it. */
+export interface DebianRoot {
 	/** Packages to have, with all that they need. */
 	readonly packages: readonly string[];
 	readonly base: BaseSystem;
@@ -31,13 +32,17 @@ export interface DebianImageConfig {
 	readonly kernel: string;
 	/** Modules that the system has on it, beside those of its disk. What a kernel does not have is left out. */
 	readonly modules: readonly string[];
-	/** Lines of shell that it runs when it is up, before it powers off; undefined for a shell on the console. */
-	readonly commands?: readonly string[];
 	/** Where the packages' scripts run, if anywhere. */
 	readonly configures?: 'first-boot' | {readonly guest: Pick<GuestConfiguration, 'hypervisor' | 'limitSeconds'>};
 	readonly hostName: string;
 	/** Of all that is made here, and of what is written into it as its age, in seconds since 1970. */
 	readonly time: number;
+}
+
+/** A Debian system to make, which has an init of its own. */
+export interface DebianImageConfig extends DebianRoot {
+	/** Lines of shell that it runs when it is up, before it powers off; undefined for a shell on the console. */
+	readonly commands?: readonly string[];
 	/** Size of the disk, in bytes; undefined for what the packages need, and half a gigabyte and a quarter beside. */
 	readonly sizeBytes?: number;
 }
@@ -69,7 +74,7 @@ const kernelPart = /^linux-(image|modules|binary)-/;
 const maxKernelParts = 16;
 
 /** @throws VmmError PACKAGE_UNKNOWN, PACKAGE_DEPENDENCY_UNMET, PACKAGES_CONFLICT, PACKAGE_LIST_DAMAGED */
-export function planDebianImage(list: PackageList, {packages, base, kernel}: DebianImageConfig): DebianImagePlan {
+export function planDebianImage(list: PackageList, {packages, base, kernel}: DebianRoot): DebianImagePlan {
 	return {
 		system: selectPackages(list, {base, names: packages, prefer: preferred}),
 		kernel: kernelParts(list, kernel),
@@ -118,43 +123,23 @@ export async function makeDebianImage(
 	const config = {...asked, sizeBytes};
 	// What a guest has configured is there a second time.
 	await using spool = await Spool.open(dirname(paths.kernel), sizeBytes * 2 + maxKernelBytes);
-	const [unpacked, kernelTree, busyboxTree] = [0, 1, 2].map(() => new FileTree(config.time)) as [
-		FileTree,
-		FileTree,
-		FileTree,
-	];
-	const packages = Object.values(downloaded).flat();
-	const unpacking = counted('unpack', sum(packages.map(({package: {archive}}) => archive?.bytes ?? 0)));
-	const unpack = (some: readonly DownloadedPackage[], into: FileTree) =>
-		unpackAll(
-			some.map(({path}) => path),
-			into,
-			spool,
-			unpacking,
-		);
-	await unpack(downloaded.kernel, kernelTree);
-	await unpack(downloaded.busybox, busyboxTree);
-	const kernel = await Kernel.open(kernelTree);
+	const work = {spool, folder: dirname(paths.kernel), progress, signal};
+	const parts = await unpackParts(downloaded, config.time, work);
+	const {kernel, busybox} = parts;
 	const initrd = new FileTree(config.time);
-	await addDiskInit(initrd, busyboxTree, kernel);
-	let tree = unpacked;
+	await addDiskInit(initrd, busybox, kernel);
+	let {tree} = parts;
 	if (paths.disk !== undefined || paths.whole !== undefined) {
-		addMergedUsr(tree);
-		const unpacker = await unpack(downloaded.system, tree);
-		await configure(tree, unpacker, kernel, config);
-		if (typeof config.configures === 'object') {
-			const total = unpacker.packages.filter(({deb}) => needsConfiguration(deb)).length;
-			progress('configure', 0, total);
-			tree = await configureInGuest({tree, kernel, busybox: busyboxTree}, spool, {
-				...config.configures.guest,
-				...{sizeBytes, signal, time: config.time, uuid: identity(config, 'disk')},
-				logPath: join(dirname(paths.kernel), 'configure.log'),
-				progress: (done) => progress('configure', Math.min(done, total), total),
-			});
-		}
+		const {packages} = await parts.unpackSystem();
+		await complete(tree, packages, kernel, config);
+		if (config.configures === 'first-boot') addFirstConfiguration(tree);
+		if (config.commands === undefined) addConsoleShell(tree);
+		else addConsoleCommands(tree, config.commands);
+		tree = await configured({...parts, packages}, config, work);
 	}
 	const copies = [paths.disk, paths.whole].filter((path) => path !== undefined).length;
-	await using files = new OutputFiles(counted('write', kernel.image.length + bytesOf(initrd) + copies * bytesOf(tree)));
+	const total = kernel.image.length + bytesOf(initrd) + copies * bytesOf(tree);
+	await using files = new OutputFiles(counted('write', total, work));
 	await files.pieces(paths.kernel, kernel.image.pieces());
 	await files.initrd(paths.initrd, initrd);
 	if (paths.disk !== undefined)
@@ -166,16 +151,87 @@ export async function makeDebianImage(
 	}
 	signal?.throwIfAborted();
 	await files.finish();
+}
 
-	/** Counts bytes of a step, whose sum may be less than what is written: tables of file systems are not in it. */
-	function counted(step: ImageStep, total: number): (bytes: number) => void {
-		let done = 0;
-		return (bytes) => {
-			signal?.throwIfAborted();
-			done = Math.min(done + bytes, total);
-			progress(step, done, total);
-		};
-	}
+/** How the files of a system are put together. */
+interface SystemWork extends ImageOperation {
+	/** Where their bytes go. */
+	readonly spool: Spool;
+	/** Where a machine that configures packages has its files, and leaves its log where that fails. */
+	readonly folder: string;
+}
+
+/**
+ * Downloads packages and puts the files of a system together that somebody else boots; a machine of its own configures them where one has a script for that.
+ * @throws VmmError
+ */
+export async function makeDebianRoot(source: PackageSource, config: DebianRoot, work: SystemWork): Promise<FileTree> {
+	const {progress = () => {}, signal} = work;
+	const downloaded = await source.fetch('amd64', (list) => planDebianImage(list, config), {
+		signal,
+		progress: (done, total) => progress('download', done, total),
+	});
+	const parts = await unpackParts(downloaded, config.time, work);
+	const {packages} = await parts.unpackSystem();
+	await complete(parts.tree, packages, parts.kernel, config);
+	if (!packages.some(({deb}) => needsConfiguration(deb))) return parts.tree;
+	return configured({...parts, packages}, {...config, sizeBytes: defaultSize(downloaded.system)}, work);
+}
+
+/** Unpacks the kernel and busybox, and the system when that is asked for, into {@link tree}. */
+async function unpackParts(downloaded: DownloadedChoice<DebianImagePlan>, time: number, work: SystemWork) {
+	const [tree, kernelTree, busybox] = [0, 1, 2].map(() => new FileTree(time)) as [FileTree, FileTree, FileTree];
+	const packages = Object.values(downloaded).flat();
+	const unpacking = counted('unpack', sum(packages.map(({package: {archive}}) => archive?.bytes ?? 0)), work);
+	const unpack = (some: readonly DownloadedPackage[], into: FileTree) =>
+		unpackAll(
+			some.map(({path}) => path),
+			into,
+			work.spool,
+			unpacking,
+		);
+	await unpack(downloaded.kernel, kernelTree);
+	await unpack(downloaded.busybox, busybox);
+	const unpackSystem = () => {
+		addMergedUsr(tree);
+		return unpack(downloaded.system, tree);
+	};
+	return {tree, kernel: await Kernel.open(kernelTree), busybox, unpackSystem};
+}
+
+/** Parts of a system that is unpacked. */
+interface UnpackedSystem {
+	readonly tree: FileTree;
+	readonly kernel: Kernel;
+	readonly busybox: FileTree;
+	readonly packages: readonly UnpackedPackage[];
+}
+
+/** The system as it is when a guest has configured its packages, where one is to. */
+async function configured(
+	{tree, kernel, busybox, packages}: UnpackedSystem,
+	config: DebianImageConfig & {readonly sizeBytes: number},
+	{spool, folder, progress = () => {}, signal}: SystemWork,
+): Promise<FileTree> {
+	if (typeof config.configures !== 'object') return tree;
+	const total = packages.filter(({deb}) => needsConfiguration(deb)).length;
+	progress('configure', 0, total);
+	return configureInGuest({tree, kernel, busybox}, spool, {
+		...config.configures.guest,
+		...{sizeBytes: config.sizeBytes, signal, time: config.time, uuid: identity(config, 'disk')},
+		logPath: join(folder, 'configure.log'),
+		progress: (done) => progress('configure', Math.min(done, total), total),
+	});
+}
+
+/** Counts bytes of a step, whose sum may be less than what is written: tables of file systems are not in it. */
+function counted(step: ImageStep, total: number, {progress = () => {}, signal}: ImageOperation) {
+	let done = 0;
+	return (bytes: number): void => {
+		signal?.throwIfAborted();
+		done = Math.min(done + bytes, total);
+		progress(step, done, total);
+	};
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -216,11 +272,12 @@ export async function unpackAll(
 	return unpacker;
 }
 
-async function configure(
+/** Adds to unpacked packages what their scripts and their installer would. */
+async function complete(
 	tree: FileTree,
-	{packages}: Unpacker,
+	packages: readonly UnpackedPackage[],
 	kernel: Kernel,
-	config: DebianImageConfig,
+	config: DebianRoot,
 ): Promise<void> {
 	const wanted = [...diskModules(kernel), ...config.modules];
 	await kernel.addModules(
@@ -231,13 +288,10 @@ async function configure(
 	await writeDpkgDatabase(tree, packages);
 	addSystemFiles(tree, {hostName: config.hostName, machineId: identity(config, 'machine').replaceAll('-', '')});
 	await addShadowFiles(tree, Math.floor(config.time / 86_400));
-	if (config.configures === 'first-boot') addFirstConfiguration(tree);
-	if (config.commands === undefined) addConsoleShell(tree);
-	else addConsoleCommands(tree, config.commands);
 }
 
 /** An identity that the same configuration has again: 16 bytes in hexadecimal (RFC 9562, version 8). */
-function identity({configures, ...config}: DebianImageConfig, what: string): string {
+function identity({configures, ...config}: DebianRoot, what: string): string {
 	// What runs the guest, and for how long at most, changes nothing of what comes of it.
 	const where = typeof configures === 'object' ? 'guest' : configures;
 	const hash = createHash('sha256')

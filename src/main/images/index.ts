@@ -1,13 +1,15 @@
-export {buildDebianImage, type DebianImageBuild, type DebianMirror} from './build-debian-image.ts';
+export {buildDebianImage, checkNames, type DebianImageBuild, type DebianMirror} from './build-debian-image.ts';
 export {packCpio} from './cpio.ts';
 export {
 	type DebianImageConfig,
 	type DebianImageFiles,
 	type DebianImagePlan,
+	type DebianRoot,
 	type ImageOperation,
 	type ImageStep,
 	kernelParts,
 	makeDebianImage,
+	makeDebianRoot,
 	planDebianImage,
 	unpackAll,
 } from './debian-image.ts';

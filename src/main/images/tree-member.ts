@@ -2,11 +2,12 @@ import type {Attributes, FileTree, Spool, TreeNode} from '#main/file-tree';
 import type {TarMember} from '#main/tar';
 
 /** Attributes alone, of a member of an archive or of what is in a tree. */
-export const attributesOf = ({permissions, user, group, modified}: Attributes): Attributes => ({
+export const attributesOf = ({permissions, user, group, modified, xattrs}: Attributes): Attributes => ({
 	permissions,
 	user,
 	group,
 	modified,
+	xattrs,
 });
 
 /**
@@ -23,11 +24,11 @@ export async function nodeOf(
 	mayLink: (found: TreeNode) => boolean,
 	fault: (what: string) => Error,
 ): Promise<TreeNode> {
-	const {kind, target, major, minor, capability} = member;
+	const {kind, target, major, minor} = member;
 	switch (kind) {
 		case 'file': {
 			const content = await spool.add(member.content);
-			return {...attributes, kind, content, ...(capability !== undefined && {capability})};
+			return {...attributes, kind, content};
 		}
 		case 'symbolic-link':
 			return {...attributes, kind: 'link', target};

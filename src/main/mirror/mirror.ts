@@ -154,7 +154,7 @@ export class Mirror implements PackageSource {
 		const facts = release.files.get(path + ending) as FileFacts;
 		if (facts.bytes > maxIndexBytes) throw mirrorError('MIRROR_FILE_TOO_LARGE', {url: url.href, most: maxIndexBytes});
 		const named = below(address, `${folder}${path}${ending}`);
-		const hashed = below(address, `${folder}${path.replace(/[^/]*$/, '')}by-hash/SHA256/${facts.sha256}`);
+		const hashed = below(address, `${folder}${path.replace(/[^/]*$/, '')}by-hash/SHA256/${facts.checksum}`);
 		const file = await this.#fetchFile(release.byHash ? [hashed, named] : [named], facts, signal);
 		const bytes = await readFile(file);
 		if (format === undefined) return bytes.toString('utf8');
@@ -248,8 +248,8 @@ export class Mirror implements PackageSource {
 			// What was there may have been of another file.
 			if (ended.path === undefined && partial.length > 0) ended = await goOn(0);
 			if (ended.path !== undefined) return ended.path;
-			const {sha256: expected} = facts;
-			throw mirrorError('MIRROR_FILE_DAMAGED', {url: url.href, expected, found: ended.sha256});
+			const {checksum: expected} = facts;
+			throw mirrorError('MIRROR_FILE_DAMAGED', {url: url.href, expected, found: ended.checksum});
 		} catch (error) {
 			const isUseless = useless.some((code) => isVmmError(error, code));
 			await (isUseless ? cache.drop(partial) : cache.giveUp(partial, facts));
@@ -284,7 +284,7 @@ function placeOf({name, mirror, file, archive}: Package): {readonly url: URL; re
 		archive !== undefined &&
 		Number.isInteger(archive.bytes) &&
 		archive.bytes <= maxPackageBytes &&
-		/^[0-9a-f]{64}$/.test(archive.sha256);
+		/^[0-9a-f]{64}$/.test(archive.checksum);
 	if (file === undefined || !isTold)
 		throw mirrorError('MIRROR_INDEX_INVALID', {url: mirror, what: `it tells no file of ${name}, or not what it is`});
 	return {url: below(new URL(mirror), file), facts: archive};

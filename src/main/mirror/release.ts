@@ -62,9 +62,9 @@ function readFiles(fields: Paragraph, invalid: (what: string) => Error): Map<str
 	if (lines.length > maxFiles) throw invalid(`it has more than ${maxFiles} files`);
 	return new Map(
 		lines.map((line) => {
-			const [, sha256 = '', bytes, path = ''] = /^\s*([0-9a-f]{64})\s+(\d{1,15})\s+(\S+)\s*$/.exec(line) ?? [];
-			if (sha256 === '') throw invalid(`${JSON.stringify(line.slice(0, 200))} tells no file and its checksum`);
-			return [path, {bytes: Number(bytes), sha256}];
+			const [, checksum = '', bytes, path = ''] = /^\s*([0-9a-f]{64})\s+(\d{1,15})\s+(\S+)\s*$/.exec(line) ?? [];
+			if (checksum === '') throw invalid(`${JSON.stringify(line.slice(0, 200))} tells no file and its checksum`);
+			return [path, {bytes: Number(bytes), checksum}];
 		}),
 	);
 }

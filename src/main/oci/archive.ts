@@ -4,6 +4,7 @@ import {posix} from 'node:path';
 import {decompressStream, findCompression} from '#main/compression';
 import {gather, type TarForms, type TarMember, tarMembers} from '#main/tar';
 import {isBomb} from './bomb.ts';
+import {digestAlgorithm, digestForm} from './digest.ts';
 import {ociError} from './errors.ts';
 import {filePieces} from './file-pieces.ts';
 import type {ImageStore} from './image-store.ts';
@@ -96,6 +97,7 @@ async function importMembers(store: ImageStore, path: string, came: (bytes: numb
 	for await (const member of membersOf(path, came, {})) {
 		if (++members > mostMembers) throw fault(`it has more than ${mostMembers} files`);
 		const name = nameOf(member);
+		const digest = name.startsWith('blobs/') ? name.slice('blobs/'.length).replace('/', ':') : '';
 		if (member.kind === 'symbolic-link') links.set(name, posix.join(posix.dirname(name), member.target));
 		else if (member.kind === 'hard-link') links.set(name, nameOf({...member, path: member.target}));
 		else if (member.kind !== 'file') continue;
@@ -103,14 +105,13 @@ async function importMembers(store: ImageStore, path: string, came: (bytes: numb
 			if (member.length > mostJsonBytes)
 				throw ociError('OCI_TOO_LARGE', {of: `${path}, ${name},`, what: `${member.length} bytes`, most: mostJsonBytes});
 			texts.set(name, await gather(member.content));
-		} else if (/^blobs\/sha256\/[0-9a-f]{64}$/.test(name)) {
-			const digest = `sha256:${name.slice('blobs/sha256/'.length)}`;
+		} else if (digestForm.test(digest)) {
 			await store.requireRoom(member.length);
 			const accept = (found: Imported) => {
 				if (found.digest !== digest)
 					throw ociError('OCI_BLOB_DAMAGED', {digest, where: path, found: `${found.size} bytes of ${found.digest}`});
 			};
-			parts.set(name, await importPieces(store, member.content, accept));
+			parts.set(name, await importPieces(store, member.content, accept, digestAlgorithm(digest)));
 		} else if (/\.(?:tar|json)$/.test(name)) {
 			await store.requireRoom(member.length);
 			parts.set(name, await importPieces(store, member.content, () => {}));

@@ -1,8 +1,8 @@
 import {constants} from 'node:os';
+import {digestForm} from './digest.ts';
 import {ociError} from './errors.ts';
 import {JsonObject} from './json.ts';
 import {platform} from './manifest.ts';
-import {digestForm} from './reference.ts';
 
 /** What an image says of the program in it (OCI image specification 1.1, "Image Configuration", `config`). */
 export interface ImageConfig {
@@ -37,7 +37,7 @@ export const emptyConfig: ImageConfig = {
 /** A configuration, and checksums of the layers as they are when they are not compressed. */
 export interface ParsedConfig {
 	readonly config: ImageConfig;
-	/** The lowest first, by `sha256:` and 64 hexadecimal digits. */
+	/** The lowest first, by their digests. */
 	readonly diffIds: readonly string[];
 }
 

@@ -1,17 +1,17 @@
 import {createHash} from 'node:crypto';
 import {readdir, readFile, rm, stat, statfs, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
-import type {FileFacts} from '#main/debian';
+import type {ChecksumAlgorithm, FileFacts} from '#main/debian';
 import {type CacheUse, FileCache, hashOfKey, ignoreMissing} from '#main/file-cache';
 import {isVmmError} from '#support/errors';
+import {checksumOf, digestForm, digestOfChecksum} from './digest.ts';
 import {ociError} from './errors.ts';
 import {JsonObject} from './json.ts';
 import type {Descriptor} from './manifest.ts';
-import {digestForm} from './reference.ts';
 
 const use: CacheUse = {
 	name: 'images',
-	folders: ['names', 'roots'],
+	folders: ['sha512', 'names', 'roots'],
 	unsafe: (folder, what) => ociError('OCI_CACHE_UNSAFE', {folder, what}),
 };
 
@@ -39,7 +39,7 @@ export interface StoredFile {
 
 /** What a checksum's file has to be. */
 export const factsOf = ({digest, size}: Pick<Descriptor, 'digest' | 'size'>): FileFacts => ({
-	sha256: digest.slice('sha256:'.length),
+	checksum: checksumOf(digest),
 	bytes: size,
 });
 
@@ -72,7 +72,8 @@ export class ImageStore extends FileCache {
 	}
 
 	async blobs(): Promise<StoredFile[]> {
-		return this.#files('sha256', () => true);
+		const found = await Promise.all(['sha256', 'sha512'].map((each) => this.#files(each, () => true)));
+		return found.flat();
 	}
 
 	/** Reads a part that is small. @throws VmmError OCI_BLOB_MISSING */
@@ -85,7 +86,7 @@ export class ImageStore extends FileCache {
 
 	/** Reads a part of which the checksum alone is known. @throws VmmError OCI_BLOB_MISSING, OCI_TOO_LARGE */
 	async readAny(digest: string, most: number): Promise<Uint8Array> {
-		const path = this.pathOf({sha256: digest.slice('sha256:'.length)});
+		const path = this.pathOf({checksum: checksumOf(digest)});
 		const size = (await stat(path).catch(ignoreMissing))?.size ?? 0;
 		if (size > most) throw ociError('OCI_TOO_LARGE', {of: digest, what: `${size} bytes`, most});
 		return this.read({digest, size, mediaType: ''});
@@ -93,15 +94,15 @@ export class ImageStore extends FileCache {
 
 	/** True where a part is there with its size: what it has is checked when it is read. */
 	async has({digest, size}: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
-		const found = await stat(this.pathOf({sha256: digest.slice('sha256:'.length)})).catch(ignoreMissing);
+		const found = await stat(this.pathOf({checksum: checksumOf(digest)})).catch(ignoreMissing);
 		return found?.size === size;
 	}
 
 	/** Puts a part that is in memory into its place. @returns its digest */
-	async add(bytes: Uint8Array): Promise<string> {
-		const sha256 = createHash('sha256').update(bytes).digest('hex');
-		await this.put(bytes, this.pathOf({sha256}));
-		return `sha256:${sha256}`;
+	async add(bytes: Uint8Array, algorithm: ChecksumAlgorithm = 'sha256'): Promise<string> {
+		const checksum = createHash(algorithm).update(bytes).digest('hex');
+		await this.put(bytes, this.pathOf({checksum}));
+		return digestOfChecksum(checksum);
 	}
 
 	/** What a name stands for; undefined where it is not known. */

@@ -1,11 +1,13 @@
 import {createHash, randomUUID} from 'node:crypto';
 import {open, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
+import type {ChecksumAlgorithm} from '#main/debian';
+import {digestOfChecksum} from './digest.ts';
 import type {ImageStore} from './image-store.ts';
 
 /** Bytes that are in the cache now. */
 export interface Imported {
-	/** `sha256:` and 64 hexadecimal digits. */
+	/** `sha256:` and 64 hexadecimal digits, or `sha512:` and 128. */
 	readonly digest: string;
 	readonly size: number;
 	/** The first of them, by which archives tell how they are compressed. */
@@ -22,9 +24,10 @@ export async function importPieces(
 	store: ImageStore,
 	pieces: AsyncIterable<Uint8Array>,
 	accept: (found: Imported) => void,
+	algorithm: ChecksumAlgorithm = 'sha256',
 ): Promise<Imported> {
 	const partial = join(store.folder, 'partial', `import.${randomUUID()}`);
-	const hash = createHash('sha256');
+	const hash = createHash(algorithm);
 	let size = 0;
 	let start = Buffer.alloc(0);
 	try {
@@ -35,10 +38,10 @@ export async function importPieces(
 			if (start.length < startBytes) start = Buffer.concat([start, piece.subarray(0, startBytes - start.length)]);
 			await file.appendFile(piece);
 		}
-		const sha256 = hash.digest('hex');
-		const found = {digest: `sha256:${sha256}`, size, start};
+		const checksum = hash.digest('hex');
+		const found = {digest: digestOfChecksum(checksum), size, start};
 		accept(found);
-		await rename(partial, store.pathOf({sha256}));
+		await rename(partial, store.pathOf({checksum}));
 		return found;
 	} finally {
 		await rm(partial, {force: true});

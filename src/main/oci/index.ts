@@ -1,5 +1,6 @@
+export {inCache, ociError} from './errors.ts';
 export {emptyConfig, type ImageConfig} from './image-config.ts';
-export type {StoredName} from './image-store.ts';
+export {ImageStore, type StoredName} from './image-store.ts';
 export {
 	type ImageFacts,
 	inspectImage,
@@ -11,3 +12,4 @@ export {
 	removeImage,
 } from './manage-images.ts';
 export {type ImageRequest, type OpenedImage, type OpenOperation, type OpenStep, openImage} from './open-image.ts';
+export {rootKey, rootOfTree} from './root-disk.ts';

@@ -277,7 +277,7 @@ const heavy: readonly (readonly [what: string, member: (index: number) => readon
 	['names', (index) => [{path: `${index}`.padEnd(200, 'n')}]],
 	['targets of links', (index) => [{path: `${index}`, type: '2', target: 't'.repeat(200)}]],
 	[
-		'capabilities',
+		'extended attributes',
 		(index) => [{path: 'x', type: 'x', data: `${xattr.length + 205} ${xattr}${'c'.repeat(200)}\n`}, {path: `${index}`}],
 	],
 ];

@@ -63,18 +63,18 @@ export class LayerUnpacker {
 		this.#own.set(parent, own.add(ownText(name)));
 	}
 
-	#attributesOf({path, permissions, user, group, modified}: TarMember): Attributes {
+	#attributesOf({path, permissions, user, group, modified, xattrs}: TarMember): Attributes {
 		const isId = (id: number) => id >= 0 && id <= limits.id;
 		if (!isId(user) || !isId(group)) throw this.#fault(`${path.slice(0, 200)} belongs to ${user}:${group}`);
-		return {permissions, user, group, modified};
+		return {permissions, user, group, modified, xattrs};
 	}
 
 	async #nodeOf(member: TarMember, attributes: Attributes): Promise<TreeNode> {
-		const {kind, path, target, major, minor, capability} = member;
+		const {kind, path, target, major, minor} = member;
 		switch (kind) {
 			case 'file': {
 				const content = await this.#spool.add(member.content);
-				return {...attributes, kind, content, ...(capability !== undefined && {capability})};
+				return {...attributes, kind, content};
 			}
 			case 'symbolic-link':
 				return {...attributes, kind: 'link', target};

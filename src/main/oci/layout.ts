@@ -4,9 +4,10 @@ import {constants} from 'node:fs';
 import {type FileHandle, open} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {ContentSource} from './complete-image.ts';
+import {digestAlgorithm} from './digest.ts';
 import {ociError} from './errors.ts';
 import type {ImageStore} from './image-store.ts';
-import {importPieces} from './import-file.ts';
+import {type Imported, importPieces} from './import-file.ts';
 import {JsonObject, mostJsonBytes} from './json.ts';
 import {type Descriptor, forPlatform, parseManifest} from './manifest.ts';
 import {parseReference, referenceText} from './reference.ts';
@@ -77,9 +78,10 @@ export function layoutSource(store: ImageStore, path: string): ContentSource {
 					yield piece as Uint8Array;
 				}
 			}
-			await importPieces(store, pieces(), (found) => {
+			const accept = (found: Imported) => {
 				if (found.digest !== digest || found.size !== size) throw damaged(`${found.size} bytes of ${found.digest}`);
-			});
+			};
+			await importPieces(store, pieces(), accept, digestAlgorithm(digest));
 		},
 	};
 }

@@ -5,6 +5,7 @@ import {basename, join} from 'node:path';
 import {hashOfKey} from '#main/file-cache';
 import {abortable} from '#support/abort';
 import {storedImage} from './complete-image.ts';
+import {checksumOf} from './digest.ts';
 import {inCache, ociError} from './errors.ts';
 import {type FindOptions, findImage} from './find-image.ts';
 import type {ImageConfig} from './image-config.ts';
@@ -18,7 +19,7 @@ import {rootKey} from './root-disk.ts';
 /** What is known of an image. */
 export interface ImageFacts {
 	readonly name: string;
-	/** `sha256:` and 64 hexadecimal digits, of its manifest. */
+	/** A checksum, of its manifest. */
 	readonly digest: string;
 	readonly config: ImageConfig;
 	readonly layers: readonly {readonly digest: string; readonly size: number; readonly mediaType: string}[];
@@ -164,14 +165,14 @@ async function partsOf(store: ImageStore, names: readonly StoredName[]): Promise
 			continue;
 		}
 		// What is damaged holds nothing back but itself.
-		const path = store.pathOf({sha256: digest.slice('sha256:'.length)});
+		const path = store.pathOf({checksum: checksumOf(digest)});
 		const manifest = await readFile(path).then(
 			(bytes) => parseManifest(digest, bytes, undefined),
 			() => undefined,
 		);
 		if (manifest?.kind !== 'manifest') continue;
 		const layers = manifest.layers.map((each) => each.digest);
-		for (const each of [digest, manifest.config.digest, ...layers]) parts.add(each.slice('sha256:'.length));
+		for (const each of [digest, manifest.config.digest, ...layers]) parts.add(checksumOf(each));
 		parts.add(hashOfKey(rootKey(layers)));
 	}
 	return parts;

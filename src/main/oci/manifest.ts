@@ -1,14 +1,14 @@
 /** Indexes and manifests of images (OCI image specification 1.1; Docker image manifest version 2, schema 2, which says the same). */
 
 import type {StreamFormat} from '#main/compression';
+import {digestExpected, digestForm} from './digest.ts';
 import {ociError} from './errors.ts';
 import {JsonObject, mostJsonBytes} from './json.ts';
-import {digestForm} from './reference.ts';
 
 /** Bytes by their checksum. */
 export interface Descriptor {
 	readonly mediaType: string;
-	/** `sha256:` and 64 hexadecimal digits. */
+	/** `sha256:` and 64 hexadecimal digits, or `sha512:` and 128. */
 	readonly digest: string;
 	readonly size: number;
 }
@@ -136,7 +136,7 @@ function manifestOf(of: string, json: JsonObject): Manifest {
 
 function descriptorOf(json: JsonObject, most: number): Descriptor {
 	const [digest = '', mediaType = ''] = [json.text('digest'), json.text('mediaType')];
-	if (!digestForm.test(digest)) throw json.wrong(`its digest ${quoted(digest)} is not sha256: and 64 digits`);
+	if (!digestForm.test(digest)) throw json.wrong(`its digest ${quoted(digest)} is not ${digestExpected}`);
 	const size = json.number('size');
 	if (size > most) throw json.wrong(`its ${size} bytes are more than the ${most} that it may have`);
 	return {mediaType, digest, size};

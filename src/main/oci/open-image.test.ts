@@ -34,12 +34,13 @@ async function folderOf(t: ExecutionContext): Promise<string> {
 
 const freeBytes = 2 ** 24;
 const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
-const xattr = (bytes: Buffer): MadeMember => {
-	const field = Buffer.concat([Buffer.from(' SCHILY.xattr.security.capability='), bytes, Buffer.from('\n')]);
+const xattr = (bytes: Buffer, name = 'security.capability'): MadeMember => {
+	const field = Buffer.concat([Buffer.from(` SCHILY.xattr.${name}=`), bytes, Buffer.from('\n')]);
 	const length = field.length + 2;
 	return {path: 'x', type: 'x', data: Buffer.concat([Buffer.from(`${length}`), field])};
 };
 const system: readonly MadeMember[] = [
+	xattr(Buffer.from('a=b'), 'user.origin'),
 	{path: 'bin/'},
 	xattr(capability),
 	{path: 'bin/ping', data: 'ping', mode: 0o755},
@@ -118,6 +119,7 @@ for (const [what, make] of Object.entries(archives))
 			t.is(debugfs(opened.path, 'cat /etc/big').length, 300_000);
 			t.regex(debugfs(opened.path, 'stat /etc/motd'), /User: +1000 +Group: +70000/);
 			t.regex(debugfs(opened.path, 'stat /bin/pong'), /Links: 2[\s\S]*security\.capability/);
+			t.regex(debugfs(opened.path, 'ea_get /bin user.origin'), /a=b/);
 			t.regex(debugfs(opened.path, 'stat /dev/null'), /character special[\s\S]*01:03/);
 			t.false(debugfs(opened.path, 'ls /etc').includes('gone'));
 			t.false(debugfs(opened.path, 'ls /').includes('.wh.'));
@@ -156,6 +158,32 @@ test('several that open an image at once get one that is whole', async (t) => {
 	);
 	t.true(opened.every((bytes) => bytes.equals(opened[0] as Buffer)));
 	t.deepEqual(await readdir(join(cache, 'partial')), []);
+});
+
+test('an image may have checksums of SHA-512, which it is held to', async (t) => {
+	const folder = await folderOf(t);
+	const parts = image({algorithm: 'sha512'});
+	const layout = await writeLayout(join(folder, 'layout'), {v1: parts});
+	const saved = join(folder, 'image.tar');
+	await writeFile(saved, (archives['an archive of a layout'] as (parts: MadeParts) => Buffer)(parts));
+	for (const [index, name] of [`oci:${layout}`, saved].entries()) {
+		const opened = root(t, await openImage({image: name, cache: join(folder, `cache-${index}`), freeBytes}));
+		t.regex(opened.digest, /^sha512:[0-9a-f]{128}$/);
+	}
+	const cache = join(folder, 'cache-0');
+	t.is((await readdir(join(cache, 'sha512'))).length, parts.blobs.size);
+	const again = await openImage({image: `oci:${layout}`, cache, freeBytes, pull: 'never'});
+	t.is(root(t, again).digest, parts.manifest.digest);
+	const [layer] = parts.layers;
+	const path = join(layout, 'blobs', `${layer?.digest}`.replace(':', '/'));
+	const bytes = await readFile(path);
+	bytes[20] = (bytes[20] as number) ^ 1;
+	await writeFile(path, bytes);
+	await t.throwsAsync(openImage({image: `oci:${layout}`, cache: join(folder, 'cache-2'), freeBytes}), {
+		code: 'OCI_BLOB_DAMAGED',
+	});
+	await removeImage((await listImages({cache}))[0]?.name ?? '', {cache});
+	t.deepEqual(await readdir(join(cache, 'sha512')), []);
 });
 
 test('an archive that has changed is read again', async (t) => {
@@ -537,7 +565,7 @@ const tops: readonly (readonly [what: string, top: (image: MadeParts) => object 
 			'has another checksum',
 			({manifest: {mediaType, size}}) => ({
 				schemaVersion: 2,
-				manifests: [{mediaType, digest: `sha512:${'a'.repeat(128)}`, size}],
+				manifests: [{mediaType, digest: `sha384:${'a'.repeat(96)}`, size}],
 			}),
 			'OCI_JSON_INVALID',
 		],

@@ -6,6 +6,7 @@ const digest = `sha256:${'a1'.repeat(32)}`;
 
 const references: readonly (readonly [name: string, whole: string])[] = [
 	['debian', 'docker.io/library/debian:latest'],
+	[`debian@sha512:${'a'.repeat(128)}`, `docker.io/library/debian@sha512:${'a'.repeat(128)}`],
 	['debian:12', 'docker.io/library/debian:12'],
 	['docker.io/debian', 'docker.io/library/debian:latest'],
 	['team/app', 'docker.io/team/app:latest'],
@@ -37,7 +38,9 @@ for (const name of [
 	'host:port/a',
 	'host:123456/a',
 	'debian@sha256:12',
-	`debian@sha512:${'a'.repeat(128)}`,
+	`debian@sha512:${'a'.repeat(64)}`,
+	`debian@sha256:${'a'.repeat(128)}`,
+	`debian@sha384:${'a'.repeat(96)}`,
 	`debian@${digest}@${digest}`,
 	'a\nb',
 	'a b',

@@ -1,3 +1,4 @@
+import {digestExpected, digestForm} from './digest.ts';
 import {ociError} from './errors.ts';
 
 /** An image on a registry, by its whole name. */
@@ -6,7 +7,7 @@ export interface ImageReference {
 	readonly registry: string;
 	readonly repository: string;
 	readonly tag: string | undefined;
-	/** `sha256:` and 64 hexadecimal digits: it alone counts where there is a tag too. */
+	/** A checksum: it alone counts where there is a tag too. */
 	readonly digest: string | undefined;
 }
 
@@ -21,7 +22,6 @@ const repositoryForm = new RegExp(`^${part}(?:/${part})*$`);
 const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?';
 const registryForm = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[0-9a-fA-F:.]{2,45}\\])(?::\\d{1,5})?$`);
 const tagForm = /^\w[\w.-]{0,127}$/;
-export const digestForm: RegExp = /^sha256:[0-9a-f]{64}$/;
 
 /** Reads a name as Docker does: `debian`, `debian:12`, `host:5000/team/app@sha256:…`. @throws VmmError OCI_NAME_INVALID */
 export function parseReference(name: string): ImageReference {
@@ -29,7 +29,7 @@ export function parseReference(name: string): ImageReference {
 	if (name.length > mostBytes + 200) throw invalid('it is too long');
 	const [before = '', digest, ...more] = name.split('@');
 	if (more.length > 0 || (digest !== undefined && !digestForm.test(digest)))
-		throw invalid('its digest is not sha256: and 64 hexadecimal digits');
+		throw invalid(`its digest is not ${digestExpected}`);
 	const slash = before.indexOf('/');
 	const first = before.slice(0, Math.max(slash, 0));
 	// What has no dot and no port is somebody's name on the usual registry.

@@ -2,6 +2,7 @@ import {open, truncate} from 'node:fs/promises';
 import {type Credentials, dockerCredentials, type Patience, RegistryClient, registryError} from '#main/registry';
 import {isVmmError} from '#support/errors';
 import type {ContentSource} from './complete-image.ts';
+import {digestAlgorithm, digestOfChecksum} from './digest.ts';
 import {ociError} from './errors.ts';
 import {factsOf, type ImageStore} from './image-store.ts';
 import {type Descriptor, manifestTypes} from './manifest.ts';
@@ -65,7 +66,7 @@ export class RegistrySource implements ContentSource {
 		const what = bytes.length === part.size ? mediaType : `${bytes.length} bytes of ${mediaType}`;
 		if (what !== part.mediaType)
 			throw ociError('OCI_BLOB_DAMAGED', {digest: part.digest, where: this.where, found: what});
-		await this.#store.add(bytes);
+		await this.#store.add(bytes, digestAlgorithm(part.digest));
 	}
 
 	/** Fetches what is missing of a blob. */
@@ -92,7 +93,7 @@ export class RegistrySource implements ContentSource {
 			// What was there may have been of another try that went wrong.
 			if (ended.path === undefined && partial.length > 0) ended = await goOn(0);
 			if (ended.path !== undefined) return;
-			const found = `sha256:${ended.sha256}`;
+			const found = digestOfChecksum(ended.checksum);
 			throw registryError('REGISTRY_FILE_DAMAGED', {url: ended.url, expected: digest, found});
 		} catch (error) {
 			const isUseless = useless.some((code) => isVmmError(error, code));

@@ -1,4 +1,4 @@
-import {createHash, randomUUID} from 'node:crypto';
+import {randomUUID} from 'node:crypto';
 import {open, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {decompressStream} from '#main/compression';
@@ -8,6 +8,7 @@ import {FileTree, Spool} from '#main/file-tree';
 import {type TarMember, tarMembers} from '#main/tar';
 import {isVmmError} from '#support/errors';
 import {isBomb} from './bomb.ts';
+import {digestOfHash, hashFor} from './digest.ts';
 import {ociError} from './errors.ts';
 import {filePieces} from './file-pieces.ts';
 import type {ImageStore} from './image-store.ts';
@@ -29,7 +30,7 @@ export interface LayerFile extends Pick<Layer, 'digest' | 'size' | 'compression'
 }
 
 /** The form of roots: another number makes them anew. */
-const form = 'ext4-1';
+const form = 'ext4-2';
 
 /** What a root of layers depends on. */
 export const rootKey = (digests: readonly string[]): readonly string[] => [form, 'layers', ...digests];
@@ -141,7 +142,7 @@ export async function unpackLayer(
 	came: (bytes: number) => void,
 ): Promise<void> {
 	const fault = (what: string) => ociError('OCI_LAYER_DAMAGED', {digest, what});
-	const [packed, plain] = [createHash('sha256'), createHash('sha256')];
+	const [packed, plain] = [hashFor(digest), hashFor(diffId ?? digest)];
 	let read = 0;
 	async function* file() {
 		const counted = filePieces(path, (bytes) => {
@@ -180,9 +181,9 @@ export async function unpackLayer(
 	for await (const member of tarMembers(counted(pieces), fault, {sparse: true, looseEnd: true}))
 		await added(unpacker, {...member, content: filled(member.content)}, digest);
 	// The file may have changed since it was verified.
-	if (read !== size || `sha256:${packed.digest('hex')}` !== digest)
+	if (read !== size || digestOfHash(packed) !== digest)
 		throw ociError('OCI_BLOB_DAMAGED', {digest, where: 'The file of a layer', found: `${read} bytes, or other ones`});
-	if (diffId !== undefined && `sha256:${plain.digest('hex')}` !== diffId)
+	if (diffId !== undefined && digestOfHash(plain) !== diffId)
 		throw fault(`decompressed it is not ${diffId}, as its image says`);
 }
 
@@ -204,6 +205,7 @@ function sizeOf(tree: FileTree, freeBytes: number): {readonly content: number; r
 	let content = 0;
 	let blocks = 0;
 	for (const node of nodes) {
+		if (node.xattrs !== undefined) blocks++;
 		if (node.kind === 'file') {
 			content += node.content.length;
 			blocks += Math.ceil(node.content.length / blockBytes);

@@ -1,4 +1,4 @@
-import {feedConsole} from './console.ts';
+import {feedConsole, resizeConsole} from './console.ts';
 import {pcieAdd, pcieRemove} from './hot-plug.ts';
 import {inspect, status, update} from './inspect.ts';
 import type {Operation} from './operation.ts';
@@ -22,7 +22,8 @@ import {
 	setLink,
 } from './running.ts';
 import {dumpCore, saveSnapshot} from './save.ts';
-import {plug, resizeConsole, setBalloon, unplug} from './virtio.ts';
+import {shutDown} from './shut-down.ts';
+import {plug, resizeConsolePort, setBalloon, unplug} from './virtio.ts';
 
 /** Every operation; the order is that of the help. */
 export const machineOperations: readonly Operation[] = [
@@ -30,10 +31,12 @@ export const machineOperations: readonly Operation[] = [
 	inspect,
 	update,
 	feedConsole,
+	resizeConsole,
 	pause,
 	resume,
 	reset,
 	nmi,
+	shutDown,
 	powerButton,
 	dumpCore,
 	profile,
@@ -54,7 +57,7 @@ export const machineOperations: readonly Operation[] = [
 	setBalloon,
 	plug,
 	unplug,
-	resizeConsole,
+	resizeConsolePort,
 	saveSnapshot,
 	quit,
 ];

@@ -40,7 +40,7 @@ const onPort = (name: string, help: string, command: (port: number) => DeviceCom
 export const plug = onPort('plug-port', 'give the guest a port of a virtio console device', plugPort);
 export const unplug = onPort('unplug-port', 'take a port of a virtio console device from the guest', unplugPort);
 
-export const resizeConsole = operation({
+export const resizeConsolePort = operation({
 	name: 'resize-port',
 	help: 'tell the guest how large the terminal at a virtio console is',
 	params: {device, port, columns: characters('COLUMNS'), rows: characters('ROWS')},

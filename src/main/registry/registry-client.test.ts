@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto';
 import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {createServer, type IncomingMessage, type RequestListener, type ServerResponse} from 'node:http';
 import type {AddressInfo} from 'node:net';
@@ -162,6 +163,11 @@ test('a manifest by a tag is what the registry says that it is', async (t) => {
 	const registry = await serve(t, (_, response) => json(response, 200, {}, {'docker-content-digest': said}));
 	await t.throwsAsync(client(registry).manifest('v1', types), {code: 'REGISTRY_FILE_DAMAGED'});
 	said = `sha512:${'a'.repeat(128)}`;
+	await t.throwsAsync(client(registry).manifest('v1', types), {code: 'REGISTRY_FILE_DAMAGED'});
+	said = `sha512:${createHash('sha512').update('{}').digest('hex')}`;
+	await t.notThrowsAsync(client(registry).manifest('v1', types));
+	await t.notThrowsAsync(client(registry).manifest(said, types));
+	said = `sha384:${'a'.repeat(96)}`;
 	await t.notThrowsAsync(client(registry).manifest('v1', types));
 });
 

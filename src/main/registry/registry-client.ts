@@ -118,9 +118,13 @@ export class RegistryClient {
 			const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 			// Of a tag the registry may say what it gives (distribution specification 1.1, "Pulling manifests").
 			const said = answer.header('docker-content-digest') ?? '';
-			for (const expected of [reference, said])
-				if (expected.startsWith('sha256:') && digest !== expected)
-					throw registryError('REGISTRY_FILE_DAMAGED', {url: url.href, expected, found: digest});
+			for (const expected of [reference, said]) {
+				// One of an algorithm that nobody knows here is not looked at.
+				const [, algorithm] = /^(sha256|sha512):/.exec(expected) ?? [];
+				if (algorithm === undefined) continue;
+				const found = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+				if (found !== expected) throw registryError('REGISTRY_FILE_DAMAGED', {url: url.href, expected, found});
+			}
 			return {bytes, mediaType, digest};
 		});
 	}

@@ -20,8 +20,8 @@ export interface TarMember {
 	readonly major: number;
 	readonly minor: number;
 	readonly length: number;
-	/** Capabilities that a program has by it, as Linux has them in `security.capability`. */
-	readonly capability?: Uint8Array;
+	/** Extended attributes that anybody may have (`user.`), and those that the kernel looks at (`security.`), by their names. */
+	readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 	/** The bytes, which can be taken once and before the next member: what is not taken is skipped. */
 	readonly content: AsyncIterable<Uint8Array>;
 }
@@ -71,8 +71,9 @@ const kinds: Readonly<Record<string, TarKind>> = {
 	'5': 'directory',
 	'6': 'fifo',
 };
-/** The field by which star and GNU tar keep that extended attribute. */
-const capabilityField = 'SCHILY.xattr.security.capability';
+/** What fields begin with by which star and GNU tar keep extended attributes. */
+const xattrField = 'SCHILY.xattr.';
+const keptXattr = /^(?:user|security)\./;
 /** Headers about the member that follows: of GNU tar its path and its target, of pax any fields. */
 const extensions: Readonly<Record<string, 'path' | 'linkpath' | 'pax' | 'nothing'>> = {
 	L: 'path',
@@ -283,7 +284,7 @@ function memberOf(
 	};
 	const path = extended['path'] ?? (prefix === '' ? text(fields.name) : `${prefix}/${text(fields.name)}`);
 	const kind = kindOf(text(fields.type), path, fault);
-	const capability = extended[capabilityField];
+	const xattrs = xattrsOf(extended);
 	return {
 		path,
 		kind,
@@ -296,8 +297,19 @@ function memberOf(
 		minor: number(fields.minor),
 		// Nothing follows the header of what is no file, whatever that says: others read it so, and find other files there otherwise.
 		length: kind === 'file' ? lengthOf(numeric('size', fields.size), fault) : 0,
-		...(capability !== undefined && {capability: Buffer.from(capability, 'latin1')}),
+		...(xattrs.size > 0 && {xattrs}),
 	};
+}
+
+function xattrsOf(extended: Extended): Map<string, Uint8Array> {
+	const found = new Map<string, Uint8Array>();
+	for (const [field, value] of Object.entries(extended)) {
+		if (value === undefined || !field.startsWith(xattrField)) continue;
+		// A name is written with these two in place of what ends it, and of themselves (GNU tar).
+		const name = field.slice(xattrField.length).replaceAll('%3D', '=').replaceAll('%25', '%');
+		if (keptXattr.test(name)) found.set(name, Buffer.from(value, 'latin1'));
+	}
+	return found;
 }
 
 /** A text up to its first zero. It is UTF-8 (Debian Policy 10.10); other bytes stay apart as U+FFFD. */
@@ -329,7 +341,7 @@ function paxFields(bytes: Uint8Array, {sparse}: TarForms, fault: (what: string) 
 			throw fault('a pax header of it is none');
 		const name = line[2] as string;
 		if (name.startsWith('GNU.sparse.') && sparse !== true) throw fault('a file in it has holes');
-		const encoding = name === capabilityField ? 'latin1' : 'utf8';
+		const encoding = name.startsWith(xattrField) ? 'latin1' : 'utf8';
 		const value = Buffer.from(bytes.subarray(start, end - 1)).toString(encoding);
 		const parts = found[sparseParts];
 		if (sparsePart.includes(name)) found[sparseParts] = parts === undefined ? value : `${parts},${value}`;

@@ -211,7 +211,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		stuck: options.stuck ?? (() => {}),
 		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
 		halted: options.halted ?? (() => {}),
-		consoleDevice: terminalUsers(config).find(({takesInput}) => takesInput)?.name,
+		consoleDevice: terminalUsers(config).find(({takesInput}) => takesInput),
 		tree: (state) => {
 			const isHalted = () => haltWatch.isHalted;
 			return machineTree(

@@ -6,7 +6,7 @@ const tearDownError = errorTable({
 	VM_STOP_INCOMPLETE: (c: {parts: readonly string[]; seconds: number}) => ({
 		message: `The machine is over, but this has not come back within ${c.seconds} s: ${c.parts.join(', ')}`,
 		remedy:
-			'What it uses is kept until the process ends. A device of your own may hang: `openvmm inspect vm/reactor` shows it',
+			'What it uses is kept until the process ends. A device of your own may hang: `openvmm inspect NAME vm/reactor` shows it',
 	}),
 });
 

@@ -1,6 +1,6 @@
 import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import type {AttachedMachine} from '#devices/machine';
-import type {GuestActions} from '#main/config';
+import type {GuestActions, TerminalUser} from '#main/config';
 import type {GuestRam} from '#main/memory';
 import type {SnapshotSource} from '#main/snapshot';
 import type {LongOperation} from '#support/abort';
@@ -70,7 +70,7 @@ export interface VmParts {
 	/** Called then, once after each power-on. */
 	readonly stuck: () => void;
 	/** Device that gets console input. */
-	readonly consoleDevice: string | undefined;
+	readonly consoleDevice: TerminalUser | undefined;
 	/** Called when the guest has crashed: writes a core dump where one is wanted. Never rejects. */
 	readonly crashDump: (write: (path: string) => Promise<void>) => Promise<void>;
 	/** Called when the guest has ended and its action keeps the stopped machine. */

@@ -284,7 +284,18 @@ export class Vm {
 	async feedConsole(bytes: Uint8Array): Promise<number> {
 		const {devices, consoleDevice} = this.#parts;
 		if (consoleDevice === undefined || this.state === 'stopped') return bytes.length;
-		return devices.feed(consoleDevice, bytes);
+		return devices.feed(consoleDevice.name, bytes);
+	}
+
+	/**
+	 * Tells the guest how many characters the terminal at its console has.
+	 * @returns false where nothing tells it: a serial line has no word for that
+	 */
+	async resizeConsole(columns: number, rows: number): Promise<boolean> {
+		const {consoleDevice} = this.#parts;
+		if (consoleDevice?.resize === undefined) return false;
+		await this.control(consoleDevice.name, consoleDevice.resize(columns, rows));
+		return true;
 	}
 
 	/**

@@ -27,7 +27,8 @@ function terminal({ports}: VirtioConsoleConfig): TerminalUse | undefined {
 	if (found === undefined) return undefined;
 	// Linux counts those that it finds at first.
 	const number = ports.filter((port) => port.console && !port.unplugged).indexOf(found);
-	return {takesInput: true, ...(number >= 0 && {linuxName: `hvc${number}`})};
+	const resize = (columns: number, rows: number) => ({...resizePort(ports.indexOf(found), columns, rows)});
+	return {takesInput: true, ...(number >= 0 && {linuxName: `hvc${number}`}), resize};
 }
 
 /** Consoles as machines have them on PCI Express. */

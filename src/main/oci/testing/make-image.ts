@@ -25,6 +25,8 @@ export interface MadeImage {
 	readonly fields?: Readonly<Record<string, unknown>>;
 	/** Docker's media types. */
 	readonly docker?: boolean;
+	/** Of all its checksums; SHA-256 without it. */
+	readonly algorithm?: 'sha256' | 'sha512';
 }
 
 /** The parts of an image. */
@@ -36,12 +38,17 @@ export interface MadeParts {
 	readonly blobs: ReadonlyMap<string, MadeBlob>;
 }
 
-export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+export const digestOf = (bytes: Uint8Array, algorithm: 'sha256' | 'sha512' = 'sha256'): string =>
+	`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
 
-export function makeBlob(mediaType: string, content: Uint8Array | string | object): MadeBlob {
+export function makeBlob(
+	mediaType: string,
+	content: Uint8Array | string | object,
+	algorithm?: 'sha256' | 'sha512',
+): MadeBlob {
 	const text = typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content);
 	const bytes = Buffer.from(text as string);
-	return {mediaType, digest: digestOf(bytes), size: bytes.length, bytes};
+	return {mediaType, digest: digestOf(bytes, algorithm), size: bytes.length, bytes};
 }
 
 const types = {
@@ -61,28 +68,43 @@ const types = {
 export const descriptorOf = ({mediaType, digest, size}: MadeBlob) => ({mediaType, digest, size});
 
 /** Makes an image. */
-export function makeImage({layers, compression, config = {}, fields = {}, docker = false}: MadeImage): MadeParts {
+export function makeImage({
+	layers,
+	compression,
+	config = {},
+	fields = {},
+	docker = false,
+	algorithm,
+}: MadeImage): MadeParts {
 	const type = docker ? types.docker : types.oci;
 	const archives = layers.map((layer) => (Buffer.isBuffer(layer) ? layer : makeTar(layer)));
 	const packed = archives.map((archive) => {
 		const bytes =
 			compression === 'gzip' ? gzipSync(archive) : compression === 'zstd' ? zstdCompressSync(archive) : archive;
 		const ending = compression === undefined ? '' : docker ? `.${compression}` : `+${compression}`;
-		return makeBlob(`${type.layer}${ending}`, bytes);
+		return makeBlob(`${type.layer}${ending}`, bytes, algorithm);
 	});
-	const configBlob = makeBlob(type.config, {
-		os: 'linux',
-		architecture: 'amd64',
-		config,
-		rootfs: {type: 'layers', diff_ids: archives.map(digestOf)},
-		...fields,
-	});
-	const manifest = makeBlob(type.manifest, {
-		schemaVersion: 2,
-		mediaType: type.manifest,
-		config: descriptorOf(configBlob),
-		layers: packed.map(descriptorOf),
-	});
+	const configBlob = makeBlob(
+		type.config,
+		{
+			os: 'linux',
+			architecture: 'amd64',
+			config,
+			rootfs: {type: 'layers', diff_ids: archives.map((each) => digestOf(each, algorithm))},
+			...fields,
+		},
+		algorithm,
+	);
+	const manifest = makeBlob(
+		type.manifest,
+		{
+			schemaVersion: 2,
+			mediaType: type.manifest,
+			config: descriptorOf(configBlob),
+			layers: packed.map(descriptorOf),
+		},
+		algorithm,
+	);
 	const blobs = new Map([manifest, configBlob, ...packed].map((blob) => [blob.digest, blob]));
 	return {manifest, config: configBlob, layers: packed, blobs};
 }

@@ -1,0 +1,26 @@
+import type {MachineChoice} from '#main/control';
+import {cliError} from './errors.ts';
+import type {FlagValues} from './parse.ts';
+
+/** The words behind a command's name, parsed. */
+export interface CommandWords {
+	readonly flags: FlagValues<string>;
+	readonly words: readonly string[];
+}
+
+/**
+ * Reads which machine a line is for: the first word is its name, unless `--socket` stands in the place of that.
+ * @param help - words that lead a person to help
+ * @returns the machine, and the words behind its name
+ * @throws CLI_ARGUMENT_MISSING
+ */
+export function chooseMachine(
+	{flags, words}: CommandWords,
+	help: string,
+): {readonly machine: MachineChoice; readonly words: readonly string[]} {
+	const socket = flags.last('socket');
+	if (socket !== undefined) return {machine: {socket}, words};
+	const [name, ...others] = words;
+	if (name === undefined) throw cliError('CLI_ARGUMENT_MISSING', {argument: 'NAME', help});
+	return {machine: {name}, words: others};
+}

@@ -1,0 +1,1 @@
+export {openPackages, type PackagesRequest} from './open-packages.ts';
