@@ -26,8 +26,8 @@ export const apiError = errorTable({
 		message: `${c.name} was made without the guest agent, and ${c.wanted} needs it`,
 		remedy: 'Leave out `agent: false` and `boot`',
 	}),
-	VM_STOPPED_AGENT: (c: {name: string}) => ({
-		message: `${c.name} is over, and there is no agent in its guest any more`,
+	VM_STOPPED_AGENT: (c: {name: string; end: VmEnd | undefined; console: string}) => ({
+		message: `${c.name} is over${c.end === undefined ? '' : ` (${endText(c.end)})`}, and there is no agent in its guest any more${c.end !== undefined && isBroken(c.end) ? `. ${saidAtLast(c.console)}` : ''}`,
 	}),
 	VM_FORWARD_FAILED: (c: {name: string; address: string; errno: string}) => ({
 		message: `Connections to ${c.address} cannot be taken for ${c.name}: ${c.errno}`,
@@ -67,3 +67,7 @@ const saidAtLast = (text: string): string =>
 
 const endText = (end: VmEnd): string =>
 	end.kind === 'error' ? end.error.message : end.kind === 'crash' ? `crash: ${end.reason}` : end.kind;
+
+/** Its console says more of an end that nobody asked for. */
+const isBroken = ({kind}: VmEnd): boolean =>
+	kind === 'crash' || kind === 'reset-loop' || kind === 'watchdog' || kind === 'halt';

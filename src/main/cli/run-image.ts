@@ -147,7 +147,11 @@ async function runInMachine(
 		const following = followCommand(running, {...choice, interactive, over, wrote});
 		// From here on signals are the command's.
 		beginning.close();
-		return await following;
+		return await following.catch(async (error: unknown) => {
+			// A guest that has ended says more by how it did.
+			if (isVmmError(error, 'AGENT_CLOSED')) await running.exited;
+			throw error;
+		});
 	} finally {
 		beginning.close();
 		begins('end');
