@@ -62,8 +62,16 @@ function isShown(letter: string): boolean {
 	return letter === '\n' || letter === '\t' || (code >= 0x20 && code < 0x7f) || code >= 0xa0;
 }
 
-const saidAtLast = (text: string): string =>
-	text.trim() === '' ? 'Its console has shown nothing' : `Its console at last:\n${lastOf(text.replaceAll('\r', ''))}`;
+function saidAtLast(said: string): string {
+	const text = said.replaceAll('\r', '').trimEnd();
+	if (text === '') return 'Its console has shown nothing';
+	// What follows a panic's reason may be longer than what is shown.
+	const panic = text
+		.slice(0, -mostShown)
+		.match(/.*Kernel panic - .*/g)
+		?.at(-1);
+	return `Its console at last:\n${panic === undefined ? '' : `${lastOf(panic)}\n…\n`}${lastOf(text)}`;
+}
 
 const endText = (end: VmEnd): string =>
 	end.kind === 'error' ? end.error.message : end.kind === 'crash' ? `crash: ${end.reason}` : end.kind;
