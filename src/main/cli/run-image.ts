@@ -14,7 +14,7 @@ import {parseMirror} from './mirror-flag.ts';
 import {oneOf} from './one-of.ts';
 import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import type {FlagValues} from './parse.ts';
-import {ProgressLine} from './progress-line.ts';
+import {ProgressLine, whileWaiting} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
 import {reportError} from './report.ts';
 import {forcingSignals} from './signals.ts';
@@ -156,7 +156,7 @@ async function runInMachine(
 		beginning.close();
 		begins('end');
 		control?.close();
-		await vm.stop({timeout});
+		await whileWaiting('waits for the guest to write what is left', timeout, vm.stop({timeout}));
 		kept?.close();
 	}
 }

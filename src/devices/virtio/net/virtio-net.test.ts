@@ -541,3 +541,21 @@ test('a guest that goes on from a snapshot keeps what it had, and is to tell the
 	t.is(two.machine.registers.readConfig(0, 4), 0x015d_1500, 'the address that the guest has always had');
 	t.deepEqual(two.machine.failures, []);
 });
+
+test('what an endpoint remembers of a guest is told where that goes on, once, and to no guest that is paused', async (t) => {
+	const one = await NetMachine.begin();
+	one.endpoint.remembers = Uint8Array.from({length: 2000}, (_, index) => index % 251);
+	await one.machine.stop();
+	one.machine.start();
+	t.is(one.endpoint.recalled, undefined, 'a pause is nothing to tell of');
+	await one.machine.stop();
+	const two = await NetMachine.open({from: one});
+	t.deepEqual(two.endpoint.calls, ['start', 'recall']);
+	t.deepEqual(two.endpoint.recalled, one.endpoint.remembers);
+	await two.machine.stop();
+	two.machine.start();
+	t.deepEqual(two.endpoint.calls, ['start', 'recall', 'stop', 'start']);
+	// The endpoint there has remembered nothing.
+	await two.machine.stop();
+	t.is((await NetMachine.open({from: two})).endpoint.recalled, undefined);
+});
