@@ -81,6 +81,13 @@ const rows: readonly Row[] = [
 	['IPv4: a header that is longer than the packet', 'malformed', header4(ping, 0, 0x4f)],
 	['IPv4: shorter than its header', 'malformed', header4(ping, 2, 0, 19)],
 	['IPv4: longer than its frame', 'malformed', header4(ping, 2, ...be16(ping.length - 13))],
+	// What lies behind it is another frame's.
+	[
+		'IPv4: longer than its frame, whose checksum nobody looks at',
+		'malformed',
+		header4(ping, 2, ...be16(ping.length - 13)),
+		isChecked,
+	],
 	['IPv4: of 65535 bytes', 'malformed', header4(ping, 2, 255, 255)],
 	['IPv4: a wrong checksum', 'malformed', changed(ping, 24, 0, 0)],
 	['IPv4: a protocol that nobody has', 'unanswered', header4(ping, 9, 255)],
@@ -89,6 +96,12 @@ const rows: readonly Row[] = [
 	['IPv6: a header that is cut off', 'malformed', ping6.subarray(0, 53)],
 	['IPv6: another version', 'malformed', changed(ping6, 14, 0x40)],
 	['IPv6: longer than its frame', 'malformed', changed(ping6, 18, ...be16(ping6.length - 53))],
+	[
+		'IPv6: longer than its frame, whose checksum nobody looks at',
+		'malformed',
+		changed(ping6, 18, ...be16(ping6.length - 53)),
+		isChecked,
+	],
 	['IPv6: nothing follows', 'unanswered', changed(ping6, 20, 59)],
 	['IPv6: an extension that is cut off', 'malformed', ipFrame(0, [58], six)],
 	['IPv6: an extension that is longer than the packet', 'malformed', extension(0, 58, 255, 0, 0, 0, 0, 0, 0)],
