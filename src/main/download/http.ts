@@ -104,7 +104,8 @@ export async function ask(request: HttpRequest): Promise<HttpAnswer> {
 const isNearer = (addresses: Addresses | undefined, from: Reach | undefined): boolean =>
 	addresses !== undefined && from !== undefined && addresses.nearest > from;
 
-const isAtLeastAsSafe = (from: URL, to: URL): boolean =>
+/** No redirection leads from encrypted lines to open ones, to files of the host, or to where it names a user. */
+export const isAtLeastAsSafe = (from: URL, to: URL): boolean =>
 	(to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) &&
 	to.username === '' &&
 	to.password === '';
