@@ -633,3 +633,25 @@ test('a full table makes room by a connection on which a guest has been silent f
 	t.is((await late.next()).flags, SYN | ACK);
 	t.is(counters(guest)['tcpConnections'], 128);
 });
+
+test('a guest that never reads holds a part of the host’s memory, however many connections it has', async (t) => {
+	const server = await tcpServer(t);
+	const {network} = makeNetwork();
+	const guest = new TestGuest(network);
+	t.teardown(() => guest.endpoint.dispose());
+	const {budget} = guest.endpoint as unknown as {budget: Budget};
+	const [connections, each] = [40, 4 * 1024 * 1024];
+	for (let index = 0; index < connections; index++) {
+		const client = new TcpClient(guest, '127.0.0.1', server.port, 20_000 + index);
+		await client.connect();
+		client.window = 0;
+		client.ack();
+		(await server.accepted()).write(Buffer.alloc(each));
+	}
+	const turn = () => new Promise((resolve) => setImmediate(resolve));
+	const limit = 64 * 1024 * 1024;
+	while (budget.used < limit / 2) await turn();
+	for (let turns = 0; turns < 300; turns++) await turn();
+	// Each has at least what one read brings, whatever the others have.
+	t.true(budget.used <= limit + connections * 128 * 1024, `${budget.used}`);
+});
