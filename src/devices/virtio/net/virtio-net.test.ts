@@ -252,6 +252,15 @@ test('what is no frame, or lies, is counted and goes nowhere', async (t) => {
 	t.deepEqual(nic.machine.failures, []);
 });
 
+test('that somebody has looked at a checksum is nothing that a driver can say', async (t) => {
+	const nic = await NetMachine.begin({features: all});
+	await nic.send(plain(), {flags: HeaderFlag.IS_CHECKED});
+	t.deepEqual(
+		nic.endpoint.sent.map(({isChecked, needsChecksum}) => [isChecked, needsChecksum]),
+		[[false, false]],
+	);
+});
+
 test('the owner takes the link down and up while the driver runs, and the network does', async (t) => {
 	const nic = await NetMachine.begin({features: ['status', ...all]});
 	const {machine, endpoint} = nic;
