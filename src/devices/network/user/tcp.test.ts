@@ -425,6 +425,20 @@ test('a machine that is restored elsewhere finds none of its connections, and is
 	t.deepEqual([reset.flags, reset.sequence], [RST, client.expected]);
 });
 
+test('a guest that goes on elsewhere is told at once that its connections have ended', async (t) => {
+	const {client, guest} = await connected(t);
+	await guest.endpoint.stop();
+	const remembered = guest.endpoint.remember(8192);
+	await guest.endpoint.dispose();
+	const later = new TestGuest(makeNetwork().network);
+	t.teardown(() => later.endpoint.dispose());
+	later.endpoint.recall(remembered);
+	const {flags, sequence, sourcePort} = await later.nextTcp(client.port);
+	t.deepEqual([flags & RST, sequence, sourcePort], [RST, client.expected, client.remotePort]);
+	later.endpoint.recall(Uint8Array.from({length: 500}, (_, at) => at));
+	t.notThrows(() => later.tcp('10.0.0.1', {sourcePort: 1, port: 2, sequence: 3, flags: SYN}));
+});
+
 test('a guest that stands still is not late', async (t) => {
 	const {client, host, guest, clock} = await connected(t);
 	host.write('later');
