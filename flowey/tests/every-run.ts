@@ -11,6 +11,7 @@ const choices = {
 			'test.guests.api-snapshot-',
 			'test.guests.debian-',
 			'test.guests.folder-9p-linux.',
+			'test.guests.guest-panics.',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
 			'test.guests.net-amid-linux.',

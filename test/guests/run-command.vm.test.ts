@@ -1,23 +1,15 @@
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
-import {linuxTest, patience} from '#test/petri';
-import {stockFiles} from '#test/stock-kernels';
+import test from 'ava';
+import {linuxTest} from '#test/petri';
+import {guestWords} from './testing/guest-words.ts';
 import {openvmmProgram} from './testing/openvmm-program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-run-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
 const env = {...process.env, XDG_RUNTIME_DIR: directory, XDG_CACHE_HOME: join(directory, 'cache'), TMPDIR: directory};
 const openvmm = openvmmProgram(env);
-
-/** Words that give a machine Debian's kernel and the tests' initial file system, which has a busybox. */
-function guestWords(t: ExecutionContext): string[] {
-	t.timeout(600_000);
-	const {kernel, initrd} = stockFiles('cloud');
-	const cmdline = ['cryptomgr.notests', ...patience].join(' ');
-	return ['-m', '512M', '--kernel', kernel, '--initrd', initrd, '--cmdline', cmdline];
-}
 
 linuxTest(
 	'a command has a machine of its own, with folders, variables and input, and its status is that of openvmm',

@@ -1,7 +1,7 @@
 import {randomBytes} from 'node:crypto';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {agentPort, GuestAgent} from '#main/agent';
-import type {Vm} from '#main/vm';
+import type {Vm, VmEnd} from '#main/vm';
 import {type OperationSignal, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {apiError} from './errors.ts';
@@ -18,21 +18,34 @@ const seedBytes = 256;
 export class AgentLink {
 	readonly #machine: Vm;
 	readonly #name: string;
+	readonly #said: () => string;
 	readonly #over = new AbortController();
 	#current: Promise<GuestAgent>;
 	#met: string | undefined;
 
-	/** @param name - of the machine */
-	constructor(machine: Vm, name: string) {
+	/** @param name - of the machine @param said - what its console has shown */
+	constructor(machine: Vm, name: string, said: () => string) {
 		this.#machine = machine;
 		this.#name = name;
-		void machine.ended.then(() => this.#over.abort(apiError('VM_STOPPED_AGENT', {name})));
+		this.#said = said;
+		void machine.ended.then((end) => this.#over.abort(this.#stopped(end)));
 		this.#current = this.#connect(0);
 	}
 
 	/** The agent, as soon as there is a connection. @throws VmmError VM_STOPPED_AGENT, AGENT_PROTOCOL_*; what the signal is aborted with */
 	get(signal?: OperationSignal): Promise<GuestAgent> {
 		return untilAborted(this.#current, signal);
+	}
+
+	/** Waits for what was begun in the guest. A machine that ends takes its connection along, and how it ended says more than that. @throws VmmError VM_STOPPED_AGENT */
+	async done<T>(work: Promise<T>): Promise<T> {
+		try {
+			return await work;
+		} catch (error) {
+			// It has that state before any part of it goes.
+			if (!isVmmError(error, 'AGENT_CLOSED') || this.#machine.state !== 'stopped') throw error;
+			throw this.#stopped(await this.#machine.ended);
+		}
 	}
 
 	/** Why the latest attempt has failed, for a person; undefined where none has. */
@@ -94,8 +107,12 @@ export class AgentLink {
 
 	/** Ends the connection. */
 	close(): void {
-		this.#over.abort(apiError('VM_STOPPED_AGENT', {name: this.#name}));
+		this.#over.abort(this.#stopped(undefined));
 		this.#current.then((agent) => agent.close()).catch(() => {});
+	}
+
+	#stopped(end: VmEnd | undefined): Error {
+		return apiError('VM_STOPPED_AGENT', {name: this.#name, end, console: this.#said()});
 	}
 }
 

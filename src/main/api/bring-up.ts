@@ -47,7 +47,7 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 		await machine.start();
 		signal?.throwIfAborted();
 		if (hasAgent) {
-			link = new AgentLink(machine, name);
+			link = new AgentLink(machine, name, () => guestConsole.text);
 			await answered(prepare(link), {machine, guestConsole, name, startTimeout, signal, link});
 		}
 		return {machine, console: guestConsole, link};

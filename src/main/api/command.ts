@@ -1,4 +1,5 @@
 import type {CommandOptions, ExecOptions, ExitStatus, GuestAgent, GuestProcess, TerminalSize} from '#main/agent';
+import type {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
 
 /** A line for `/bin/sh -c`, or a program and its words, which nothing changes on their way. */
@@ -48,7 +49,7 @@ export interface VmProcess extends AsyncDisposable {
 	readonly stdin: VmInput;
 	readonly stdout: VmOutput;
 	readonly stderr: VmOutput;
-	/** Its end, whether its output has been read or not. */
+	/** Its end, whether its output has been read or not. @throws VmmError VM_STOPPED_AGENT where the machine ends before it, AGENT_* */
 	readonly exited: Promise<ExitStatus>;
 	/** Sends a signal to its process group: `SIGTERM` if not given. */
 	kill(signal?: string | number): void;
@@ -77,8 +78,24 @@ export async function runCommand(
 	return {...status, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8')};
 }
 
-/** Starts a command. @throws VmmError AGENT_* */
-export async function startCommand(agent: GuestAgent, command: VmCommand, options: VmSpawnOptions): Promise<VmProcess> {
-	const started: GuestProcess = await agent.spawn(words(command), options);
-	return started as VmProcess;
+/** Starts a command. @throws VmmError AGENT_*, VM_STOPPED_AGENT */
+export async function startCommand(
+	{agent, link}: {readonly agent: GuestAgent; readonly link: AgentLink},
+	command: VmCommand,
+	options: VmSpawnOptions,
+): Promise<VmProcess> {
+	const started: GuestProcess = await link.done(agent.spawn(words(command), options));
+	const exited = link.done(started.exited);
+	// Who does not ask is not told.
+	exited.catch(() => {});
+	return {
+		pid: started.pid,
+		stdin: started.stdin,
+		stdout: started.stdout,
+		stderr: started.stderr,
+		exited,
+		kill: (signal) => started.kill(signal as NodeJS.Signals),
+		resize: (size) => started.resize(size),
+		[Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
+	};
 }

@@ -26,8 +26,8 @@ export const apiError = errorTable({
 		message: `${c.name} was made without the guest agent, and ${c.wanted} needs it`,
 		remedy: 'Leave out `agent: false` and `boot`',
 	}),
-	VM_STOPPED_AGENT: (c: {name: string}) => ({
-		message: `${c.name} is over, and there is no agent in its guest any more`,
+	VM_STOPPED_AGENT: (c: {name: string; end: VmEnd | undefined; console: string}) => ({
+		message: `${c.name} is over${c.end === undefined ? '' : ` (${endText(c.end)})`}, and there is no agent in its guest any more${c.end !== undefined && isBroken(c.end) ? `. ${saidAtLast(c.console)}` : ''}`,
 	}),
 	VM_FORWARD_FAILED: (c: {name: string; address: string; errno: string}) => ({
 		message: `Connections to ${c.address} cannot be taken for ${c.name}: ${c.errno}`,
@@ -62,8 +62,20 @@ function isShown(letter: string): boolean {
 	return letter === '\n' || letter === '\t' || (code >= 0x20 && code < 0x7f) || code >= 0xa0;
 }
 
-const saidAtLast = (text: string): string =>
-	text.trim() === '' ? 'Its console has shown nothing' : `Its console at last:\n${lastOf(text.replaceAll('\r', ''))}`;
+function saidAtLast(said: string): string {
+	const text = said.replaceAll('\r', '').trimEnd();
+	if (text === '') return 'Its console has shown nothing';
+	// What follows a panic's reason may be longer than what is shown.
+	const panic = text
+		.slice(0, -mostShown)
+		.match(/.*Kernel panic - .*/g)
+		?.at(-1);
+	return `Its console at last:\n${panic === undefined ? '' : `${lastOf(panic)}\n…\n`}${lastOf(text)}`;
+}
 
 const endText = (end: VmEnd): string =>
 	end.kind === 'error' ? end.error.message : end.kind === 'crash' ? `crash: ${end.reason}` : end.kind;
+
+/** Its console says more of an end that nobody asked for. */
+const isBroken = ({kind}: VmEnd): boolean =>
+	kind === 'crash' || kind === 'reset-loop' || kind === 'watchdog' || kind === 'halt';

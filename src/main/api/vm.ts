@@ -126,7 +126,8 @@ export class VM implements AsyncDisposable {
 
 	/**
 	 * Runs a command to its end, whatever its status.
-	 * @throws VmmError VM_EXEC_FAILED with `check`; AGENT_FAILED for a program that is not there, AGENT_TIMEOUT, AGENT_OUTPUT_TOO_LONG, VM_AGENT_MISSING
+	 * @throws VmmError VM_EXEC_FAILED with `check`; AGENT_FAILED for a program that is not there, AGENT_TIMEOUT, AGENT_OUTPUT_TOO_LONG, VM_AGENT_MISSING;
+	 * VM_STOPPED_AGENT where the machine ends before it, and tells how
 	 */
 	exec(command: VmCommand, options: VmExecOptions & {readonly output: 'bytes'}): Promise<VmExecResult<Uint8Array>>;
 	exec(command: VmCommand, options?: VmExecOptions): Promise<VmExecResult>;
@@ -137,16 +138,16 @@ export class VM implements AsyncDisposable {
 		const link = this.#link('exec');
 		return abortable('exec', options.signal, async () => {
 			const agent = await link.get(options.signal);
-			return runCommand(agent, this.name, command, this.#asImage(options));
+			return link.done(runCommand(agent, this.name, command, this.#asImage(options)));
 		});
 	}
 
-	/** Starts a command whose streams are the program's. @throws VmmError AGENT_FAILED, VM_AGENT_MISSING */
+	/** Starts a command whose streams are the program's. @throws VmmError AGENT_FAILED, VM_AGENT_MISSING, VM_STOPPED_AGENT */
 	async spawn(command: VmCommand, options: VmSpawnOptions = {}): Promise<VmProcess> {
 		const link = this.#link('spawn');
 		return abortable('spawn', options.signal, async () => {
 			const agent = await link.get(options.signal);
-			return startCommand(agent, command, this.#asImage(options));
+			return startCommand({agent, link}, command, this.#asImage(options));
 		});
 	}
 

@@ -76,11 +76,21 @@ test('what a shell would take apart is quoted', (t) => {
 test('a terminal has one line that changes, and a file one for each step', (t) => {
 	const said = (isTerminal: boolean) => {
 		let all = '';
-		const {show, end} = progressLine(isTerminal, (text) => {
-			all += text;
-		});
+		let seconds = 0;
+		const {show, end} = progressLine(
+			isTerminal,
+			(text) => {
+				all += text;
+			},
+			() => 1000 * seconds,
+		);
 		show('packages', 0, 0);
-		for (const done of [0, 1, 2 ** 20, 2 ** 21]) show('download', done, 2 ** 21);
+		for (const done of [0, 2 ** 19, 2 ** 20, 2 ** 21]) {
+			show('download', done, 2 ** 21);
+			seconds += 2;
+		}
+		show('configure', 0, 40);
+		seconds += 3;
 		show('configure', 20, 40);
 		end();
 		return all.split(isTerminal ? '\r' : '\n').map((line) => line.replace('\x1b[K', ''));
@@ -88,8 +98,12 @@ test('a terminal has one line that changes, and a file one for each step', (t) =
 	t.deepEqual(said(true), [
 		'',
 		'openvmm: reads the package lists',
-		...[0, 50, 100].map((percent) => `openvmm: downloads packages (2 MB): ${percent} %`),
-		'openvmm: configures packages in a guest (40): 50 %',
+		'openvmm: downloads packages (2 MB)…',
+		'openvmm: downloads packages (2 MB): 25 %, 6 s left',
+		'openvmm: downloads packages (2 MB): 50 %, 4 s left',
+		'openvmm: downloads packages (2 MB): 100 %',
+		'openvmm: configures packages in a guest (40)…',
+		'openvmm: configures packages in a guest (40): 50 %, 3 s left',
 		'',
 	]);
 	t.deepEqual(said(false), [

@@ -8,6 +8,7 @@ import {statusOfSignal} from './exit-status.ts';
 import {parseMirror} from './mirror-flag.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
+import {howFar} from './progress-line.ts';
 import {splitNames} from './split-names.ts';
 import type {Environment} from './to-config.ts';
 
@@ -96,12 +97,17 @@ const stepTexts: Readonly<Record<ImageStep, string>> = {
 	write: 'writes the files',
 };
 
-/** Says how far an image is: on a terminal in one line that changes, elsewhere in a line for each step. */
-export function progressLine(isTerminal: boolean, say: (text: string) => void) {
+/**
+ * Says how far an image is: on a terminal in one line that changes, with how long the step takes yet, elsewhere in a line for each step.
+ * @param now - milliseconds of a clock that only goes forward
+ */
+export function progressLine(isTerminal: boolean, say: (text: string) => void, now = () => performance.now()) {
 	let said = '';
+	let begun: {step: ImageStep; atMs: number} | undefined;
 	return {
 		show(step: ImageStep, done: number, total: number): void {
-			const percent = isTerminal && total > 0 ? `: ${Math.floor((done / total) * 100)} %` : '';
+			if (begun?.step !== step) begun = {step, atMs: now()};
+			const percent = isTerminal && total > 0 ? howFar(done, total, now() - begun.atMs) : '';
 			const amount = step === 'configure' ? total : `${Math.ceil(total / 2 ** 20)} MB`;
 			const size = total > 0 ? ` (${amount})` : '';
 			const text = `openvmm: ${stepTexts[step]}${size}${percent}`;

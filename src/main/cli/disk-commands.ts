@@ -17,6 +17,7 @@ import {exitStatuses} from './exit-status.ts';
 import {givenUpBySignals} from './given-up.ts';
 import type {FlagValues} from './parse.ts';
 import {print, printable} from './print.ts';
+import {ProgressLine} from './progress-line.ts';
 import {tenths} from './tenths.ts';
 
 type Flags = FlagValues<string>;
@@ -105,11 +106,19 @@ function wantedImage(path: string, flags: Flags, format: string | undefined): Wa
 	};
 }
 
-/** Work that says how far it is, and that signals give up. */
-function withProgress<T>(flags: Flags, work: (asked: LongOperation) => Promise<T>): Promise<T> {
-	const shows = flags.has('progress') || process.stderr.isTTY;
-	const shown = shows && {progress: tenths((text) => print(2, `${text}\n`))};
-	return givenUpBySignals((signal) => work({signal, ...shown}));
+/** Work that says how far it is, on a terminal in one line that changes, and that signals give up. */
+async function withProgress<T>(flags: Flags, work: (asked: LongOperation) => Promise<T>): Promise<T> {
+	const line = new ProgressLine();
+	const shown: Pick<LongOperation, 'progress'> = line.isShown
+		? {progress: (done, total) => line.update('disk', done, total)}
+		: flags.has('progress')
+			? {progress: tenths((text) => print(2, `${text}\n`))}
+			: {};
+	try {
+		return await givenUpBySignals((signal) => work({signal, ...shown}));
+	} finally {
+		line.clear();
+	}
 }
 
 function infoText({path, format, sizeBytes, allocatedBytes, blockBytes, backing, facts}: ImageInfo): string {

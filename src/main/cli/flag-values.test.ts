@@ -11,6 +11,7 @@ import {parseCommand} from './parse.ts';
 import {printable} from './print.ts';
 import {howFar} from './progress-line.ts';
 import {parsePort, parseVolumes, portText} from './publish.ts';
+import {tenths} from './tenths.ts';
 
 test('a port is for this host alone unless an address is said', (t) => {
 	t.is(portText(parsePort('8080:80')), '127.0.0.1:8080->80/tcp');
@@ -62,6 +63,17 @@ test('times and progress are said as people say them', (t) => {
 	t.is(howFar(0, 0, 5000), '…');
 	t.is(howFar(50, 200, 2000), ': 25 %, 6 s left');
 	t.is(howFar(200, 200, 2000), ': 100 %');
+	const said: string[] = [];
+	let seconds = 0;
+	const tell = tenths(
+		(text) => said.push(text),
+		() => 1000 * seconds,
+	);
+	for (const done of [0, 5, 10, 19, 50, 100]) {
+		tell(done, 100);
+		seconds += 2;
+	}
+	t.deepEqual(said, ['10 %, 36 s left', '50 %, 8 s left', '100 %']);
 });
 
 test('what a terminal obeys is not printed', (t) => {

@@ -44,6 +44,22 @@ export class ProgressLine {
 	}
 }
 
+/** Waits for what nobody can tell how far it is, and says meanwhile how long it takes at most. @param mostMs - 0 where nobody waits */
+export async function whileWaiting<T>(step: string, mostMs: number, work: Promise<T>): Promise<T> {
+	const line = new ProgressLine();
+	const begun = performance.now();
+	const timer = setInterval(() => {
+		const waited = performance.now() - begun;
+		if (waited < mostMs) line.update(step, waited, mostMs);
+	}, betweenMs);
+	try {
+		return await work;
+	} finally {
+		clearInterval(timer);
+		line.clear();
+	}
+}
+
 /** How far it is, and how long it takes still at the speed so far. */
 export function howFar(done: number, total: number, spentMs: number): string {
 	if (total <= 0 || done <= 0) return '…';

@@ -16,7 +16,7 @@ import {parseMirror} from './mirror-flag.ts';
 import {oneOf} from './one-of.ts';
 import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import type {FlagValues} from './parse.ts';
-import {ProgressLine} from './progress-line.ts';
+import {ProgressLine, whileWaiting} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
 import {reportError} from './report.ts';
 import {forcingSignals} from './signals.ts';
@@ -150,12 +150,16 @@ async function runInMachine(
 		const following = followCommand(running, {...choice, interactive, over, wrote});
 		// From here on signals are the command's.
 		beginning.close();
-		return await following;
+		return await following.catch(async (error: unknown) => {
+			// A guest that has ended says more by how it did.
+			if (isVmmError(error, 'AGENT_CLOSED')) await running.exited;
+			throw error;
+		});
 	} finally {
 		beginning.close();
 		begins('end');
 		control?.close();
-		await vm.stop({timeout});
+		await whileWaiting('waits for the guest to write what is left', timeout, vm.stop({timeout}));
 		kept?.close();
 	}
 }

@@ -14,7 +14,7 @@ export const mirrorError = errorTable({
 		remedy: `${tryAgain}; behind a proxy set HTTPS_PROXY or HTTP_PROXY, and NODE_USE_ENV_PROXY=1`,
 	}),
 	MIRROR_STALLED: (c: {url: string; bytes: number; seconds: number}) => ({
-		message: `${c.url} stands still: less than ${c.bytes} bytes came in ${c.seconds} seconds`,
+		message: `${c.url} comes too slowly: less than ${c.bytes} bytes came in ${c.seconds} seconds`,
 		remedy: tryAgain,
 	}),
 	MIRROR_FILE_CUT_OFF: (c: {url: string; bytes: number; expected: number}) => ({

@@ -1,27 +1,30 @@
 /** Fetches files by HTTP or from folders, bounded in time and bytes. */
 
-import {createReadStream} from 'node:fs';
+import {createReadStream, type ReadStream} from 'node:fs';
 import {stat} from 'node:fs/promises';
-import {setTimeout as delay} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
-import {isVmmError} from '#support/errors';
+import {
+	ask,
+	type DownloadFaults,
+	HostAddresses,
+	type HttpAnswer,
+	type Patience,
+	type Resolve,
+	retried,
+	StallWatch,
+	usualPatience,
+	watched,
+} from '#main/download';
 import {mirrorError} from './errors.ts';
-
-/** How long a mirror is waited for, and how often it is asked. */
-export interface Patience {
-	/** In each of these spans {@link leastBytes} have to come. */
-	readonly spanMs: number;
-	/** Waiting times before a file is asked for again: as many as further tries. */
-	readonly waitsMs: readonly number[];
-}
-
-/** A line that is slower than this is taken for dead. */
-const leastBytes = 1024;
-const maxRedirects = 5;
-const usualPatience: Patience = {spanMs: 30_000, waitsMs: [500, 2000, 8000]};
 
 /** What a try may end with that another one may not: the host's network and a busy mirror. */
 const passing = ['MIRROR_UNREACHABLE', 'MIRROR_STALLED', 'MIRROR_FILE_CUT_OFF'];
+
+const faults: DownloadFaults = {
+	unreachable: (url, what, cause) => mirrorError('MIRROR_UNREACHABLE', {url, what}, {cause}),
+	stalled: (url, bytes, seconds) => mirrorError('MIRROR_STALLED', {url, bytes, seconds}),
+	redirected: (url, what) => mirrorError('MIRROR_REDIRECTED', {url, what}),
+};
 
 /** The pieces of a file, from one of its bytes on. */
 export interface FetchedPart {
@@ -33,25 +36,19 @@ export interface FetchedPart {
 /** Asks mirrors for files. */
 export class FileFetcher {
 	readonly #patience: Patience;
+	readonly #resolve: Resolve;
 
-	constructor(patience: Patience = usualPatience) {
+	constructor(patience: Patience = usualPatience, resolve: Resolve = HostAddresses.of) {
 		this.#patience = patience;
+		this.#resolve = resolve;
 	}
 
 	/**
 	 * Does something that fetches, again where it fails by what may pass.
 	 * @throws VmmError what the last try throws; the signal's reason
 	 */
-	async retried<T>(signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
-		for (const wait of this.#patience.waitsMs) {
-			try {
-				return await attempt();
-			} catch (error) {
-				if (!passing.some((code) => isVmmError(error, code))) throw error;
-				await delay(wait, undefined, {signal}).catch(() => signal?.throwIfAborted());
-			}
-		}
-		return attempt();
+	retried<T>(signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
+		return retried(this.#patience, passing, signal, attempt);
 	}
 
 	/**
@@ -78,121 +75,44 @@ export class FileFetcher {
 	 */
 	async part(url: URL, from: number, signal?: AbortSignal): Promise<FetchedPart> {
 		signal?.throwIfAborted();
-		const watch = new StallWatch(url, this.#patience.spanMs);
+		if (url.protocol !== 'file:') return this.#request(url, from, signal);
+		const body = await openFile(url, from);
+		const watch = new StallWatch(url, this.#patience.spans, faults);
 		const either = signal === undefined ? watch.signal : AbortSignal.any([signal, watch.signal]);
-		try {
-			const {start, body} = await (url.protocol === 'file:' ? openFile(url, from) : request(url, from, either));
-			return {start, pieces: watched(url, body, watch, either)};
-		} catch (error) {
-			watch.close();
-			throw failure(url, error, either);
-		}
+		return {start: from, pieces: watched(body, {url, watch, signal: either, faults})};
+	}
+
+	async #request(url: URL, from: number, signal: AbortSignal | undefined): Promise<FetchedPart> {
+		// A mirror that compresses what is compressed already would make lengths wrong.
+		const headers = {'accept-encoding': 'identity', ...(from > 0 && {range: `bytes=${from}-`})};
+		const {spans} = this.#patience;
+		const answer = await ask({url, headers, follows: true, resolve: this.#resolve, spans, faults, signal});
+		const {status, pieces} = answer;
+		if (status === 200) return {start: 0, pieces};
+		const range = /^bytes (\d+)-/.exec(answer.header('content-range') ?? '')?.[1];
+		if (status === 206 && range === String(from)) return {start: from, pieces};
+		answer.close();
+		// What lies there is longer than all of the file: it is asked for from its beginning.
+		if (status === 416 && from > 0) return this.#request(url, 0, signal);
+		throw refusal(answer);
 	}
 }
 
-async function* watched(
-	url: URL,
-	body: AsyncIterable<Uint8Array>,
-	watch: StallWatch,
-	signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
-	try {
-		for await (const piece of body) {
-			watch.count(piece.length);
-			yield piece;
-			signal.throwIfAborted();
-		}
-	} catch (error) {
-		throw failure(url, error, signal);
-	} finally {
-		watch.close();
-	}
-}
-
-/** What went wrong: what was given up, what a mirror did, or what the host's network says. */
-function failure(url: URL, error: unknown, signal: AbortSignal): unknown {
-	if (signal.aborted) return signal.reason;
-	if (isVmmError(error)) return error;
-	const {cause} = error as {cause?: {code?: string; message?: string}};
-	const {code, message} = error as NodeJS.ErrnoException;
-	const what = cause?.code ?? cause?.message ?? code ?? message;
-	return mirrorError('MIRROR_UNREACHABLE', {url: url.href, what}, {cause: error});
-}
-
-interface Opened {
-	readonly start: number;
-	readonly body: AsyncIterable<Uint8Array>;
-}
-
-async function openFile(url: URL, from: number): Promise<Opened> {
+async function openFile(url: URL, from: number): Promise<ReadStream> {
 	const path = fileURLToPath(url);
 	const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-		if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
+		const isMissing = error.code === 'ENOENT' || error.code === 'ENOTDIR';
+		if (!isMissing) throw faults.unreachable(url.href, error.code ?? error.message, error);
 		throw mirrorError('MIRROR_FILE_MISSING', {url: url.href, status: 'there is none'});
 	});
 	if (!found.isFile()) throw mirrorError('MIRROR_FILE_MISSING', {url: url.href, status: 'it is no plain file'});
-	return {start: from, body: createReadStream(path, {start: from})};
+	return createReadStream(path, {start: from});
 }
-
-async function request(first: URL, from: number, signal: AbortSignal): Promise<Opened> {
-	let url = first;
-	// A mirror that compresses what is compressed already would make lengths wrong.
-	const headers = {'accept-encoding': 'identity', ...(from > 0 && {range: `bytes=${from}-`})};
-	for (let redirects = 0; ; redirects++) {
-		const response = await fetch(url, {redirect: 'manual', headers, signal});
-		const {status, body} = response;
-		if (status === 200 && body !== null) return {start: 0, body};
-		const range = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
-		if (status === 206 && body !== null && range === String(from)) return {start: from, body};
-		await body?.cancel();
-		// What lies there is longer than all of the file: it is asked for from its beginning.
-		if (status === 416 && from > 0) return request(first, 0, signal);
-		const target = response.headers.get('location');
-		if (status < 300 || status >= 400 || target === null) throw refusal(url, status);
-		if (redirects === maxRedirects)
-			throw mirrorError('MIRROR_REDIRECTED', {url: first.href, what: `more than ${maxRedirects} times`});
-		const next = URL.parse(target, url.href);
-		if (next === null || !isAtLeastAsSafe(url, next))
-			throw mirrorError('MIRROR_REDIRECTED', {url: first.href, what: `to ${target.slice(0, 200)}`});
-		url = next;
-	}
-}
-
-/** No redirection leads from encrypted lines to open ones, nor to files of the host. */
-const isAtLeastAsSafe = (from: URL, to: URL): boolean =>
-	to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
 
 const busyStatuses = [408, 425, 429];
 
-function refusal(url: URL, status: number): Error {
+function refusal({url, status}: Pick<HttpAnswer, 'url' | 'status'>): Error {
 	const isPassing = status >= 500 || busyStatuses.includes(status) || status < 300;
-	if (isPassing) return mirrorError('MIRROR_UNREACHABLE', {url: url.href, what: `HTTP status ${status}`});
+	if (isPassing) return faults.unreachable(url.href, `HTTP status ${status}`);
 	return mirrorError('MIRROR_FILE_MISSING', {url: url.href, status: `HTTP status ${status}`});
-}
-
-/** Aborts where too little comes: nothing at all, or bytes so few that it would go on for ever. */
-class StallWatch {
-	readonly #controller = new AbortController();
-	readonly #timer: NodeJS.Timeout;
-	#came = 0;
-
-	constructor({href: url}: URL, spanMs: number) {
-		this.#timer = setInterval(() => {
-			if (this.#came < leastBytes)
-				this.#controller.abort(mirrorError('MIRROR_STALLED', {url, bytes: leastBytes, seconds: spanMs / 1000}));
-			this.#came = 0;
-		}, spanMs);
-	}
-
-	get signal(): AbortSignal {
-		return this.#controller.signal;
-	}
-
-	count(bytes: number): void {
-		this.#came += bytes;
-	}
-
-	close(): void {
-		clearInterval(this.#timer);
-	}
 }

@@ -1,5 +1,5 @@
 export {debianSuites, type MirrorSuite, parseMirror} from './address.ts';
-export {FileFetcher, type Patience} from './fetch-file.ts';
+export {FileFetcher} from './fetch-file.ts';
 export {Mirror, type MirrorOptions} from './mirror.ts';
 export {PackageCache} from './package-cache.ts';
 export {findKeyring, type Keyring} from './signature.ts';

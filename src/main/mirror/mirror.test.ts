@@ -7,6 +7,7 @@ import {pathToFileURL} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import type {PackageList} from '#main/debian';
 import type {MadeDeb} from '#main/debian/testing';
+import {HostAddresses, Reach} from '#main/download';
 import {parseMirror} from './address.ts';
 import {FileFetcher} from './fetch-file.ts';
 import {Mirror, type MirrorOptions} from './mirror.ts';
@@ -19,7 +20,7 @@ const debs: readonly MadeDeb[] = [
 	{name: 'second', files: [{path: './b', data: 'b'}]},
 ];
 /** As long as a test lasts, nothing is given up for being slow. */
-const patient = {spanMs: 60_000, waitsMs: [1, 1]};
+const patient = {spans: [], waitsMs: [1, 1]};
 
 async function folderOf(t: ExecutionContext): Promise<string> {
 	const folder = await mkdtemp(join(tmpdir(), 'mirror-'));
@@ -101,6 +102,32 @@ test('of a release that is signed, what stands around it is not read', async (t)
 			.replaceAll(/[0-9a-f]{64}/g, 'f'.repeat(64)) ?? '';
 	files.set('dists/made/InRelease', Buffer.from(`${evil}\n${release}\n${evil}`));
 	t.deepEqual((await fetched(t, files)).bytes[0], files.get('pool/first.deb') as Buffer);
+});
+
+test('a mirror of the internet leads to no network that only this host is in', async (t) => {
+	const asked: string[] = [];
+	const inside = await serveMirror(t, new Map(), (request, response) => {
+		asked.push(request.url ?? '');
+		return response.end('secret') !== undefined;
+	});
+	const target = `${inside.address}/latest/meta-data`;
+	const outside = await serveMirror(
+		t,
+		new Map(),
+		(_, response) => response.writeHead(307, {location: target}).end() !== undefined,
+	);
+	const {port} = new URL(outside.address);
+	// As a name server would have it that knows the mirror: here it is on this host all the same.
+	const resolve = async (url: URL) => {
+		const {nearest, farthest, lookup} = await HostAddresses.of(new URL('http://127.0.0.1'));
+		return url.hostname === 'mirror.example'
+			? {nearest: Reach.internet, farthest: Reach.internet, lookup}
+			: {nearest, farthest, lookup};
+	};
+	const fetcher = new FileFetcher(patient, resolve);
+	const url = new URL(`http://mirror.example:${port}/dists/made/InRelease`);
+	await t.throwsAsync(fetcher.bytes(url, 100), {code: 'MIRROR_REDIRECTED', message: /nearer to this host/});
+	t.deepEqual(asked, []);
 });
 
 test('a mirror may be a folder', async (t) => {
@@ -210,12 +237,12 @@ const wrong: Readonly<Record<string, (files: MadeMirror) => Promise<[code: strin
 		'MIRROR_STALLED',
 		{
 			answer: (request, response) => request.url === '/pool/first.deb' && response.flushHeaders() === undefined,
-			options: {fetcher: new FileFetcher({spanMs: 500, waitsMs: []})},
+			options: {fetcher: new FileFetcher({spans: [{ms: 500, leastBytes: 1024}], waitsMs: []})},
 		},
 	],
 	'an answer that never comes': async () => [
 		'MIRROR_STALLED',
-		{answer: () => true, options: {fetcher: new FileFetcher({spanMs: 50, waitsMs: [1]})}},
+		{answer: () => true, options: {fetcher: new FileFetcher({spans: [{ms: 50, leastBytes: 1024}], waitsMs: [1]})}},
 	],
 	'redirections without end': async () => [
 		'MIRROR_REDIRECTED',
@@ -224,6 +251,19 @@ const wrong: Readonly<Record<string, (files: MadeMirror) => Promise<[code: strin
 	'a redirection to a file of the host': async () => [
 		'MIRROR_REDIRECTED',
 		{answer: (_, response) => response.writeHead(302, {location: 'file:///etc/passwd'}).end() !== undefined},
+	],
+	'a file that comes drop by drop': async () => [
+		'MIRROR_STALLED',
+		{
+			answer: (_, response) => {
+				const timer = setInterval(() => response.write('x'.repeat(64)), 10);
+				response.on('close', () => clearInterval(timer));
+				return true;
+			},
+			options: {
+				fetcher: new FileFetcher({spans: [{ms: 1000, leastBytes: 2 ** 20}], waitsMs: []}),
+			},
+		},
 	],
 	'an error of its own': async () => [
 		'MIRROR_UNREACHABLE',

@@ -76,7 +76,7 @@ const large = image.layers[1] as MadeBlob;
 async function pull(cache: string, host: string, signal?: AbortSignal) {
 	const store = await ImageStore.open(cache);
 	const reference = parseReference(`${host}/team/app:v1`);
-	const patience = {spanMs: 60_000, waitsMs: [1, 1], wholeMs: 600_000};
+	const patience = {spans: [], waitsMs: [1, 1], wholeMs: 600_000};
 	return findImage(store, {kind: 'reference', reference}, {pull: 'always', patience, progress: () => {}, signal});
 }
 

@@ -9,7 +9,7 @@ export const registryError = errorTable({
 		remedy: `${tryAgain}. Behind a proxy set HTTPS_PROXY, and NODE_USE_ENV_PROXY=1; from a registry without TLS fetch it with openvmm image pull --plain-http`,
 	}),
 	REGISTRY_STALLED: (c: {url: string; bytes: number; seconds: number}) => ({
-		message: `${c.url} stands still: less than ${c.bytes} bytes came in ${c.seconds} seconds`,
+		message: `${c.url} comes too slowly: less than ${c.bytes} bytes came in ${c.seconds} seconds`,
 		remedy: `${tryAgain}: it goes on where it broke off`,
 	}),
 	REGISTRY_SLOW: (c: {url: string; seconds: number}) => ({

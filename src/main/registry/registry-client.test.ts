@@ -5,8 +5,8 @@ import type {AddressInfo} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {HostAddresses, Reach} from '#main/download';
 import {mutate, randomFrom} from '#main/loader/testing';
-import {HostAddresses, isLoopback, Reach} from './addresses.ts';
 import {parseChallenge} from './challenge.ts';
 import {dockerCredentials} from './docker-config.ts';
 import {RegistryClient} from './registry-client.ts';
@@ -14,7 +14,7 @@ import {RegistryClient} from './registry-client.ts';
 const types = ['application/vnd.oci.image.manifest.v1+json'];
 const [type] = types as [string];
 const digest = `sha256:${'a'.repeat(64)}`;
-const patience = {spanMs: 60_000, waitsMs: [1, 1], wholeMs: 600_000};
+const patience = {spans: [], waitsMs: [1, 1], wholeMs: 600_000};
 
 /** A server on this host. @returns its host and port */
 async function serve(t: ExecutionContext, answer: RequestListener): Promise<string> {
@@ -127,9 +127,23 @@ for (const [what, answer] of [
 			if (what !== 'says nothing') response.writeHead(200, {'content-type': type});
 			answer(response);
 		});
-		const impatient = client(registry, {patience: {...patience, spanMs: 100, waitsMs: []}});
+		const impatient = client(registry, {patience: {...patience, spans: [{ms: 100, leastBytes: 1024}], waitsMs: []}});
 		await t.throwsAsync(impatient.manifest('latest', types), {code: 'REGISTRY_STALLED'});
 	});
+
+test('a layer that comes drop by drop is given up', async (t) => {
+	const registry = await serve(t, (_, response) => {
+		const timer = setInterval(() => response.write('x'.repeat(64)), 10);
+		response.on('close', () => clearInterval(timer));
+	});
+	const spans = [{ms: 1000, leastBytes: 2 ** 20}];
+	const {pieces} = await client(registry, {patience: {...patience, spans, waitsMs: []}}).blob(digest, 0);
+	const take = async () => {
+		for await (const _ of pieces);
+	};
+	const message = /comes too slowly: less than 1048576 bytes came in 1 seconds/;
+	await t.throwsAsync(take(), {code: 'REGISTRY_STALLED', message});
+});
 
 test('a manifest or a token that comes for ever is given up, fast enough as it may be', async (t) => {
 	const drop = (response: ServerResponse, headers = {}) => {
@@ -337,36 +351,6 @@ for (const [where, reach] of [
 		await t.throwsAsync(one.blob(digest, 0), {code: 'REGISTRY_REDIRECTED', message: /nearer to this host/});
 		await t.throwsAsync(one.manifest('v1', types), {code: 'REGISTRY_REDIRECTED', message: /nearer to this host/});
 		t.deepEqual(asked, [`registry.example:${port} nobody`, `registry.example:${port} nobody`]);
-	});
-
-const addresses: readonly (readonly [host: string, reach: keyof typeof Reach, isLoopback: boolean])[] = [
-	['127.0.0.1', 'host', true],
-	['127.9.9.9:5000', 'host', true],
-	['[::1]', 'host', true],
-	['[::ffff:127.0.0.1]', 'host', true],
-	['10.1.2.3', 'network', false],
-	['172.16.0.1', 'network', false],
-	['192.168.1.1', 'network', false],
-	['169.254.169.254', 'host', false],
-	['100.64.0.1', 'network', false],
-	['0.0.0.0', 'host', false],
-	['[fe80::1]', 'host', false],
-	['[fd00::1]', 'network', false],
-	['[::ffff:10.0.0.1]', 'network', false],
-	['2130706433', 'host', true],
-	['0x7f.1', 'host', true],
-	['224.0.0.1', 'host', false],
-	['8.8.8.8', 'internet', false],
-	['[2001:4860:4860::8888]', 'internet', false],
-	['[64:ff9b::808:808]', 'internet', false],
-	['[64:ff9b::a00:1]', 'network', false],
-	['[64:ff9b::a9fe:a9fe]', 'host', false],
-];
-for (const [host, reach, loops] of addresses)
-	test(`${host} is of the ${reach}`, async (t) => {
-		const url = new URL(`http://${host}/`);
-		t.like(await HostAddresses.of(url), {nearest: Reach[reach], farthest: Reach[reach]});
-		t.is(isLoopback(url), loops);
 	});
 
 test('TLS is what is spoken, but to this host', async (t) => {

@@ -1,13 +1,36 @@
 /** A client of registries of images, for reading (OCI distribution specification 1.1). */
 
 import {createHash} from 'node:crypto';
-import {setTimeout as delay} from 'node:timers/promises';
+import {
+	ask,
+	type DownloadFaults,
+	type Patience as DownloadPatience,
+	HostAddresses,
+	type HttpAnswer,
+	isLoopback,
+	type Resolve,
+	retried,
+	usualPatience,
+} from '#main/download';
 import {isVmmError} from '#support/errors';
-import {HostAddresses, isLoopback, type Resolve} from './addresses.ts';
 import {parseChallenge} from './challenge.ts';
 import {basic, type Credentials} from './credentials.ts';
 import {registryError} from './errors.ts';
-import {ask, type HttpAnswer, type Patience, usualPatience} from './http.ts';
+
+/** How long a registry is waited for, and how often it is asked. */
+export interface Patience extends DownloadPatience {
+	/** In this time manifests and tokens have come whole; layers may take as long as enough comes. */
+	readonly wholeMs: number;
+}
+
+const registryPatience: Patience = {...usualPatience, wholeMs: 120_000};
+
+const late = (url: string, seconds: number) => registryError('REGISTRY_SLOW', {url, seconds});
+const faults: DownloadFaults = {
+	unreachable: (url, what, cause) => registryError('REGISTRY_UNREACHABLE', {url, what}, {cause}),
+	stalled: (url, bytes, seconds) => registryError('REGISTRY_STALLED', {url, bytes, seconds}),
+	redirected: (url, what) => registryError('REGISTRY_REDIRECTED', {url, what}),
+};
 
 /** A repository of a registry, and how it is asked. */
 export interface RepositoryAddress {
@@ -45,6 +68,11 @@ const mostErrorBytes = 2 ** 14;
 const mostWaitSeconds = 60;
 /** What a try may end with that another one may not. */
 const passing = ['REGISTRY_UNREACHABLE', 'REGISTRY_STALLED', 'REGISTRY_CUT_OFF', 'REGISTRY_BUSY'];
+/** How long a registry wants to be waited for. */
+const busyMs = (error: unknown): number => {
+	if (!isVmmError(error, 'REGISTRY_BUSY')) return 0;
+	return ((error as {context: {seconds?: number}}).context.seconds ?? 0) * 1000;
+};
 /** The host that Docker's registry is reached at. */
 const hosts: Readonly<Record<string, string>> = {'docker.io': 'registry-1.docker.io'};
 
@@ -63,7 +91,7 @@ export class RegistryClient {
 		repository,
 		plainHttp,
 		credentials,
-		patience = usualPatience,
+		patience = registryPatience,
 		resolve = HostAddresses.of,
 	}: RepositoryAddress) {
 		const host = hosts[registry] ?? registry;
@@ -79,18 +107,8 @@ export class RegistryClient {
 	 * Does something that fetches, again where it fails by what may pass.
 	 * @throws VmmError what the last try throws; the signal's reason
 	 */
-	async retried<T>(signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
-		for (const wait of this.#patience.waitsMs) {
-			try {
-				return await attempt();
-			} catch (error) {
-				if (!passing.some((code) => isVmmError(error, code))) throw error;
-				const {seconds = 0} = (error as {context: {seconds?: number}}).context;
-				const longer = isVmmError(error, 'REGISTRY_BUSY') ? seconds * 1000 : 0;
-				await delay(Math.max(wait, longer), undefined, {signal}).catch(() => signal?.throwIfAborted());
-			}
-		}
-		return attempt();
+	retried<T>(signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
+		return retried(this.#patience, passing, signal, attempt, busyMs);
 	}
 
 	/**
@@ -102,8 +120,7 @@ export class RegistryClient {
 	manifest(reference: string, types: readonly string[], signal?: AbortSignal): Promise<GivenManifest> {
 		const url = this.#url(`manifests/${reference}`);
 		return this.retried(signal, async () => {
-			const {wholeMs} = this.#patience;
-			const answer = await this.#get(url, {accept: types.join(', ')}, signal, {wholeMs});
+			const answer = await this.#get(url, {accept: types.join(', ')}, signal, {isWhole: true});
 			const mediaType = (answer.header('content-type') ?? '').split(';')[0]?.trim() ?? '';
 			const bytes = await gatherAtMost(answer, mostManifestBytes);
 			// What registries keep beside images, and images of the first version, have types of their vendors.
@@ -160,10 +177,11 @@ export class RegistryClient {
 		url: URL,
 		headers: Readonly<Record<string, string>>,
 		signal: AbortSignal | undefined,
-		{isPart = false, wholeMs}: {readonly isPart?: boolean; readonly wholeMs?: number},
+		{isPart = false, isWhole = false}: {readonly isPart?: boolean; readonly isWhole?: boolean},
 	): Promise<HttpAnswer> {
-		const {spanMs} = this.#patience;
-		const asked = {resolve: this.#resolve, spanMs, wholeMs, signal};
+		const {spans, wholeMs} = this.#patience;
+		const whole = isWhole ? {ms: wholeMs, late} : undefined;
+		const asked = {resolve: this.#resolve, spans, whole, faults, signal};
 		const once = () => {
 			const authorization = this.#authorization;
 			return ask({url, headers, authorization, follows: true, ...asked});
@@ -200,7 +218,7 @@ export class RegistryClient {
 		const asked = {...(service !== undefined && {service}), scope};
 		const isToken = credentials !== undefined && 'identityToken' in credentials;
 		if (!isToken) for (const [name, value] of Object.entries(asked)) address.searchParams.append(name, value);
-		const {spanMs, wholeMs} = this.#patience;
+		const {spans, wholeMs} = this.#patience;
 		const answer = await ask({
 			url: address,
 			headers: {},
@@ -209,8 +227,9 @@ export class RegistryClient {
 			follows: false,
 			sentFrom: address.host === url.host ? undefined : from,
 			resolve: this.#resolve,
-			spanMs,
-			wholeMs,
+			spans,
+			whole: {ms: wholeMs, late},
+			faults,
 			signal,
 		});
 		if (answer.status !== 200) throw await this.#refusal(address, answer);

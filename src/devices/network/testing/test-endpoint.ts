@@ -9,6 +9,9 @@ export class TestEndpoint implements Endpoint {
 	readonly sent: Frame[] = [];
 	/** It takes no more than so many. */
 	most = Number.POSITIVE_INFINITY;
+	/** What a guest that goes on elsewhere is told there, and what this one was told. */
+	remembers: Uint8Array = new Uint8Array();
+	recalled: Uint8Array | undefined;
 	/** Calls of {@link room}, {@link start} and {@link stop}. */
 	readonly calls: string[] = [];
 
@@ -34,6 +37,15 @@ export class TestEndpoint implements Endpoint {
 
 	stop(): void {
 		this.calls.push('stop');
+	}
+
+	remember(most: number): Uint8Array {
+		return this.remembers.slice(0, most);
+	}
+
+	recall(remembered: Uint8Array): void {
+		this.calls.push('recall');
+		this.recalled = remembered;
 	}
 
 	dispose(): void {

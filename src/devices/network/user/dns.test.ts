@@ -190,6 +190,42 @@ test('a name that leads to what is closed leads nowhere (rebinding)', async (t) 
 	);
 });
 
+/** Asks by a connection, whose answers may be long. */
+async function askByTcp(guest: TestGuest, message: Uint8Array, port: number): Promise<Buffer> {
+	const client = new TcpClient(guest, '10.0.0.1', 53, port);
+	await client.connect();
+	client.send(Buffer.from([...be16(message.length), ...message]));
+	const begun = await client.take(2);
+	const left = begun.readUInt16BE(0) + 2 - begun.length;
+	return Buffer.concat([begun, left > 0 ? await client.take(left) : Buffer.alloc(0)]).subarray(2);
+}
+
+test('a name with many addresses has as many as it keeps, of those that are looked at', async (t) => {
+	const [open, closed] = [(index: number) => `93.184.216.${index}`, (index: number) => `169.254.0.${index}`];
+	const kinds: Record<string, (index: number) => string> = {
+		'many.example': open,
+		'near.example': (index) => (index < 63 ? closed(index) : open(index)),
+		'far.example': (index) => (index < 64 ? closed(index) : open(index)),
+	};
+	const host = await resolver(t, (message) => {
+		const name = questionName(message);
+		const addressOf = kinds[name] as (index: number) => string;
+		return response(
+			message,
+			Array.from({length: 100}, (_, index) => ({name, type: A, data: addressOf(index)})),
+		);
+	});
+	const {guest, ask} = makeGuest(t, {closed: 'all', allow: ['*.example'], nameservers: [host.address]});
+	const told = addresses(await askByTcp(guest, query('many.example'), 40_000));
+	t.deepEqual(
+		told,
+		Array.from({length: 32}, (_, index) => open(index)),
+	);
+	t.deepEqual(addresses(await askByTcp(guest, query('many.example'), 40_001)), told);
+	t.deepEqual(addresses(await ask(query('near.example'))), [open(63)]);
+	t.is(rcode(await ask(query('far.example'))), 5);
+});
+
 test('questions that wait are bounded', async (t) => {
 	const host = await resolver(t, () => undefined);
 	const {guest} = makeGuest(t, {nameservers: [host.address]});

@@ -39,6 +39,20 @@ test('fragments in any order make one packet; what comes twice does not matter',
 	t.is(counters['reassembled'], 1);
 });
 
+test('a packet of 64 pieces is one, and a packet of more is none', async (t) => {
+	const echo = await udpServer(t, (message) => `${message.length}`);
+	const {guest, counters} = makeGuest(t);
+	const send = (count: number, id: number) => {
+		const payload = udpPayload(guest.to('127.0.0.1'), 5000, echo.port, 'x'.repeat(8 * count - 8));
+		const pieces = Array.from({length: count}, (_, index) => ({from: 8 * index, to: 8 * index + 8}));
+		for (const frame of fragments(guest, payload, pieces, id)) guest.send(frame);
+	};
+	send(65, 1);
+	send(64, 2);
+	t.is((await guest.nextUdp(5000)).data.toString(), '504');
+	t.is(counters['reassembled'], 1);
+});
+
 test('fragments of IPv6 make one packet, and one that is whole already is one', (t) => {
 	const {guest, counters} = makeGuest(t);
 	const fields = guest.to('fd4f:7065:6e56:0:0:0:0:1');

@@ -425,6 +425,20 @@ test('a machine that is restored elsewhere finds none of its connections, and is
 	t.deepEqual([reset.flags, reset.sequence], [RST, client.expected]);
 });
 
+test('a guest that goes on elsewhere is told at once that its connections have ended', async (t) => {
+	const {client, guest} = await connected(t);
+	await guest.endpoint.stop();
+	const remembered = guest.endpoint.remember(8192);
+	await guest.endpoint.dispose();
+	const later = new TestGuest(makeNetwork().network);
+	t.teardown(() => later.endpoint.dispose());
+	later.endpoint.recall(remembered);
+	const {flags, sequence, sourcePort} = await later.nextTcp(client.port);
+	t.deepEqual([flags & RST, sequence, sourcePort], [RST, client.expected, client.remotePort]);
+	later.endpoint.recall(Uint8Array.from({length: 500}, (_, at) => at));
+	t.notThrows(() => later.tcp('10.0.0.1', {sourcePort: 1, port: 2, sequence: 3, flags: SYN}));
+});
+
 test('a guest that stands still is not late', async (t) => {
 	const {client, host, guest, clock} = await connected(t);
 	host.write('later');
@@ -632,4 +646,26 @@ test('a full table makes room by a connection on which a guest has been silent f
 	await (clients[0] as TcpClient).next(({flags}) => (flags & RST) !== 0);
 	t.is((await late.next()).flags, SYN | ACK);
 	t.is(counters(guest)['tcpConnections'], 128);
+});
+
+test('a guest that never reads holds a part of the host’s memory, however many connections it has', async (t) => {
+	const server = await tcpServer(t);
+	const {network} = makeNetwork();
+	const guest = new TestGuest(network);
+	t.teardown(() => guest.endpoint.dispose());
+	const {budget} = guest.endpoint as unknown as {budget: Budget};
+	const [connections, each] = [40, 4 * 1024 * 1024];
+	for (let index = 0; index < connections; index++) {
+		const client = new TcpClient(guest, '127.0.0.1', server.port, 20_000 + index);
+		await client.connect();
+		client.window = 0;
+		client.ack();
+		(await server.accepted()).write(Buffer.alloc(each));
+	}
+	const turn = () => new Promise((resolve) => setImmediate(resolve));
+	const limit = 64 * 1024 * 1024;
+	while (budget.used < limit / 2) await turn();
+	for (let turns = 0; turns < 300; turns++) await turn();
+	// Each has at least what one read brings, whatever the others have.
+	t.true(budget.used <= limit + connections * 128 * 1024, `${budget.used}`);
 });

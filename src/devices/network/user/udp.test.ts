@@ -1,7 +1,8 @@
 import {createSocket} from 'node:dgram';
 import {once} from 'node:events';
 import test, {type ExecutionContext} from 'ava';
-import {ipFrame, udpFrame, udpPayload} from './testing/frames.ts';
+import type {Verdict} from './policy/index.ts';
+import {icmpFrame, ipFrame, udpFrame, udpPayload} from './testing/frames.ts';
 import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
 import {TestGuest} from './testing/test-guest.ts';
 import {udpServer} from './testing/udp-server.ts';
@@ -207,4 +208,53 @@ test.serial('a NIC that goes while its sockets are being made leaves none', asyn
 	}
 	for (let round = 0; round < 20; round++) await new Promise((resolve) => setImmediate(resolve));
 	t.is(sockets(), before);
+});
+
+test('a flow hears from so many ends, those that it has met last', async (t) => {
+	const [first, last] = [await udpServer(t, () => 'first'), await udpServer(t, () => 'last')];
+	const {guest, counters} = makeGuest(t);
+	guest.udp('127.0.0.1', 5000, first.port, 'x');
+	t.is((await guest.nextUdp(5000)).data.toString(), 'first');
+	for (let index = 0; index < 1023; index++) {
+		guest.udp(`127.77.${index >> 8}.${index & 255}`, 5000, 9, 'x');
+		if (index % 64 === 0) await new Promise(setImmediate);
+	}
+	await new Promise(setImmediate);
+	guest.udp('127.0.0.1', 5000, last.port, 'x');
+	t.is((await guest.nextUdp(5000)).data.toString(), 'last');
+	// What is sent first comes first.
+	await new Promise((sent) => first.socket.send('late', first.senders[0] as number, '127.0.0.1', sent));
+	guest.udp('127.0.0.1', 5000, last.port, 'x');
+	t.is((await guest.nextUdp(5000)).data.toString(), 'last');
+	t.is(counters['tableFull'], 0);
+});
+
+test('of what waits for a decision a few datagrams go on', async (t) => {
+	const got: string[] = [];
+	const server = await udpServer(t, (message) => {
+		got.push(`${message}`);
+		return 'answer';
+	});
+	const {promise: decided, resolve: decide} = Promise.withResolvers<Verdict>();
+	const {guest} = makeGuest(t, {closed: 'all', allow: [], connect: () => decided});
+	for (let index = 0; index < 10; index++) guest.udp('93.184.216.34', 5000, 80, `${index}`);
+	await new Promise(setImmediate);
+	decide({kind: 'redirect', address: '127.0.0.1', port: server.port});
+	for (let index = 0; index < 4; index++) await guest.nextUdp(5000);
+	guest.udp('93.184.216.34', 5000, 80, 'later');
+	await guest.nextUdp(5000);
+	t.deepEqual(got, ['0', '1', '2', '3', 'later']);
+});
+
+test('frames that wait for a guest without room are bounded, and the oldest come', async (t) => {
+	const {guest, counters} = makeGuest(t);
+	guest.hasRoom = false;
+	for (let number = 0; number < 300; number++)
+		guest.send(icmpFrame(guest.to('10.0.0.1'), 8, 0, [0, 0, number >> 8, number & 255]));
+	t.is(counters['dropped'], 300 - 256);
+	guest.hasRoom = true;
+	guest.endpoint.room();
+	await new Promise(setImmediate);
+	t.is(guest.frames.length, 256);
+	t.is(guest.frames.at(-1)?.payload[7], 255);
 });

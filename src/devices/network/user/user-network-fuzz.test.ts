@@ -120,6 +120,8 @@ for (const seed of [1, 2, 3, 4])
 		await new Promise((resolve) => setImmediate(resolve));
 		t.true((counters['malformed'] as number) > 1000);
 		t.true((counters['framesOut'] as number) > 1000);
+		for (const reached of ['dhcpAnswers', 'dnsQuestions', 'reassembled', 'tcpOpened', 'udpOpened', 'unanswered'])
+			t.true((counters[reached] as number) > 10, `${reached}: ${counters[reached]}`);
 		t.true((counters['tcpConnections'] as number) <= 512);
 		t.true((counters['udpFlows'] as number) <= 2048);
 		guest.hasRoom = true;

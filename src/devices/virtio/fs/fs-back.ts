@@ -247,8 +247,9 @@ export class RequestsBack<S> implements VirtioBack {
 		this.#begin();
 	}
 
-	/** Hears what the client forgets, and whom it interrupts. */
+	/** Hears what the client forgets, and whom it interrupts: of files that are being found again, when they are there. */
 	#hear(): void {
+		if (this.#isRestoring) return;
 		this.#ring.takeAll((subject, count) => {
 			if (count === 0n) this.#server?.interrupt(subject);
 			else this.#server?.forget(Number(subject), Number(count));

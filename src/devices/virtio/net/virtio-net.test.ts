@@ -252,6 +252,15 @@ test('what is no frame, or lies, is counted and goes nowhere', async (t) => {
 	t.deepEqual(nic.machine.failures, []);
 });
 
+test('that somebody has looked at a checksum is nothing that a driver can say', async (t) => {
+	const nic = await NetMachine.begin({features: all});
+	await nic.send(plain(), {flags: HeaderFlag.IS_CHECKED});
+	t.deepEqual(
+		nic.endpoint.sent.map(({isChecked, needsChecksum}) => [isChecked, needsChecksum]),
+		[[false, false]],
+	);
+});
+
 test('the owner takes the link down and up while the driver runs, and the network does', async (t) => {
 	const nic = await NetMachine.begin({features: ['status', ...all]});
 	const {machine, endpoint} = nic;
@@ -540,4 +549,22 @@ test('a guest that goes on from a snapshot keeps what it had, and is to tell the
 	await two.machine.run();
 	t.is(two.machine.registers.readConfig(0, 4), 0x015d_1500, 'the address that the guest has always had');
 	t.deepEqual(two.machine.failures, []);
+});
+
+test('what an endpoint remembers of a guest is told where that goes on, once, and to no guest that is paused', async (t) => {
+	const one = await NetMachine.begin();
+	one.endpoint.remembers = Uint8Array.from({length: 2000}, (_, index) => index % 251);
+	await one.machine.stop();
+	one.machine.start();
+	t.is(one.endpoint.recalled, undefined, 'a pause is nothing to tell of');
+	await one.machine.stop();
+	const two = await NetMachine.open({from: one});
+	t.deepEqual(two.endpoint.calls, ['start', 'recall']);
+	t.deepEqual(two.endpoint.recalled, one.endpoint.remembers);
+	await two.machine.stop();
+	two.machine.start();
+	t.deepEqual(two.endpoint.calls, ['start', 'recall', 'stop', 'start']);
+	// The endpoint there has remembered nothing.
+	await two.machine.stop();
+	t.is((await NetMachine.open({from: two})).endpoint.recalled, undefined);
 });

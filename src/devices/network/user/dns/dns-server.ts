@@ -32,7 +32,7 @@ export interface OwnNames {
 
 /** Questions of one guest that are being answered, and of all of a network where a program decides. */
 const [mostQuestions, mostOfNetwork] = [64, 256];
-/** Addresses of one answer that are looked at: more than a name keeps. */
+/** Addresses of one answer that are looked at: more than a name keeps, since some may be closed. */
 const mostAddresses = 64;
 /** How long a guest may keep what we have said ourselves, in seconds. */
 const ownTtl = 60;
@@ -157,7 +157,8 @@ export class DnsServer {
 		if (open.length === 0)
 			return found.length === 0 ? answerWith(query, question, [], ownTtl) : emptyAnswer(query, Rcode.REFUSED, question);
 		if (!asker.names.learn(question.name, kind, open)) return emptyAnswer(query, Rcode.REFUSED, question);
-		return answerWith(query, question, open, ownTtl);
+		// Of others than it keeps the guest would be told in vain.
+		return answerWith(query, question, asker.names.pinned(question.name, kind) ?? [], ownTtl);
 	}
 }
 

@@ -1,3 +1,4 @@
+import {isIP} from 'node:net';
 import dnsPacket from 'dns-packet';
 
 /** A DNS header (RFC 1035, 4.1.1). */
@@ -106,7 +107,8 @@ export function addressesIn(message: Buffer, question: DnsQuestion): readonly st
 		let name = question.name;
 		for (let followed = 0; followed < mostAliases; followed++) {
 			const records = ofName(name);
-			const addresses = records.flatMap((record) => (record.type === type ? [record.data] : []));
+			// A record of a wrong length has something else.
+			const addresses = records.flatMap((record) => (record.type === type && isIP(record.data) ? [record.data] : []));
 			if (addresses.length > 0) return addresses;
 			const alias = records.find((record) => record.type === 'CNAME');
 			if (alias === undefined) return [];

@@ -98,8 +98,10 @@ export function answerSolicitation(
 	writer: FrameWriter,
 ): boolean {
 	const {bytes: from, start, end, mac} = packet;
-	if (hops !== linkHops || end - start < Neighbor.size || from[start + 1] !== 0) return false;
-	const {target} = Neighbor.read(from, start);
+	if (hops !== linkHops || end - start < Neighbor.size) return false;
+	const {type, code, target} = Neighbor.read(from, start);
+	// A neighbour that says where it is has asked for nothing.
+	if (type !== Icmpv6Type.NEIGHBOR_SOLICITATION || code !== 0) return false;
 	const source = sourceOf(packet);
 	if (!isHere(target) || source.every((byte) => byte === 0)) return false;
 	const path: Path = {family: 6, fromMac: ownMac, toMac: mac, source: target, destination: source};

@@ -38,6 +38,14 @@ export type GivenHeader = Partial<Parameters<typeof InHeader.encode>[0]>;
 /** A name as FUSE has it. */
 export const named = (name: string | Uint8Array): Buffer => Buffer.concat([Buffer.from(name), Uint8Array.of(0)]);
 
+/** A device over a folder that is open already. */
+const openFolder = (folder: Folder) =>
+	virtioFsOver<undefined>(
+		() => folder,
+		() => 'never',
+	).pci;
+const openConfig = {tag: 'host', folder: undefined, windowBytes: 0};
+
 /** A guest's driver of a shared folder, whose every request a test writes and whose answers it reads. */
 export class FsDriver {
 	readonly machine: VirtioMachine;
@@ -66,12 +74,7 @@ export class FsDriver {
 
 	/** One that has mounted a folder that is open already, without a cache. */
 	static async over(folder: Folder): Promise<FsDriver> {
-		const {pci} = virtioFsOver<undefined>(
-			() => folder,
-			() => 'never',
-		);
-		const config = {tag: 'host', folder: undefined, windowBytes: 0};
-		const made = new FsDriver(await VirtioMachine.opened(pci, 'pci', config));
+		const made = new FsDriver(await VirtioMachine.opened(openFolder(folder), 'pci', openConfig));
 		made.driver.begin([], 2);
 		await made.init();
 		return made;
@@ -95,7 +98,18 @@ export class FsDriver {
 		windowBytes = 0,
 	): Promise<FsDriver> {
 		const config = {tag: 'host', folder: {folder: path, options: folderDefaults}, windowBytes};
-		const machine = new VirtioMachine(virtioFsPciType, 'pci', config, false);
+		const made = await FsDriver.#goesOn(new VirtioMachine(virtioFsPciType, 'pci', config, false), other, kept);
+		await made.machine.run();
+		return made;
+	}
+
+	/** The same over a folder that is open already; its files are still to be found. */
+	static goesOnOver(folder: Folder, other: FsDriver): Promise<FsDriver> {
+		const machine = new VirtioMachine(openFolder(folder), 'pci', openConfig, false);
+		return FsDriver.#goesOn(machine, other, other.kept.slice());
+	}
+
+	static async #goesOn(machine: VirtioMachine, other: FsDriver, kept: Uint8Array): Promise<FsDriver> {
 		await machine.open();
 		const made = new FsDriver(machine);
 		const ram = new Uint8Array(0x10_0000);
@@ -106,7 +120,6 @@ export class FsDriver {
 		made.driver.resume(other.driver);
 		made.#unique = other.#unique;
 		machine.start();
-		await machine.run();
 		return made;
 	}
 
@@ -182,14 +195,20 @@ export class FsDriver {
 		return OutHeader.read(bytes).error;
 	}
 
-	/** Says something in the urgent queue. */
+	/** Says something in the urgent queue, and waits until it is heard. */
 	async say(opcode: number, nodeid: number, words: Uint8Array): Promise<void> {
+		this.tell(opcode, nodeid, words);
+		await this.machine.run();
+		this.driver.used(urgentQueue);
+	}
+
+	/** Says something in the urgent queue. */
+	tell(opcode: number, nodeid: number, words: Uint8Array): void {
 		const head = InHeader.encode({len: InHeader.size + words.length, opcode, nodeid});
 		const bytes = Buffer.concat([head, words]);
 		this.machine.memory.copyIn(requestAt, bytes, 0, bytes.length);
 		this.driver.offer([{at: requestAt, length: bytes.length}], {queue: urgentQueue});
-		await this.driver.notify(urgentQueue);
-		this.driver.used(urgentQueue);
+		this.machine.registers.notify(urgentQueue);
 	}
 
 	/** Looks a name up. Returns its node, or a negated errno. */
