@@ -115,6 +115,12 @@ for (const transport of ['pci', 'mmio'] as const)
 						memory.writeU8(statusByte, 0xee);
 						registers.takeInterrupts();
 					},
+					() => {
+						if (transport === 'mmio' || chance(80)) return;
+						// Vectors that there are, and that there are none of.
+						registers.write('queue_select', below(3));
+						registers.write(any(['queue_msix_vector', 'config_msix_vector']), any([0, 1, 2, 3, 0x7ff, 0xfffe, 0xffff]));
+					},
 					() => registers.writeConfig(below(64), any([1, 2, 4]), any(words)),
 					() => {
 						if (chance(85)) return;
