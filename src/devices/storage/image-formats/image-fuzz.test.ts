@@ -30,7 +30,7 @@ const clusterBytes = 4096;
 const compressed = (compress: (bytes: Buffer) => Buffer, type: number): Subject => ({
 	format: 'qcow2',
 	image: {sizeBytes, blockBytes: clusterBytes},
-	rounds: 400,
+	rounds: 300,
 	change(bytes) {
 		const l2 = Number(bytes.readBigUInt64BE(Number(bytes.readBigUInt64BE(40))) & 0x00ff_ffff_ffff_fe00n);
 		const contents = [
@@ -56,7 +56,7 @@ const compressed = (compress: (bytes: Buffer) => Buffer, type: number): Subject 
 		const l2 = l1 + 16 <= bytes.length ? Number(bytes.readBigUInt64BE(l1) & 0x00ff_ffff_ffff_fe00n) : 0;
 		return [
 			[l2 + 256 <= bytes.length ? l2 : 0, 112],
-			[bytes.length - 4 * clusterBytes, 2 * clusterBytes],
+			[Math.max(0, bytes.length - 4 * clusterBytes), Math.min(bytes.length, 2 * clusterBytes)],
 		];
 	},
 	mend() {},
