@@ -71,6 +71,20 @@ for (const count of [3, 16, 100, 5000]) {
 	});
 }
 
+test('words are copied as bytes are, aligned or not, across pieces, and from nowhere else', (t) => {
+	const memory = sample();
+	const source = Uint8Array.from({length: 16}, (_, index) => 0xf0 - index);
+	const target = new Int32Array(4);
+	for (const gpa of [0x1_0010, 0x1_0011, 0x1_0000 - 8, 0x1_0000 - 6]) {
+		memory.copyIn(gpa, source);
+		target.fill(0);
+		t.true(memory.copyWordsOut(gpa, target));
+		t.deepEqual(new Uint8Array(target.buffer), source, gpa.toString(16));
+	}
+	for (const gpa of [0x1_fff4, 0x1_fff2, -4, 0.5, Number.NaN, 2 ** 52]) t.false(memory.copyWordsOut(gpa, target));
+	t.deepEqual(new Uint8Array(target.buffer), source);
+});
+
 test('a copy that leaves RAM changes nothing, and one that leaves the array is an error of ours', (t) => {
 	const memory = sample();
 	const bytes = Uint8Array.of(1, 2, 3, 4);

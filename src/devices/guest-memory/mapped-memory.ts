@@ -69,6 +69,10 @@ export class MappedMemory extends PieceAccess implements GuestMemory {
 	}
 
 	pin(gpa: number, length: number, direction: DmaDirection, vectors: IoVectors): boolean {
+		// Mostly it is one piece of RAM, which stays where it is.
+		const ram = this.isOpen && length > 0 ? this.table.ram(gpa) : undefined;
+		if (ram !== undefined && gpa - ram.gpa + length <= ram.length)
+			return vectors.add(ram, gpa - ram.gpa, length, direction);
 		if (!this.contains(gpa, length)) return false;
 		const before = vectors.count;
 		for (let done = 0; done < length; ) {

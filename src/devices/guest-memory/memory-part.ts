@@ -32,6 +32,10 @@ export class MemoryPart implements GuestMemory {
 		return this.#whole.copyOut(this.#at(gpa, length), target, offset, length);
 	}
 
+	copyWordsOut(gpa: number, target: Int32Array): boolean {
+		return this.#whole.copyWordsOut(this.#at(gpa, target.byteLength), target);
+	}
+
 	copyIn(gpa: number, source: Uint8Array, offset = 0, length = source.length - offset): boolean {
 		return this.#whole.copyIn(this.#at(gpa, length), source, offset, length);
 	}

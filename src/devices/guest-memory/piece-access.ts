@@ -36,6 +36,8 @@ export class PieceAccess {
 	}
 
 	contains(gpa: number, length: number): boolean {
+		// Mostly it is where the last access was.
+		if (length >= 0 && this.pieceOf(gpa, length) !== undefined) return true;
 		return this.isOpen && this.table.contains(gpa, length);
 	}
 
@@ -44,6 +46,14 @@ export class PieceAccess {
 		const piece = this.pieceOf(gpa, length);
 		if (piece === undefined) return this.#copyOutParts(gpa, target, offset, length);
 		piece.copyOut(gpa - piece.gpa, target, offset, length);
+		return true;
+	}
+
+	copyWordsOut(gpa: number, target: Int32Array): boolean {
+		const bytes = target.byteLength;
+		const piece = (gpa & 3) === 0 ? this.pieceOf(gpa, bytes) : undefined;
+		if (piece === undefined) return this.copyOut(gpa, new Uint8Array(target.buffer, target.byteOffset, bytes));
+		piece.copyWordsOut(gpa - piece.gpa, target);
 		return true;
 	}
 

@@ -182,6 +182,12 @@ export class Piece {
 		}
 	}
 
+	copyWordsOut(at: number, target: Int32Array): void {
+		const words = this.#i32;
+		const first = at >>> 2;
+		for (let index = 0; index < target.length; index++) target[index] = words[first + index] as number;
+	}
+
 	copyIn(at: number, source: Uint8Array, offset: number, length: number): void {
 		if (length < fewBytes) {
 			const bytes = this.#bytes;

@@ -22,7 +22,9 @@ export abstract class FileOperation {
 	/** Of a read or a write: host address of `struct iovec`, and how many there are. */
 	vectors = 0;
 	count = 0;
-	/** Of {@link FileAction.ALLOCATE}: how many bytes. */
+	/** Of a read or a write of one vector: the host address in it, with its {@link length}, which costs the kernel less. 0 where it is not said. */
+	buffer = 0;
+	/** Of {@link FileAction.ALLOCATE}, and beside {@link buffer}: how many bytes. */
 	length = 0;
 	/** Of a write RWF_, of {@link FileAction.ALLOCATE} FALLOC_FL_. */
 	flags = 0;

@@ -64,7 +64,7 @@ export const ProbedOperation = packed('io_uring_probe_op', {
 }).sized(8);
 
 /** Operations (IORING_OP_). */
-export const RingOperation = {READV: 1, WRITEV: 2, FSYNC: 3, FALLOCATE: 17} as const;
+export const RingOperation = {READV: 1, WRITEV: 2, FSYNC: 3, FALLOCATE: 17, READ: 22, WRITE: 23} as const;
 
 /** Where the parts are mapped from (IORING_OFF_). */
 export const ringPlaces = {rings: 0, submissions: 0x1000_0000} as const;

@@ -91,8 +91,7 @@ export class Ring {
 	add(opcode: number, fd: number, offset: number, address: number, length: number, flags: number, token: number): void {
 		const words = this.#submissions;
 		const base = (this.#tail & (entries - 1)) * submissionWords;
-		words.fill(0, base, base + submissionWords);
-		// Little-endian, and flags and priority are zero.
+		// Little-endian. All else is zero, as nobody has written it: the kernel does not.
 		words[base + at.opcode] = opcode;
 		words[base + at.fd] = fd;
 		words[base + at.offset] = offset;

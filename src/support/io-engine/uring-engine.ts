@@ -116,13 +116,15 @@ export class UringEngine implements IoEngine {
 	#add(operation: FileOperation): void {
 		const token = this.#tokens.pop() as number;
 		this.#operations[token] = operation;
-		const {action, fd, offset, vectors, count, length, flags} = operation;
+		const {action, fd, offset, vectors, count, buffer, length, flags} = operation;
 		switch (action) {
 			case FileAction.READ:
-				this.#ring.add(RingOperation.READV, fd, offset, vectors, count, flags, token);
+				if (buffer > 0) this.#ring.add(RingOperation.READ, fd, offset, buffer, length, flags, token);
+				else this.#ring.add(RingOperation.READV, fd, offset, vectors, count, flags, token);
 				return;
 			case FileAction.WRITE:
-				this.#ring.add(RingOperation.WRITEV, fd, offset, vectors, count, flags, token);
+				if (buffer > 0) this.#ring.add(RingOperation.WRITE, fd, offset, buffer, length, flags, token);
+				else this.#ring.add(RingOperation.WRITEV, fd, offset, vectors, count, flags, token);
 				return;
 			case FileAction.SYNC:
 				this.#ring.add(RingOperation.FSYNC, fd, 0, 0, 0, IORING_FSYNC_DATASYNC, token);

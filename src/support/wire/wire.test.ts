@@ -270,10 +270,10 @@ test('a guest’s struct is copied once, and what the guest changes then is not 
 	const memory = Pair.encode({low: 3});
 	const copies: number[][] = [];
 	const reader = new GuestReader(Pair, {
-		copyOut(gpa, target, offset, length) {
-			copies.push([gpa, length]);
+		copyWordsOut(gpa, target) {
+			copies.push([gpa, target.byteLength]);
 			if (gpa !== 0x1000) return false;
-			target.set(memory.subarray(0, length), offset);
+			new Uint8Array(target.buffer).set(memory);
 			return true;
 		},
 	});

@@ -1,5 +1,5 @@
 import type {AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
-import {MappedMemory, PinCount} from '#devices/guest-memory';
+import {MappedMemory, type MemoryHandle, type MemoryRange, PinCount} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {DeviceBacks} from '#devices/machine';
@@ -8,7 +8,7 @@ import {findDeviceModel} from '#devices/registry';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {complexOf, rootPortOf} from './test-machine.ts';
 
-const ramBytes = 0x10_0000;
+const usualRam: readonly MemoryRange[] = [{gpa: 0, length: 0x10_0000}];
 /** More than any test has the worker put off. */
 const turns = 20;
 
@@ -20,8 +20,8 @@ interface WorkerPart {
 
 /** A machine with one device that has workers, RAM of 1 MiB, and the part of each of its device workers, all on the same thread. */
 export class WorkedMachine {
-	readonly #ram = plainMemory({gpa: 0, length: ramBytes});
-	readonly memory = new MappedMemory(this.#ram);
+	readonly #ram: MemoryHandle;
+	readonly memory: MappedMemory;
 	readonly reactor = new FakeReactor();
 	/** Levels of inputs as they changed, and messages as `message DATA`. */
 	readonly interrupts: string[] = [];
@@ -33,7 +33,9 @@ export class WorkedMachine {
 	readonly bus: ReturnType<typeof oneThreadMachine>['bus'];
 
 	/** @param isFunction - it sits behind a port, alone on bus 1 */
-	constructor(model: DeclaredModel, config: object, isFunction: boolean) {
+	constructor(model: DeclaredModel, config: object, isFunction: boolean, ram = usualRam) {
+		this.#ram = plainMemory(...ram);
+		this.memory = new MappedMemory(this.#ram);
 		const completed: AnyDeviceModel = completeModel(model);
 		const it: DeviceInstance = {
 			name: 'it',

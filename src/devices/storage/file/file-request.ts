@@ -79,6 +79,8 @@ export class FileRequest extends FileOperation {
 		this.offset = offset;
 		this.vectors = vectors.address;
 		this.count = vectors.count;
+		this.buffer = vectors.count === 1 ? vectors.hostAddress(0) : 0;
+		this.length = vectors.bytes;
 		this.flags = isDurable && limits.hasDurableWrites ? RWF_DSYNC : 0;
 		this.isCached = limits.alignment === 1;
 		if (limits.alignment === 1 || this.#isAligned(limits.alignment)) this.#owner.call(this);
@@ -251,6 +253,7 @@ export class FileRequest extends FileOperation {
 	}
 
 	#useOwn(count: number): void {
+		this.buffer = 0;
 		this.vectors = Number(addressOf(this.#own));
 		this.count = count;
 	}

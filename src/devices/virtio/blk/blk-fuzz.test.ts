@@ -101,6 +101,12 @@ for (const transport of ['pci', 'mmio'] as const)
 					if (chance(20)) memory.writeU64((at + below(length)) & ~7, any(addresses));
 					else memory.writeU16((at + below(length)) & ~1, any(words));
 				};
+				/** Vectors that there are, and that there are none of. */
+				const useVectors = () => {
+					if (chance(80)) return;
+					registers.write('queue_select', below(3));
+					registers.write(any(['queue_msix_vector', 'config_msix_vector']), any([0, 1, 2, 3, 0x7ff, 0xfffe, 0xffff]));
+				};
 				const acts: readonly (() => void | Promise<void>)[] = [
 					offer,
 					offer,
@@ -115,6 +121,7 @@ for (const transport of ['pci', 'mmio'] as const)
 						memory.writeU8(statusByte, 0xee);
 						registers.takeInterrupts();
 					},
+					...(transport === 'pci' ? [useVectors] : []),
 					() => registers.writeConfig(below(64), any([1, 2, 4]), any(words)),
 					() => {
 						if (chance(85)) return;

@@ -1,4 +1,4 @@
-import {packed, reserved, u8, u16, u32, u64} from '#support/wire';
+import {packed, reserved, u8, u16, u32, u64, wire} from '#support/wire';
 
 /** Device configuration space (virtio 1.2, 5.2.4). Fields of features that are not offered are zero. */
 export const BlkConfig = packed('virtio_blk_config', {
@@ -26,7 +26,7 @@ export const BlkConfig = packed('virtio_blk_config', {
 }).sized(60, 'virtio 1.2, 5.2.4');
 
 /** Header of a request (5.2.6). Data follow, and one byte of status is the last. */
-export const RequestHeader = packed('virtio_blk_req', {
+export const RequestHeader = wire('virtio_blk_req', {
 	type: u32,
 	reserved: reserved(4),
 	sector: u64.asNumber,

@@ -23,7 +23,6 @@ export class BlkRequests implements RequestOwner {
 	readonly #id = new Uint8Array(idBytes);
 	readonly #choice: DriverChoice;
 	readonly #header = RequestHeader.on(new ArrayBuffer(RequestHeader.byteLength));
-	readonly #status = new Uint8Array(1);
 	/** Those that are not in flight, to be used again. */
 	readonly #free: BlkRequest[] = [];
 	/** Those that are to be tried again when the machine goes on. */
@@ -82,7 +81,7 @@ export class BlkRequests implements RequestOwner {
 	 */
 	serve(queue: VirtQueue, index: number, chain: Chain): void {
 		// Without a byte for the status there is no way to say anything (virtio 1.2, 5.2.6.1).
-		if (chain.writable === 0 || !chain.read(0, this.#header.$bytes)) {
+		if (chain.writable === 0 || !chain.readWords(this.#header.$atomic)) {
 			queue.complete(chain, 0);
 			return;
 		}
@@ -99,8 +98,7 @@ export class BlkRequests implements RequestOwner {
 	ended(request: BlkRequest, status: number, written: number): void {
 		if (!this.#isGone) {
 			const {chain, queue} = request;
-			this.#status[0] = status;
-			queue.complete(chain, chain.write(chain.writable - 1, this.#status) ? written + 1 : 0);
+			queue.complete(chain, chain.writeLast(status) ? written + 1 : 0);
 		}
 		this.#free.push(request);
 		this.#leftDisk();

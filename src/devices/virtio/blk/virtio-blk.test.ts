@@ -64,6 +64,25 @@ async function make(
 	return {machine, driver, request, read, registers: machine.registers};
 }
 
+test('a header may be in pieces, and a status may have buffers of no bytes behind it', async (t) => {
+	const {machine, driver, read} = await make('pci');
+	machine.memory.copyIn(header, RequestHeader.encode({type: IN, sector: 3}).subarray(0, 5));
+	machine.memory.copyIn(header + 0x101, RequestHeader.encode({type: IN, sector: 3}).subarray(5));
+	machine.memory.copyIn(statusByte - 1, Uint8Array.of(0xdd, 0xee, 0xff));
+	driver.offer([
+		{at: header, length: 5},
+		{at: header + 0x101, length: 11},
+		{at: data, length: 512, writable: true},
+		{at: statusByte, length: 1, writable: true},
+		{at: 0, length: 0, writable: true},
+		{at: 2 ** 40, length: 0, writable: true},
+	]);
+	await driver.notify();
+	t.deepEqual(await ended(machine, driver, 0), [[0, 513]]);
+	t.deepEqual([...read(statusByte - 1, 3)], [0xdd, OK, 0xff]);
+	t.deepEqual(machine.failures, []);
+});
+
 for (const [transport, workers] of [
 	['pci', 1],
 	['pci', 2],

@@ -51,10 +51,26 @@ export class Chain {
 		return this.#each(0, this.#readableCount, offset, target, targetOffset, length, false);
 	}
 
+	/** Copies the first of the bytes to read, as many words of 32 bits as `target` has: a request's header, which mostly is a buffer of its own. */
+	readWords(target: Int32Array): boolean {
+		const bytes = target.byteLength;
+		if (this.#readableCount > 0 && (this.#lengths[0] as number) >= bytes)
+			return this.#memory.copyWordsOut(this.#addresses[0] as number, target);
+		return this.read(0, new Uint8Array(target.buffer, target.byteOffset, bytes));
+	}
+
 	/** Copies into the bytes to write; else as {@link read}. */
 	write(offset: number, source: Uint8Array, sourceOffset = 0, length = source.length - sourceOffset): boolean {
 		if (!(offset >= 0 && offset + length <= this.#writable)) return false;
 		return this.#each(this.#readableCount, this.#count, offset, source, sourceOffset, length, true);
+	}
+
+	/** Writes the last of the bytes to write: a request's status. @returns false where there is none, or its memory has gone */
+	writeLast(value: number): boolean {
+		let last = this.#count - 1;
+		while (last >= this.#readableCount && this.#lengths[last] === 0) last--;
+		if (last < this.#readableCount) return false;
+		return this.#memory.writeU8((this.#addresses[last] as number) + (this.#lengths[last] as number) - 1, value);
 	}
 
 	/**

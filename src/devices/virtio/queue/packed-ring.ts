@@ -99,13 +99,16 @@ export class PackedRing implements Ring {
 		// The driver looks at none before it has seen those before it.
 		if (!isShown && this.#hidden === undefined) [this.#hidden, this.#hiddenFlags] = [flags, owner | isWritten];
 		else ring.releaseU16(flags, owner | isWritten);
-		if (isShown && this.#hidden !== undefined) {
-			ring.releaseU16(this.#hidden, this.#hiddenFlags);
-			this.#hidden = undefined;
-		}
+		if (isShown) this.show();
 		// Two laps on is the same position: a turn may use as much, of a driver that is as fast.
 		if (this.#distance(this.#told ?? 0) + chain.slots >= this.#limit) this.#told = undefined;
 		this.#used = (this.#used + chain.slots) % this.#limit;
+	}
+
+	show(): void {
+		if (this.#hidden === undefined) return;
+		this.#ring?.releaseU16(this.#hidden, this.#hiddenFlags);
+		this.#hidden = undefined;
 	}
 
 	wantsInterrupt(): boolean {

@@ -60,9 +60,11 @@ export interface Ring {
 	retake?(chain: Chain, head: number): 'taken' | QueueFault;
 	/**
 	 * Gives a chain that is done to the driver.
-	 * @param isShown - false where the driver is to see it with the next one, and not before
+	 * @param isShown - false where the driver is to see it with the next one, or by {@link show}, and not before
 	 */
 	use(chain: Chain, isShown: boolean): void;
+	/** Has the driver see all that it was given. */
+	show(): void;
 	/** True where the driver wants to be told of what has been used since it was asked last. */
 	wantsInterrupt(): boolean;
 }

@@ -5,6 +5,9 @@ import type {Chain} from './chain.ts';
 import {isPassed, mostIndirect, type QueueFault, type QueueProgress, type Ring, type RingParts} from './ring.ts';
 import {Available, Descriptor, DescriptorFlag, indexLimit, noInterrupt, queueParts, Used} from './split-layout.ts';
 
+/** Lengths below this and a head are one whole number. */
+const wholeBytes = 2 ** 21;
+
 /** The device's side of a split virtqueue (virtio 1.2, 2.7). */
 export class SplitRing implements Ring {
 	readonly #parts: RingParts;
@@ -14,6 +17,8 @@ export class SplitRing implements Ring {
 	#device: GuestWindow | undefined;
 	#available: number;
 	#used: number;
+	/** The used index that the driver sees. */
+	#shown: number;
 	/** The used index that the driver was last told of; undefined when that is not known. */
 	#told: number | undefined;
 
@@ -21,7 +26,7 @@ export class SplitRing implements Ring {
 		this.#parts = parts;
 		this.#memory = parts.memory;
 		this.#available = parts.progress.available;
-		this.#used = parts.progress.used;
+		this.#used = this.#shown = parts.progress.used;
 		this.#descriptors = new GuestReader(Descriptor, parts.memory);
 	}
 
@@ -72,10 +77,20 @@ export class SplitRing implements Ring {
 	use(chain: Chain, isShown: boolean): void {
 		const device = this.#device as GuestWindow;
 		const element = Used.RING + Used.elementBytes * (this.#used & (this.#parts.place.size - 1));
-		device.writeU32(element, chain.head);
-		device.writeU32(element + 4, chain.written);
+		// Mostly by one store, of which the page is marked once.
+		if (chain.written < wholeBytes) device.writeU64(element, chain.written * 2 ** 32 + chain.head);
+		else {
+			device.writeU32(element, chain.head);
+			device.writeU32(element + 4, chain.written);
+		}
 		this.#used = (this.#used + 1) % indexLimit;
-		if (isShown) device.releaseU16(Used.INDEX, this.#used);
+		if (isShown) this.show();
+	}
+
+	show(): void {
+		if (this.#shown === this.#used) return;
+		this.#shown = this.#used;
+		this.#device?.releaseU16(Used.INDEX, this.#used);
 	}
 
 	wantsInterrupt(): boolean {

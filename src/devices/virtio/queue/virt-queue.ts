@@ -37,7 +37,7 @@ export class VirtQueue {
 	/** Bytes of chains that may still be taken in this turn. */
 	#budget = Number.POSITIVE_INFINITY;
 	#isServing = false;
-	/** The driver is to be told at the end of this turn. */
+	/** The driver is to see what was used, and to be told of it, at the end of this turn. */
 	#isTellPlanned = false;
 	readonly #tellPlanned = (): void => {
 		if (this.#isTellPlanned && this.#map()) this.#tell();
@@ -101,8 +101,9 @@ export class VirtQueue {
 	}
 
 	/**
-	 * Gives a chain back to the driver, of which the device has written the first `written` bytes to write. The driver is told once of all that
-	 * are completed in one turn, and at once where nothing else is in flight.
+	 * Gives a chain back to the driver, of which the device has written the first `written` bytes to write. At once where nothing else is in flight, or
+	 * within {@link serve}; else the driver sees all that are completed in one turn together, at its end, and is told once. Each look of a driver's that
+	 * spins takes the memory from this thread that it is about to write again.
 	 */
 	complete(chain: Chain, written: number): void {
 		this.#done(chain, written);
@@ -111,7 +112,7 @@ export class VirtQueue {
 			return;
 		}
 		if (this.#parts.inOrder) this.#useInOrder();
-		else this.#use(chain, true);
+		else this.#use(chain, this.#isServing || this.#count === 1);
 		if (this.#isServing) return;
 		if (this.#count === 0) this.#tell();
 		else if (!this.#isTellPlanned) {
@@ -241,6 +242,7 @@ export class VirtQueue {
 
 	#tell(): void {
 		this.#isTellPlanned = false;
+		this.#ring.show();
 		if (this.#ring.wantsInterrupt()) this.#parts.interrupt();
 	}
 

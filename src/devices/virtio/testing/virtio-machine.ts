@@ -1,4 +1,5 @@
 import type {AccessSize, DeclaredModel} from '#devices/device';
+import type {MemoryRange} from '#devices/guest-memory';
 import {bytesPerBus} from '#devices/pci/root-complex';
 import {testComplex, WorkedMachine} from '#devices/pci/testing';
 
@@ -23,9 +24,15 @@ export class VirtioMachine extends WorkedMachine {
 	readonly registers: Registers;
 
 	/** @param isOpened - false where the backs are still to be opened: {@link VirtioMachine.opened} */
-	constructor(model: DeclaredModel, transport: TransportName, config: object = {}, isOpened = true) {
+	constructor(
+		model: DeclaredModel,
+		transport: TransportName,
+		config: object = {},
+		isOpened = true,
+		ram?: readonly MemoryRange[],
+	) {
 		const isPci = transport === 'pci';
-		super(model, isPci ? config : {...config, mmio: {base: mmioBase, irq: mmioIrq}}, isPci);
+		super(model, isPci ? config : {...config, mmio: {base: mmioBase, irq: mmioIrq}}, isPci, ram);
 		this.registers = isPci ? new PciRegisters(this) : mmioRegisters(this);
 		if (isOpened) this.start();
 	}
