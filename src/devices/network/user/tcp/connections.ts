@@ -278,6 +278,9 @@ function served(serve: (stream: Duplex) => void): Duplex {
 /** An address of the host's networks, as the kernel is told of it. */
 function socketAddress({address, port}: HostEnd): Uint8Array {
 	const [plain = '', zone] = address.split('%');
-	const ofZone = Object.values(networkInterfaces()[zone ?? ''] ?? []).find(({family}) => family === 'IPv6');
-	return inetAddress(bytesOf(plain), port, ofZone?.scopeid ?? Number(zone ?? 0));
+	return inetAddress(bytesOf(plain), port, zone === undefined ? 0 : zoneOf(zone));
 }
+
+/** The index of an interface, by its name or as it is. */
+const zoneOf = (zone: string): number =>
+	networkInterfaces()[zone]?.find((each) => each.family === 'IPv6')?.scopeid ?? Number(zone);
