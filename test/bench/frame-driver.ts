@@ -9,7 +9,7 @@ const [ethernetBytes, ipBytes, tcpBytes, udpBytes] = [14, 20, 20, 8];
 const [packet, transport] = [ethernetBytes, ethernetBytes + ipBytes];
 const [tcp, udp] = [6, 17];
 /** Connections, and datagrams with their payload, that are under way at once. */
-const [mostConnections, mostDatagrams, datagramBytes] = [8, 32, 1200];
+const [mostConnections, mostDatagrams, datagramBytes] = [8, 64, 1200];
 /** Nothing comes of a datagram that was lost. */
 const lossMs = 200;
 /** Linux offers a window of 64 KiB first, and opens it by a shift of 7 to some MiB. */

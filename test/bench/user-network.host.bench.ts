@@ -100,7 +100,7 @@ rmSync(folder, {recursive: true});
 const rows: Readonly<Record<Workload, {readonly title: string; readonly unit: string; readonly one: number}>> = {
 	download: {title: 'TCP to the guest', unit: 'MiB/s', one: MiB},
 	upload: {title: 'TCP from the guest', unit: 'MiB/s', one: MiB},
-	packets: {title: 'Datagrams of 1200 bytes there and back, 32 under way', unit: '/s', one: 1},
+	packets: {title: 'Datagrams of 1200 bytes there and back, 64 under way', unit: '/s', one: 1},
 	connections: {title: 'Connections opened and ended, 8 under way', unit: '/s', one: 1},
 	roundTrips: {title: 'Round trips of a byte', unit: '/s', one: 1},
 };

@@ -55,7 +55,7 @@ static void (*polled)(void *, int, int (*)(int, void *), void *);
 static void (*input)(void *, const uint8_t *, int);
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
-enum { HEADERS = 14 + 20 + 20, UDP_HEADERS = 14 + 20 + 8, CONNECTIONS = 8, DATAGRAMS = 32, DATAGRAM_BYTES = 1200 };
+enum { HEADERS = 14 + 20 + 20, UDP_HEADERS = 14 + 20 + 8, CONNECTIONS = 8, DATAGRAMS = 64, DATAGRAM_BYTES = 1200 };
 
 struct connection {
 	bool is_used, is_open, has_ended, has_their_end, owes;

@@ -258,7 +258,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	sendDatagram(path: Path, datagram: OutgoingDatagram): void {
 		if (datagram.payload.length > mostPayload) return;
-		writeDatagram(this.#writer, path, datagram);
+		writeDatagram(this.#writer, path, datagram, this.mtu);
 		this.#giveWritten(path, IpProtocol.UDP);
 	}
 

@@ -1,12 +1,12 @@
 import {randomInt} from 'node:crypto';
 import {lookup} from 'node:dns/promises';
 import {isIP} from 'node:net';
-import {networkInterfaces} from 'node:os';
 import {type Duplex, duplexPair} from 'node:stream';
-import {Errno, inetAddress} from '#support/ffi';
+import {Errno} from '#support/ffi';
 import type {GuestLink, HostEnd} from '../guest-link.ts';
+import {socketAddress} from '../host-address.ts';
 import {destinationOf, flowKey, flowKeyOf, type IpPacket, kept, type Path} from '../ip/index.ts';
-import {addressText, bytesOf, TcpFlag} from '../packets/index.ts';
+import {addressText, TcpFlag} from '../packets/index.ts';
 import {pathBack} from '../services/index.ts';
 import {Chunks} from './chunks.ts';
 import {TcpConnection} from './connection.ts';
@@ -274,13 +274,3 @@ function served(serve: (stream: Duplex) => void): Duplex {
 	serve(theirs);
 	return ours;
 }
-
-/** An address of the host's networks, as the kernel is told of it. */
-function socketAddress({address, port}: HostEnd): Uint8Array {
-	const [plain = '', zone] = address.split('%');
-	return inetAddress(bytesOf(plain), port, zone === undefined ? 0 : zoneOf(zone));
-}
-
-/** The index of an interface, by its name or as it is. */
-const zoneOf = (zone: string): number =>
-	networkInterfaces()[zone]?.find((each) => each.family === 'IPv6')?.scopeid ?? Number(zone);

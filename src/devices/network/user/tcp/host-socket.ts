@@ -164,8 +164,8 @@ export class HostSocket implements HostStream {
 			const count = read(this.#fd, bytes);
 			if (count > bytes.length / 2) this.#events?.data(bytes.subarray(0, count), chunk);
 			else {
-				// A chunk is not kept for little.
-				if (count > 0) this.#events?.data(bytes.slice(0, count));
+				// A chunk is not kept for little, and a buffer of Node's takes less than one of its own.
+				if (count > 0) this.#events?.data(Buffer.from(bytes.subarray(0, count)));
 				chunk.free();
 			}
 			if (count === 0) {
