@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -240,6 +241,13 @@ static int64_t now_ns(void *opaque)
 	return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
+static double processor_seconds(void)
+{
+	struct rusage used;
+	getrusage(RUSAGE_SELF, &used);
+	return used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
 static void guest_error(const char *message, void *opaque) { (void)opaque, fprintf(stderr, "%s\n", message); }
 static void *timer_new(void (*expired)(void *), void *argument, void *opaque)
 {
@@ -379,6 +387,7 @@ int main(int argc, char **argv)
 	mss = mtu - 40;
 	start(mtu);
 	int64_t begin = now_ns(NULL);
+	double used = processor_seconds();
 	switch (argv[1][0]) {
 	case 'd': download(amount); break;
 	case 'u': upload(amount); break;
@@ -387,6 +396,6 @@ int main(int argc, char **argv)
 	case 'p': send_datagrams(amount); break;
 	default: return 2;
 	}
-	printf("%.9f\n", (now_ns(NULL) - begin) / 1e9);
+	printf("%.9f %.9f\n", (now_ns(NULL) - begin) / 1e9, processor_seconds() - used);
 	return 0;
 }
