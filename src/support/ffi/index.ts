@@ -37,7 +37,7 @@ export {
 	RWF_DSYNC,
 	readCached,
 } from './file-io.ts';
-export {connectTcp, inetAddress, resetOnClose, socketError} from './inet-socket.ts';
+export {connectTcp, inetAddress, resetOnClose, sendAtOnce, socketError} from './inet-socket.ts';
 export {ioUringEnter, ioUringRegister, ioUringSetup} from './io-uring.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';

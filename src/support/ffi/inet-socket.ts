@@ -33,14 +33,13 @@ export function inetAddress(address: Uint8Array, port: number, zone = 0): Uint8A
 }
 
 /**
- * Begins to connect a TCP socket, non-blocking, which sends what is written at once.
+ * Begins to connect a TCP socket, non-blocking.
  * @param address - of {@link inetAddress}
  * @returns the descriptor, and whether it is connected already; or the negated errno
  */
 export function connectTcp(address: Uint8Array): {readonly fd: number; readonly isConnected: boolean} | number {
 	const fd = cSocket(address.length === 16 ? AF_INET : AF_INET6, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
 	if (fd < 0) return fd;
-	cSetsockopt(fd, IPPROTO_TCP, TCP_NODELAY, one, one.length);
 	let result = cConnect(fd, address, address.length);
 	// On loopback it is done by now, and the second call says so (connect(2), EALREADY otherwise).
 	if (result === -Errno.EINPROGRESS) result = cConnect(fd, address, address.length);
@@ -48,6 +47,9 @@ export function connectTcp(address: Uint8Array): {readonly fd: number; readonly 
 	close(fd);
 	return result;
 }
+
+/** Has what is written to a TCP socket sent at once, however little it is (tcp(7), TCP_NODELAY). */
+export const sendAtOnce = (fd: number): number => cSetsockopt(fd, IPPROTO_TCP, TCP_NODELAY, one, one.length);
 
 /** What a socket has failed with since it was asked last (SO_ERROR): 0, or the negated errno. */
 export function socketError(fd: number): number {

@@ -5,6 +5,7 @@ import {
 	endDirection,
 	read,
 	resetOnClose,
+	sendAtOnce,
 	sendNow,
 	socketError,
 	transient,
@@ -47,6 +48,8 @@ export class HostSocket implements HostStream {
 	#events: HostEvents | undefined;
 	#connecting: Connecting | undefined;
 	isPaused = false;
+	/** What nobody writes to needs no such option. */
+	#sendsAtOnce = false;
 	/** Both directions: the host's has ended, ours is to end and has. */
 	#hasRead = false;
 	#isEnding = false;
@@ -209,6 +212,8 @@ export class HostSocket implements HostStream {
 	/** @returns how many bytes the kernel has taken */
 	#trySend(bytes: Uint8Array): number {
 		if (this.#fd < 0) return bytes.length;
+		if (!this.#sendsAtOnce) sendAtOnce(this.#fd);
+		this.#sendsAtOnce = true;
 		const sent = sendNow(this.#fd, bytes);
 		if (sent >= 0) return sent;
 		// Whoever writes is in the middle of something.
