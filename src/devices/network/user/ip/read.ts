@@ -1,5 +1,6 @@
 import type {Frame} from '#devices/network/endpoint';
 import {Segmentation} from '#devices/network/endpoint';
+import {addWords} from '#devices/network/packet';
 import {
 	checksumOf,
 	Ethernet,
@@ -10,7 +11,6 @@ import {
 	Ipv6Extension,
 	Ipv6Fragment,
 	pseudoSum,
-	sumWords,
 } from '../packets/index.ts';
 import {addressLength, type IpPacket} from './packet.ts';
 
@@ -121,5 +121,5 @@ export function isIntact(packet: IpPacket, checksum: number): boolean {
 	const pseudo = isPlain
 		? 0
 		: pseudoSum(bytes, packet.addresses, 2 * addressLength(family), packet.protocol, end - start);
-	return fold(sumWords(bytes, start, end, pseudo)) === 0xffff;
+	return fold(addWords(view, start, end, pseudo)) === 0xffff;
 }
