@@ -309,6 +309,8 @@ export class TcpConnection implements Flushed {
 		if (bytes.length === 0) return;
 		this.#received += bytes.length;
 		this.#host?.write(bytes);
+		// Small pieces wait there for the others of the batch.
+		this.#link.awaitBatch(this);
 	}
 
 	/** The host has taken what it had no room for: the guest may be waiting for room. */
