@@ -37,6 +37,7 @@ export {
 	RWF_DSYNC,
 	readCached,
 } from './file-io.ts';
+export {connectTcp, inetAddress, resetOnClose, sendAtOnce, socketError} from './inet-socket.ts';
 export {ioUringEnter, ioUringRegister, ioUringSetup} from './io-uring.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';
@@ -102,4 +103,5 @@ export {
 	unixPathLimit,
 } from './socket.ts';
 export {openTap, type TapOptions} from './tap.ts';
+export {cutDatagrams, DatagramReader, openUdp, sendDatagrams} from './udp-socket.ts';
 export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

@@ -1,6 +1,6 @@
 import type {Reactor, Timer} from '#support/reactor';
 
-/** Time, as the network needs it. */
+/** What the network has of the thread that it is on: time, turns, and the thread's wait for descriptors. */
 export interface Clock {
 	/** Milliseconds since some moment; never goes back. */
 	now(): number;
@@ -13,6 +13,8 @@ export interface Clock {
 	 * thread that is its reactor's gives it none without being asked.
 	 */
 	began(): void;
+	/** See `Reactor.watch`. */
+	readonly watch: Reactor['watch'];
 }
 
 /** The clock of a device worker's thread. */
@@ -21,4 +23,5 @@ export const reactorClock = (reactor: Reactor): Clock => ({
 	after: (delayMs, expired) => reactor.after(delayMs * 1e6, expired),
 	defer: (action) => reactor.defer(action),
 	began: () => reactor.turnNode(),
+	watch: (fd, interest, ready) => reactor.watch(fd, interest, ready),
 });

@@ -258,7 +258,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	sendDatagram(path: Path, datagram: OutgoingDatagram): void {
 		if (datagram.payload.length > mostPayload) return;
-		writeDatagram(this.#writer, path, datagram);
+		writeDatagram(this.#writer, path, datagram, this.mtu);
 		this.#giveWritten(path, IpProtocol.UDP);
 	}
 
@@ -413,10 +413,13 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	/** Both ends are one host each: not nobody, not several. */
 	#isUnicastPair(packet: IpPacket): boolean {
-		return [sourceOf(packet), destinationOf(packet)].every((address) => {
-			const isGroup = packet.family === 4 ? (address[0] as number) >= 224 : address[0] === 0xff;
-			return !isGroup && !this.plan.isForAll(address) && address.some((byte) => byte !== 0);
-		});
+		return this.#isUnicast(sourceOf(packet)) && this.#isUnicast(destinationOf(packet));
+	}
+
+	#isUnicast(address: Uint8Array): boolean {
+		const [first = 0] = address;
+		const isGroup = address.length === 4 ? first >= 224 : first === 0xff;
+		return !isGroup && !this.plan.isForAll(address) && (first !== 0 || address.some((byte) => byte !== 0));
 	}
 
 	/** Who asks on the link for an address is to send to the gateway. */

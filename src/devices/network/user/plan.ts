@@ -36,6 +36,7 @@ export function planOf(cidr: string): NetworkPlan | undefined {
 	const base = whole - (whole % size);
 	const at = (offset: number) =>
 		Uint8Array.of(...[24, 16, 8, 0].map((shift) => Math.floor((base + offset) / 2 ** shift) % 256));
+	const [first, last] = [at(0), at(size - 1)];
 	const gateway6 = prefix6.slice();
 	gateway6[15] = 1;
 	return {
@@ -46,7 +47,7 @@ export function planOf(cidr: string): NetworkPlan | undefined {
 		gateway6,
 		linkLocal: linkLocalOf(mac),
 		prefix6,
-		isForAll: (other) => other.length === 4 && (sameBytes(other, 0, at(0)) || sameBytes(other, 0, at(size - 1))),
+		isForAll: (other) => other.length === 4 && (sameBytes(other, 0, first) || sameBytes(other, 0, last)),
 		isOnLink: (other) =>
 			other.length === 4
 				? Math.floor(new DataView(other.buffer, other.byteOffset).getUint32(0) / size) * size === base

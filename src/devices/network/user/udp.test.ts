@@ -124,6 +124,38 @@ test('a datagram that the guest has not cut is cut', async (t) => {
 	);
 });
 
+test('datagrams that follow each other come as they were sent, of whatever lengths, to whichever ends', async (t) => {
+	const got: string[][] = [[], []];
+	const [first, second] = await Promise.all(
+		got.map((all) => udpServer(t, (message) => (all.push(message.toString('latin1')) === 1 ? 'here' : undefined))),
+	);
+	const ports = [first?.port, second?.port] as [number, number];
+	const {guest} = makeGuest(t);
+	// Nothing is decided about after these.
+	for (const port of ports) {
+		guest.udp('127.0.0.1', 5000, port, 'first');
+		await guest.nextUdp(5000);
+	}
+	const sent: string[][] = [['first'], ['first']];
+	const say = (end: 0 | 1, length: number, letter: string) => {
+		const text = letter.repeat(length);
+		sent[end]?.push(text);
+		guest.udp('127.0.0.1', 5000, ports[end], text);
+	};
+	for (let count = 0; count < 40; count++) say(0, 100, String.fromCharCode(65 + count));
+	for (const [index, length] of [50, 100, 0, 0, 100, 2000, 1400, 1400, 1, 3, 2].entries())
+		say(0, length, String.fromCharCode(97 + index));
+	for (let count = 0; count < 5; count++) {
+		say(1, 100, 'x');
+		say(0, 100, 'y');
+	}
+	say(1, 4, 'end');
+	say(0, 4, 'end');
+	while (got.some((all, end) => all.length < (sent[end]?.length ?? 0)))
+		await new Promise((resolve) => setImmediate(resolve));
+	t.deepEqual(got, sent);
+});
+
 test('options of IPv4 are passed over', async (t) => {
 	const echo = await udpServer(t, (message) => message);
 	const {guest} = makeGuest(t);

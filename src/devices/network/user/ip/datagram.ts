@@ -1,4 +1,4 @@
-import {IpProtocol, Udp} from '../packets/index.ts';
+import {Ethernet, IpProtocol, Udp} from '../packets/index.ts';
 import type {IpPacket} from './packet.ts';
 import {type FrameWriter, type Path, payloadStart} from './writer.ts';
 
@@ -31,8 +31,13 @@ export interface OutgoingDatagram {
 /** Most bytes that a datagram carries, behind the headers of both. */
 export const mostPayload = 65_535 - 40 - Udp.size;
 
-/** Writes a datagram for a guest. */
-export function writeDatagram(writer: FrameWriter, path: Path, {sourcePort, port, payload}: OutgoingDatagram): void {
+/** Writes a datagram for a guest, whose NIC finishes the checksum of one that is not to be cut. @param mtu - of the guest's link */
+export function writeDatagram(
+	writer: FrameWriter,
+	path: Path,
+	{sourcePort, port, payload}: OutgoingDatagram,
+	mtu: number,
+): void {
 	const length = Udp.size + payload.length;
 	writer.ip(path, IpProtocol.UDP, length);
 	const at = payloadStart(path.family);
@@ -40,5 +45,8 @@ export function writeDatagram(writer: FrameWriter, path: Path, {sourcePort, port
 	writer.view.setUint16(at + 2, port);
 	writer.view.setUint16(at + 4, length);
 	writer.bytes.set(payload, at + Udp.size);
-	writer.checksum(path, IpProtocol.UDP, Udp.offset('checksum'));
+	const offset = Udp.offset('checksum');
+	if (writer.frame.length - Ethernet.size <= mtu)
+		writer.offload(path, IpProtocol.UDP, {offset, header: Udp.size, segmentBytes: mtu});
+	else writer.checksum(path, IpProtocol.UDP, offset);
 }

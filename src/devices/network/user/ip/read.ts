@@ -1,5 +1,6 @@
 import type {Frame} from '#devices/network/endpoint';
 import {Segmentation} from '#devices/network/endpoint';
+import {addWords} from '#devices/network/packet';
 import {
 	checksumOf,
 	Ethernet,
@@ -10,7 +11,6 @@ import {
 	Ipv6Extension,
 	Ipv6Fragment,
 	pseudoSum,
-	sumWords,
 } from '../packets/index.ts';
 import {addressLength, type IpPacket} from './packet.ts';
 
@@ -40,13 +40,10 @@ const v4 = {
 const v6 = {payload: Ipv6.offset('payload'), next: Ipv6.offset('next'), source: Ipv6.offset('source')};
 
 /** What the frame says of a packet that it carries. */
-function common(frame: Frame) {
-	return {
-		isChecked: frame.needsChecksum || frame.isChecked,
-		segmentBytes: frame.segmentation === Segmentation.UDP ? frame.segmentBytes : 0,
-		mac: frame.bytes.subarray(Ethernet.offset('source'), Ethernet.offset('type')),
-	};
-}
+const isChecked = (frame: Frame): boolean => frame.needsChecksum || frame.isChecked;
+const segmentBytes = (frame: Frame): number => (frame.segmentation === Segmentation.UDP ? frame.segmentBytes : 0);
+const macOf = ({bytes}: Frame) => bytes.subarray(link.source, link.type);
+const link = {source: Ethernet.offset('source'), type: Ethernet.offset('type')};
 
 /** Reads an IPv4 packet, whose header ends where it says (options mean nothing here), and what of it the frame has. */
 export function readIpv4(frame: Frame, view: DataView): IpPacket | Fragment | Malformed {
@@ -59,7 +56,9 @@ export function readIpv4(frame: Frame, view: DataView): IpPacket | Fragment | Ma
 	if (first >> 4 !== 4 || start < at + Ipv4.size || start > end || end > length) return 'header';
 	if (checksumOf(bytes, at, start) !== 0) return 'checksum';
 	const packet: IpPacket = {
-		...common(frame),
+		isChecked: isChecked(frame),
+		segmentBytes: segmentBytes(frame),
+		mac: macOf(frame),
 		family: 4,
 		bytes,
 		view,
@@ -81,7 +80,12 @@ export function readIpv6(frame: Frame, view: DataView): IpPacket | Fragment | Ma
 	if (length < at + Ipv6.size) return 'short';
 	const end = at + Ipv6.size + view.getUint16(at + v6.payload);
 	if (view.getUint8(at) >> 4 !== 6 || end > length) return 'header';
-	const packet = {...common(frame), family: 6 as const, bytes, view, addresses: at + v6.source, end};
+	const packet = {
+		isChecked: isChecked(frame),
+		segmentBytes: segmentBytes(frame),
+		mac: macOf(frame),
+		...{family: 6 as const, bytes, view, addresses: at + v6.source, end},
+	};
 	let next = view.getUint8(at + v6.next);
 	let start = at + Ipv6.size;
 	for (let walked = 0; walked < mostExtensions; walked++) {
@@ -117,5 +121,5 @@ export function isIntact(packet: IpPacket, checksum: number): boolean {
 	const pseudo = isPlain
 		? 0
 		: pseudoSum(bytes, packet.addresses, 2 * addressLength(family), packet.protocol, end - start);
-	return fold(sumWords(bytes, start, end, pseudo)) === 0xffff;
+	return fold(addWords(view, start, end, pseudo)) === 0xffff;
 }

@@ -56,11 +56,15 @@ export class FrameWriter {
 	}
 
 	/** Leaves the checksum to the NIC, and the cutting into segments too where the payload behind `header` bytes is longer than one. */
-	offload(path: Path, {offset, header, segmentBytes}: {offset: number; header: number; segmentBytes: number}): void {
+	offload(
+		path: Path,
+		protocol: number,
+		{offset, header, segmentBytes}: {offset: number; header: number; segmentBytes: number},
+	): void {
 		const {frame} = this;
 		const start = payloadStart(path.family);
 		const length = frame.length - start;
-		this.view.setUint16(start + offset, fold(this.#pseudo(path, IpProtocol.TCP, length)));
+		this.view.setUint16(start + offset, fold(this.#pseudo(path, protocol, length)));
 		frame.needsChecksum = true;
 		frame.checksumStart = start;
 		frame.checksumOffset = offset;

@@ -62,9 +62,21 @@ export const hostAddresses = (interfaces: readonly NetworkInterfaceInfo[]): read
 		return own.length === 4 ? [addressText(own)] : [addressText(own), addressText(ofRouters)];
 	});
 
-/** Addresses of the host's own, at this moment. */
-const ownAddresses = (): readonly string[] =>
-	hostAddresses(Object.values(networkInterfaces()).flatMap((list) => list ?? []));
+/** A look at the host's interfaces, which takes longer than a connection, is good for so long. */
+const freshMs = 1000;
+
+/** Gives addresses of the host's own, as they were a moment ago at most. */
+function ownAddresses(): () => readonly string[] {
+	let [lookedMs, own] = [Number.NEGATIVE_INFINITY, [] as readonly string[]];
+	return () => {
+		const nowMs = performance.now();
+		if (nowMs - lookedMs >= freshMs) {
+			own = hostAddresses(Object.values(networkInterfaces()).flatMap((list) => list ?? []));
+			lookedMs = nowMs;
+		}
+		return own;
+	};
+}
 
 /**
  * IPv4 addresses that an IPv6 address leads to by a translator or a tunnel: NAT64 (RFC 6052, 2.1), 6to4 (RFC 3056, 2), Teredo, whose
@@ -88,7 +100,7 @@ export class AddressKinds {
 	readonly #own: () => readonly string[];
 
 	/** @param own - gives the host's own addresses, whenever somebody asks */
-	constructor(own: () => readonly string[] = ownAddresses) {
+	constructor(own: () => readonly string[] = ownAddresses()) {
 		this.#own = own;
 	}
 

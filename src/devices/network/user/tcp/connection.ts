@@ -1,9 +1,8 @@
-import {Socket} from 'node:net';
-import type {Duplex} from 'node:stream';
 import type {Timer} from '#support/reactor';
 import type {Path} from '../ip/index.ts';
 import {Tcp, TcpFlag, TcpOption} from '../packets/index.ts';
 import {Congestion} from './congestion.ts';
+import type {HostStream} from './host-stream.ts';
 import type {Flushed, TcpLink} from './link.ts';
 import {OutOfOrder} from './out-of-order.ts';
 import {RoundTrip} from './round-trip.ts';
@@ -25,8 +24,6 @@ const [usualMss, leastMss] = [536, 64];
 const mostRepeats = 12;
 /** Data of one frame, at most, whether or not the NIC cuts it: less than IP's length can say, behind all options. */
 const mostFrameData = 65_160;
-/** Pieces that wait for the host: as many as 4 MiB of usual segments. A guest that sends less in each sends it again. */
-const mostWrites = 4096;
 /** How long the tuple of a connection that we closed first is remembered; nothing old travels on a link of memory. */
 const timeWaitMs = 1000;
 
@@ -52,7 +49,7 @@ export class TcpConnection implements Flushed {
 	heardMs: number;
 	readonly #link: TcpLink;
 	readonly #closed: () => void;
-	#host: Duplex | undefined;
+	#host: HostStream | undefined;
 	#dropped: (() => void) | undefined;
 
 	/** Of what we send. */
@@ -80,8 +77,6 @@ export class TcpConnection implements Flushed {
 	/** Position of the guest's FIN, once it has said so, and whether all before it has come. */
 	#guestEnd: number | undefined;
 	#guestEnded = false;
-	/** Writes that the host has not taken. */
-	#writes = 0;
 	#ackDue = false;
 
 	readonly #roundTrip = new RoundTrip();
@@ -105,7 +100,7 @@ export class TcpConnection implements Flushed {
 
 	/** Bytes that wait: for the guest, for the host. */
 	get waiting(): {readonly guest: number; readonly host: number} {
-		return {guest: this.#queue.length, host: this.#host?.writableLength ?? 0};
+		return {guest: this.#queue.length, host: this.#host?.waiting ?? 0};
 	}
 
 	/** What ends it for the guest, as things are now. */
@@ -121,9 +116,9 @@ export class TcpConnection implements Flushed {
 	}
 
 	/** The host's side is connected: the guest's SYN is answered. */
-	accept(host: Duplex): void {
+	accept(host: HostStream): void {
 		if (this.phase !== 'connecting') {
-			abort(host);
+			host.abort();
 			return;
 		}
 		this.#attach(host);
@@ -134,7 +129,7 @@ export class TcpConnection implements Flushed {
 	}
 
 	/** Connects to the guest, for a stream of the host's. */
-	connect(host: Duplex): void {
+	connect(host: HostStream): void {
 		this.#attach(host);
 		this.phase = 'syn-sent';
 		this.#edge = Math.min(0xffff, this.#link.budget.share);
@@ -178,6 +173,8 @@ export class TcpConnection implements Flushed {
 	}
 
 	flush(): void {
+		this.#host?.flush();
+		this.#account();
 		if (this.phase === 'open') this.#sendData();
 		if (this.#ackDue && this.phase !== 'closed') this.#acknowledge();
 	}
@@ -277,17 +274,14 @@ export class TcpConnection implements Flushed {
 			if (isLostToo) this.#repeatFirst(false);
 		}
 		this.#account();
-		if (this.#host?.isPaused() && this.#queue.length < this.#link.budget.share / 2) {
-			this.#host.resume();
-			this.#link.clock.began();
-		}
+		if (this.#host?.isPaused && this.#queue.length < this.#link.budget.share / 2) this.#host.resume();
 		if (isFin) this.#mayBeDone();
 	}
 
 	#takeData({packet, data, flags}: Segment, from: number): void {
 		const bytes = packet.bytes.subarray(data, packet.end);
 		if (flags & TcpFlag.FIN) this.#guestEnd ??= from + bytes.length;
-		if (this.#guestEnded || this.#writes >= mostWrites) {
+		if (this.#guestEnded || this.#host?.takesMore === false) {
 			this.#acknowledge();
 			return;
 		}
@@ -295,7 +289,7 @@ export class TcpConnection implements Flushed {
 		const taken = bytes.subarray(skip, Math.max(skip, this.#edge - from));
 		const wasInOrder = from <= this.#received && this.#beyond.size === 0;
 		if (from > this.#received) this.#beyond.add(from, taken);
-		else this.#deliver(taken.slice());
+		else this.#deliver(taken);
 		for (let run = this.#beyond.take(this.#received); run !== undefined; run = this.#beyond.take(this.#received))
 			this.#deliver(run);
 		if (this.#guestEnd === this.#received) {
@@ -303,7 +297,6 @@ export class TcpConnection implements Flushed {
 			this.#guestEnded = true;
 			this.#beyond.clear();
 			this.#host?.end();
-			this.#link.clock.began();
 			this.#mayBeDone();
 		}
 		this.#account();
@@ -315,15 +308,13 @@ export class TcpConnection implements Flushed {
 	#deliver(bytes: Uint8Array): void {
 		if (bytes.length === 0) return;
 		this.#received += bytes.length;
-		this.#writes++;
-		this.#host?.write(bytes, this.#written);
-		this.#link.clock.began();
+		this.#host?.write(bytes);
+		// Small pieces wait there for the others of the batch.
+		this.#link.awaitBatch(this);
 	}
 
-	/** The host has taken something: the guest may be waiting for room. */
-	readonly #written = (error?: Error | null) => {
-		this.#writes--;
-		if (error || this.phase === 'closed') return;
+	/** The host has taken what it had no room for: the guest may be waiting for room. */
+	#taken(): void {
 		this.#account();
 		if (this.#guestEnded) {
 			this.#mayBeDone();
@@ -335,7 +326,7 @@ export class TcpConnection implements Flushed {
 			room < this.#link.budget.share / 2
 		)
 			this.#owe();
-	};
+	}
 
 	#owe(): void {
 		this.#ackDue = true;
@@ -344,27 +335,25 @@ export class TcpConnection implements Flushed {
 
 	/** How far beyond what it has sent the guest may go. */
 	#room(): number {
-		const held = (this.#host?.writableLength ?? 0) + this.#beyond.size;
+		const held = (this.#host?.waiting ?? 0) + this.#beyond.size;
 		return Math.max(0, Math.min(0xffff * 2 ** this.#scale, this.#link.budget.share - held));
 	}
 
-	#attach(host: Duplex): void {
+	#attach(host: HostStream): void {
 		this.#host = host;
-		host.on('data', (chunk: Uint8Array) => {
-			this.#queue.append(chunk);
-			this.#account();
-			if (this.#queue.length >= this.#link.budget.share) host.pause();
-			this.flush();
-		});
-		host.on('end', () => {
-			if (this.phase === 'closed') return;
-			this.#end = Math.max(1, this.#acknowledged) + this.#queue.length;
-			this.flush();
-		});
-		host.on('error', () => this.reset());
-		host.on('close', () => {
-			const isWhole = this.#end !== undefined && host.writableFinished;
-			if (!isWhole) this.reset();
+		host.start({
+			data: (bytes, chunk) => {
+				this.#queue.append(bytes, chunk);
+				this.#account();
+				if (this.#queue.length >= this.#link.budget.share) host.pause();
+			},
+			batch: () => this.flush(),
+			end: () => {
+				this.#end = Math.max(1, this.#acknowledged) + this.#queue.length;
+				this.flush();
+			},
+			taken: () => this.#taken(),
+			failed: () => this.reset(),
 		});
 	}
 
@@ -568,7 +557,7 @@ export class TcpConnection implements Flushed {
 
 	/** Both have ended, and each has all of the other's: who has ended first remembers it a while. */
 	#mayBeDone(): void {
-		const isTaken = this.#guestEnded && this.#host?.writableLength === 0;
+		const isTaken = this.#guestEnded && this.#host?.waiting === 0;
 		const isDone = isTaken && this.#end !== undefined && this.#acknowledged > this.#end;
 		if (!isDone || this.phase === 'closed') return;
 		this.#acknowledge();
@@ -585,16 +574,15 @@ export class TcpConnection implements Flushed {
 		this.#timer = undefined;
 		this.#queue.clear();
 		this.#beyond.clear();
-		const host = this.#host;
-		if (host !== undefined && !host.destroyed && !(isWhole && host.writableEnded)) abort(host);
+		// Where both directions have ended it ends by itself.
+		if (!isWhole) this.#host?.abort();
 		this.#account();
 		this.#link.forget(this);
 		this.#closed();
 	}
 
 	#account(): void {
-		const counted =
-			this.phase === 'closed' ? 0 : this.#queue.length + this.#beyond.size + (this.#host?.writableLength ?? 0);
+		const counted = this.phase === 'closed' ? 0 : this.#queue.length + this.#beyond.size + (this.#host?.waiting ?? 0);
 		this.#link.budget.used += counted - this.#counted;
 		this.#counted = counted;
 	}
@@ -606,12 +594,4 @@ export class TcpConnection implements Flushed {
 	#guestWire(position: number): number {
 		return (this.#guestFirst + position) % 2 ** 32;
 	}
-}
-
-/** Ends a stream so that its other end knows that it was not the regular end. */
-export function abort(stream: Duplex): void {
-	// While an end is on its way libuv resets nothing, and Node would keep the descriptor: all that was written is the kernel's by then.
-	const isEnding = stream.writableEnded && !stream.writableFinished && stream.writableLength === 0;
-	if (stream instanceof Socket && !isEnding) stream.resetAndDestroy();
-	else stream.destroy();
 }

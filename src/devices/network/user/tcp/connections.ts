@@ -1,12 +1,19 @@
 import {randomInt} from 'node:crypto';
-import {connect} from 'node:net';
+import {lookup} from 'node:dns/promises';
+import {isIP} from 'node:net';
 import {type Duplex, duplexPair} from 'node:stream';
+import {Errno} from '#support/ffi';
 import type {GuestLink, HostEnd} from '../guest-link.ts';
+import {socketAddress} from '../host-address.ts';
 import {destinationOf, flowKey, flowKeyOf, type IpPacket, kept, type Path} from '../ip/index.ts';
 import {addressText, TcpFlag} from '../packets/index.ts';
 import {pathBack} from '../services/index.ts';
-import {abort, TcpConnection} from './connection.ts';
+import {Chunks} from './chunks.ts';
+import {TcpConnection} from './connection.ts';
+import {Gather} from './gather.ts';
+import {HostSocket, type SocketParts} from './host-socket.ts';
 import type {TcpLink} from './link.ts';
+import {NodeStream} from './node-stream.ts';
 import {readSegment, type Segment} from './segment.ts';
 import type {Outgoing} from './transmit.ts';
 
@@ -17,15 +24,17 @@ const silentMs = 124 * 60_000;
 /** Ports of the gateway from which a guest is connected (RFC 6335, 6). */
 const [firstPort, lastPort] = [49_152, 65_535];
 
+/** EHOSTDOWN of errno(3), which Node does not name. */
+const hostDown = 112;
 /** Failures to connect that say more than that nobody listens. */
-const unreachable = new Set([
-	'EHOSTUNREACH',
-	'ENETUNREACH',
-	'ETIMEDOUT',
-	'EADDRNOTAVAIL',
-	'EAFNOSUPPORT',
-	'ENETDOWN',
-	'EHOSTDOWN',
+const unreachable: ReadonlySet<number> = new Set([
+	Errno.EHOSTUNREACH,
+	Errno.ENETUNREACH,
+	Errno.ETIMEDOUT,
+	Errno.EADDRNOTAVAIL,
+	Errno.EAFNOSUPPORT,
+	Errno.ENETDOWN,
+	hostDown,
 ]);
 
 const isEmbryonic = ({phase}: TcpConnection): boolean =>
@@ -37,6 +46,9 @@ export class TcpConnections {
 	readonly #link: TcpLink;
 	readonly #serve: (stream: Duplex) => void;
 	readonly #connections = new Map<string, TcpConnection>();
+	/** Those that may not be established yet. */
+	readonly #embryonic = new Set<TcpConnection>();
+	readonly #sockets: SocketParts;
 	#port = randomInt(firstPort, lastPort);
 	/** Decisions under way, also about connections that the guest has given up meanwhile. */
 	#deciding = 0;
@@ -45,6 +57,7 @@ export class TcpConnections {
 	constructor(guest: GuestLink, link: TcpLink, serve: (stream: Duplex) => void) {
 		this.#guest = guest;
 		this.#link = link;
+		this.#sockets = {clock: link.clock, chunks: new Chunks(), gather: new Gather()};
 		this.#serve = serve;
 	}
 
@@ -85,11 +98,11 @@ export class TcpConnections {
 		const port = this.#freePort(path, guestPort);
 		if (port === undefined || !this.#hasRoom(true)) {
 			this.#guest.counters.tableFull++;
-			abort(host);
+			new NodeStream(host, this.#guest.clock).abort();
 			return;
 		}
 		const key = flowKeyOf(path.destination, guestPort, path.source, port);
-		this.#make(key, {path, guestPort, port}).connect(host);
+		this.#make(key, {path, guestPort, port}).connect(new NodeStream(host, this.#guest.clock));
 	}
 
 	/** Ends all, for both sides. */
@@ -114,8 +127,10 @@ export class TcpConnections {
 	#make(key: string, ends: TcpConnection['ends']): TcpConnection {
 		const connection: TcpConnection = new TcpConnection(ends, this.#link, randomInt(2 ** 32), () => {
 			if (this.#connections.get(key) === connection) this.#connections.delete(key);
+			this.#embryonic.delete(connection);
 		});
 		this.#connections.set(key, connection);
+		this.#embryonic.add(connection);
 		return connection;
 	}
 
@@ -129,8 +144,11 @@ export class TcpConnections {
 			if (done === undefined) return false;
 			done.reset();
 		}
-		const alike = this.all.filter((each) => isEmbryonic(each) && (each.phase === 'syn-sent') === isFromHost);
-		return alike.length < this.#guest.share(mostEmbryonic);
+		let alike = 0;
+		for (const each of this.#embryonic)
+			if (!isEmbryonic(each)) this.#embryonic.delete(each);
+			else if ((each.phase === 'syn-sent') === isFromHost) alike++;
+		return alike < this.#guest.share(mostEmbryonic);
 	}
 
 	/** A guest that was restarted knows nothing of what it had, and says nothing of it. */
@@ -150,7 +168,7 @@ export class TcpConnections {
 			return;
 		}
 		if (this.#guest.isGateway(destination)) {
-			if (port === 53) connection.accept(served(this.#serve));
+			if (port === 53) connection.accept(new NodeStream(served(this.#serve), this.#guest.clock));
 			else this.#fail(connection);
 			return;
 		}
@@ -177,36 +195,44 @@ export class TcpConnections {
 			return;
 		}
 		try {
-			connection.accept(open());
+			connection.accept(new NodeStream(open(), this.#guest.clock));
 			this.#guest.clock.began();
 		} catch {
 			this.#fail(connection);
 		}
 	}
 
-	#dial(connection: TcpConnection, packet: IpPacket, {address, port}: HostEnd): void {
+	#dial(connection: TcpConnection, packet: IpPacket, end: HostEnd): void {
 		if (!this.#guest.descriptors.take()) {
 			// The guest asks again.
 			this.#guest.counters.tableFull++;
 			connection.drop();
 			return;
 		}
-		const socket = connect({host: address, port, allowHalfOpen: true, noDelay: true, autoSelectFamily: false});
-		this.#guest.clock.began();
-		const failed = ({code}: NodeJS.ErrnoException) => {
-			if (connection.phase !== 'connecting') return;
-			if (code !== undefined && unreachable.has(code)) {
-				this.#guest.sendUnreachable(packet, 'HOST');
-				this.#guest.counters.tcpRefused++;
-				connection.drop();
-			} else this.#fail(connection);
-		};
-		socket.once('error', failed);
-		socket.once('connect', () => {
-			socket.off('error', failed);
-			connection.accept(socket);
+		if (isIP(end.address) !== 0) this.#connect(connection, packet, socketAddress(end));
+		else {
+			lookup(end.address).then(
+				({address}) => this.#connect(connection, packet, socketAddress({address, port: end.port})),
+				() => this.#fail(connection),
+			);
+			this.#guest.clock.began();
+		}
+	}
+
+	#connect(connection: TcpConnection, packet: IpPacket, address: Uint8Array): void {
+		if (connection.phase !== 'connecting') return;
+		const giveUp = HostSocket.connect(address, this.#sockets, {
+			connected: (socket) => connection.accept(socket),
+			failed: (errno) => {
+				if (connection.phase !== 'connecting') return;
+				if (unreachable.has(-errno)) {
+					this.#guest.sendUnreachable(packet, 'HOST');
+					this.#guest.counters.tcpRefused++;
+					connection.drop();
+				} else this.#fail(connection);
+			},
 		});
-		connection.onDrop(() => socket.destroy());
+		if (connection.phase === 'connecting') connection.onDrop(giveUp);
 	}
 
 	#fail(connection: TcpConnection): void {

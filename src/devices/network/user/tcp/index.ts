@@ -1,4 +1,4 @@
-export {abort, TcpConnection} from './connection.ts';
+export {TcpConnection} from './connection.ts';
 export {TcpConnections} from './connections.ts';
 export type {Flushed, TcpLink} from './link.ts';
 export {decodeResets, encodeResets} from './remembered.ts';

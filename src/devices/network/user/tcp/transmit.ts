@@ -43,5 +43,5 @@ export function writeSegment(writer: FrameWriter, segment: Outgoing, data?: Outg
 	view.setUint32(at + 16, 0);
 	bytes.set(options, at + Tcp.size);
 	data?.queue.copy(data.offset, data.length, bytes, at + header);
-	writer.offload(path, {offset: checksum, header, segmentBytes: data?.mss ?? header});
+	writer.offload(path, IpProtocol.TCP, {offset: checksum, header, segmentBytes: data?.mss ?? header});
 }

@@ -1,10 +1,12 @@
-import {createSocket, type RemoteInfo, type Socket} from 'node:dgram';
 import {lookup} from 'node:dns/promises';
-import type {Timer} from '#support/reactor';
+import {close, DatagramReader, openUdp, transient} from '#support/ffi';
+import type {Timer, Watch} from '#support/reactor';
 import type {GuestLink, HostEnd} from '../guest-link.ts';
+import {socketAddress} from '../host-address.ts';
 import {type Datagram, destinationOf, type IpPacket, kept, type Path, readDatagram, sourceOf} from '../ip/index.ts';
 import {addressText, type Family} from '../packets/index.ts';
 import {pathBack} from '../services/index.ts';
+import {Outbox, type Outlet} from './outbox.ts';
 
 /** Sockets that one network has at most for its guests' flows. */
 const mostFlows = 2048;
@@ -14,23 +16,23 @@ const mostPeers = 1024;
 const mostEnds = 65_536;
 /** Datagrams that wait for a decision about their end, and ends of one network that nobody has decided about. */
 const [mostUndecided, mostDeciding] = [4, 256];
-/** Bytes of one flow that wait for room in the kernel. */
-const mostUnsent = 1024 * 1024;
+/** Datagrams of one read, and reads of one socket before others have their turn. */
+const [datagramsOfRead, readsPerTurn] = [32, 4];
 /** A flow that has been silent for so long is gone (RFC 4787, 4.3), and how often that is looked at, in milliseconds. */
 const [idleMs, sweepMs] = [300_000, 30_000];
 
 /** An end that a flow has wanted to talk to. */
 interface Peer {
-	/** Undefined while nobody has decided; null where it is closed. */
-	end: HostEnd | null | undefined;
+	/** The end as the kernel is told of it. Undefined while nobody has decided; null where it is closed. */
+	end: Uint8Array<ArrayBuffer> | null | undefined;
 	readonly undecided: Datagram[];
 	/** The way that its answers take. */
 	readonly path: Path;
 	readonly port: number;
 }
 
-interface Flow {
-	readonly socket: Socket;
+interface Flow extends Outlet {
+	readonly watch: Watch;
 	readonly family: Family;
 	readonly guestPort: number;
 	/** By the end that the guest sees. */
@@ -42,7 +44,14 @@ interface Flow {
 	isClosed: boolean;
 }
 
-const endKey = (address: string, port: number): string => `${address} ${port}`;
+/** An end that the guest sees, and one that the host does: port and address, of which IPv6's has a flow before it (ipv6(7)) and a zone behind. */
+const endKey = (address: Uint8Array, port: number): string => `${latin1(address)}${port}`;
+const hostKey = (address: Uint8Array): string =>
+	address.length === 16
+		? latin1(address.subarray(2, 8))
+		: latin1(address.subarray(2, 4)) + latin1(address.subarray(8, 24));
+const latin1 = (bytes: Uint8Array): string =>
+	Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 
 /**
  * A guest's UDP by way of the host's sockets: one for each of its own, whichever ends it talks to, as RFC 4787 wants it of a NAT. What comes is
@@ -54,9 +63,16 @@ export class UdpFlows {
 	#sweep: Timer | undefined;
 	#ends = 0;
 	#deciding = 0;
+	readonly #outbox: Outbox;
+	#isFlushDue = false;
+	/** It has room for long datagrams: guests without any do without. */
+	#reader: DatagramReader | undefined;
 
 	constructor(link: GuestLink) {
 		this.#link = link;
+		this.#outbox = new Outbox((datagrams) => {
+			link.counters.dropped += datagrams;
+		});
 	}
 
 	get size(): number {
@@ -66,12 +82,11 @@ export class UdpFlows {
 	/** Takes a datagram for somewhere else. */
 	take(datagram: Datagram): void {
 		const {packet, sourcePort, port} = datagram;
-		const key = `${Buffer.from(sourceOf(packet)).toString('latin1')}${sourcePort}`;
+		const key = endKey(sourceOf(packet), sourcePort);
 		const flow = this.#flows.get(key) ?? this.#open(key, packet, sourcePort);
 		if (flow === undefined) return;
 		flow.usedMs = this.#link.clock.now();
-		const address = addressText(destinationOf(packet));
-		const peer = flow.peers.get(endKey(address, port)) ?? this.#meet(flow, packet, address, port);
+		const peer = flow.peers.get(endKey(destinationOf(packet), port)) ?? this.#meet(flow, packet, port);
 		if (peer === undefined) {
 			this.#link.counters.tableFull++;
 			return;
@@ -96,26 +111,29 @@ export class UdpFlows {
 		const most = Math.min(mostFlows, Math.ceil(descriptors.most / 4));
 		const isFull = this.#flows.size >= this.#link.share(most) || !descriptors.take();
 		if (isFull && !this.#closeOldest()) return undefined;
-		const socket = createSocket(family === 4 ? {type: 'udp4'} : {type: 'udp6', ipv6Only: true});
-		const usedMs = this.#link.clock.now();
-		const flow: Flow = {socket, family, guestPort, peers: new Map(), heard: new Map(), usedMs, isClosed: false};
-		// What cannot be sent is lost, as datagrams are.
-		socket.on('error', () => this.#close(key));
-		socket.on('message', (message, from) => this.#hear(flow, message, from));
+		const fd = openUdp(family === 6);
+		if (fd < 0) return undefined;
+		const watch = this.#link.clock.watch(fd, {readable: true, writable: false}, () => this.#read(key, flow));
+		const flow: Flow = {
+			...{fd, watch, cutBytes: 0, cutsNone: false, family, guestPort, peers: new Map(), heard: new Map()},
+			...{usedMs: this.#link.clock.now(), isClosed: false},
+		};
 		this.#flows.set(key, flow);
 		this.#link.counters.udpOpened++;
 		this.#sweep ??= this.#link.clock.after(sweepMs, this.#sweepIdle);
 		return flow;
 	}
 
-	#meet(flow: Flow, packet: IpPacket, address: string, port: number): Peer | undefined {
+	#meet(flow: Flow, packet: IpPacket, port: number): Peer | undefined {
 		const peer: Peer = {end: undefined, undecided: [], path: pathBack(packet, this.#link.plan.mac), port};
 		const isFull = flow.peers.size >= mostPeers || this.#ends >= this.#link.share(mostEnds);
 		const most = this.#link.policy.asks ? this.#link.share(mostDeciding) : mostDeciding;
 		if (this.#deciding >= most || (isFull && !this.#forgetOldest(flow))) return undefined;
-		flow.peers.set(endKey(address, port), peer);
+		const destination = destinationOf(packet);
+		const key = endKey(destination, port);
+		flow.peers.set(key, peer);
 		this.#ends++;
-		void this.#decide(flow, peer, address, port);
+		void this.#decide(flow, peer, key, addressText(destination));
 		return peer;
 	}
 
@@ -127,19 +145,20 @@ export class UdpFlows {
 		peers.delete(key);
 		this.#ends--;
 		// What a program has redirected may lead to the same end.
-		const end = peer.end && endKey(peer.end.address, peer.end.port);
+		const end = peer.end && hostKey(peer.end);
 		if (end && heard.get(end) === peer) heard.delete(end);
 		return true;
 	}
 
-	async #decide(flow: Flow, peer: Peer, address: string, port: number): Promise<void> {
+	async #decide(flow: Flow, peer: Peer, key: string, address: string): Promise<void> {
 		this.#deciding++;
-		const end = await this.#endOf(address, port, flow.family).catch(() => undefined);
+		const found = await this.#endOf(address, peer.port, flow.family).catch(() => undefined);
 		this.#deciding--;
+		const end = found && socketAddress(found);
 		peer.end = end ?? null;
 		const undecided = peer.undecided.splice(0);
 		// Another end may have taken its place meanwhile.
-		if (flow.isClosed || flow.peers.get(endKey(address, port)) !== peer) return;
+		if (flow.isClosed || flow.peers.get(key) !== peer) return;
 		if (end === undefined) this.#link.counters.udpRefused++;
 		for (const datagram of undecided) {
 			if (end === undefined) this.#link.sendUnreachable(datagram.packet, 'PROHIBITED');
@@ -148,9 +167,17 @@ export class UdpFlows {
 	}
 
 	/** A program may have redirected several ends to one: what comes from there answers whom the guest has talked to last. */
-	#sendTo(flow: Flow, peer: Peer, end: HostEnd, datagram: Datagram): void {
-		flow.heard.set(endKey(end.address, end.port), peer);
-		this.#send(flow, end, datagram);
+	#sendTo(flow: Flow, peer: Peer, end: Uint8Array<ArrayBuffer>, {payload, packet}: Datagram): void {
+		flow.heard.set(hostKey(end), peer);
+		const step = packet.segmentBytes > 0 ? packet.segmentBytes : Math.max(1, payload.length);
+		for (let at = 0; at === 0 || at < payload.length; at += step)
+			this.#outbox.add(flow, end, payload.subarray(at, at + step));
+		if (this.#isFlushDue) return;
+		this.#isFlushDue = true;
+		this.#link.clock.defer(() => {
+			this.#isFlushDue = false;
+			this.#outbox.flush();
+		});
 	}
 
 	async #endOf(address: string, port: number, family: Family): Promise<HostEnd | undefined> {
@@ -169,25 +196,22 @@ export class UdpFlows {
 		return {address: found.address.replace(/%.*$/, ''), port: verdict.port};
 	}
 
-	#send({socket}: Flow, {address, port}: HostEnd, {payload, packet}: Datagram): void {
-		// Node keeps what the kernel has no room for: a guest may send faster than the host's network.
-		if (socket.getSendQueueSize() > mostUnsent) {
-			this.#link.counters.dropped++;
-			return;
+	#read(key: string, flow: Flow): void {
+		this.#reader ??= new DatagramReader(datagramsOfRead);
+		for (let reads = 0; reads < readsPerTurn && !flow.isClosed; reads++) {
+			const count = this.#reader.read(flow.fd);
+			for (let index = 0; index < count; index++)
+				this.#hear(flow, this.#reader.payload(index), this.#reader.from(index));
+			if (count < 0 && !transient.has(-count)) this.#close(key);
+			if (count < datagramsOfRead) return;
 		}
-		const step = packet.segmentBytes > 0 ? packet.segmentBytes : Math.max(1, payload.length);
-		for (let at = 0; at === 0 || at < payload.length; at += step) {
-			// It is copied: Node sends what it cannot send at once later.
-			socket.send(payload.slice(at, at + step), port, address, ignore);
-		}
-		this.#link.clock.began();
 	}
 
-	#hear(flow: Flow, message: Buffer, {address, port}: RemoteInfo): void {
-		const peer = flow.heard.get(endKey(address.replace(/%.*$/, ''), port));
+	#hear(flow: Flow, payload: Uint8Array, from: Uint8Array): void {
+		const peer = flow.heard.get(hostKey(from));
 		if (peer === undefined) return;
 		flow.usedMs = this.#link.clock.now();
-		this.#link.sendDatagram(peer.path, {sourcePort: peer.port, port: flow.guestPort, payload: message});
+		this.#link.sendDatagram(peer.path, {sourcePort: peer.port, port: flow.guestPort, payload});
 	}
 
 	#close(key: string): void {
@@ -196,10 +220,10 @@ export class UdpFlows {
 		this.#flows.delete(key);
 		flow.isClosed = true;
 		this.#ends -= flow.peers.size;
-		flow.socket.removeAllListeners('message').removeAllListeners('error');
-		flow.socket.on('error', ignore);
-		flow.socket.close();
-		this.#link.clock.began();
+		// What was said before it went is said.
+		this.#outbox.flush();
+		flow.watch.close();
+		close(flow.fd);
 	}
 
 	/** @returns false where there is none */
@@ -219,5 +243,3 @@ export class UdpFlows {
 		this.#sweep = this.#flows.size > 0 ? this.#link.clock.after(sweepMs, this.#sweepIdle) : undefined;
 	};
 }
-
-const ignore = () => undefined;
