@@ -11,6 +11,7 @@ import {
 	signalEventfd,
 } from '#support/ffi';
 import {FairTurn} from './fair-turn.ts';
+import {PollHistory} from './poll-history.ts';
 import type {Polled, Readiness, RunningReactor, Timer, Watch} from './reactor.ts';
 import {ReactorState, type ReactorStateView} from './reactor-state.ts';
 import {TimerHeap} from './timer-heap.ts';
@@ -24,7 +25,7 @@ const reactorError = errorTable({
 });
 
 export interface ReactorOptions {
-	/** Time to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
+	/** Time to go on looking after the last work before sleeping, in nanoseconds, where that finds any: see {@link PollHistory}. 0 sleeps at once. */
 	readonly pollNs?: number;
 	/** State in which other threads see what this one does. */
 	readonly state?: ReactorStateView;
@@ -65,6 +66,7 @@ export class EpollReactor implements RunningReactor {
 	readonly #epoll = new EpollSet();
 	readonly #entries = new Map<number, Entry>();
 	readonly #timers = new TimerHeap();
+	readonly #history = new PollHistory();
 	readonly #scratch = new Uint8Array(8);
 	readonly #endFd = eventfd();
 	/** Made anew by each change, which may come from one that is being looked at. */
@@ -132,22 +134,36 @@ export class EpollReactor implements RunningReactor {
 		// Node's loop waits for its own descriptors from its first round on: one that has had none would be waited for in vain.
 		await new Promise((resolve) => setImmediate(resolve));
 		let idleSince = now();
+		let [isIdle, mayLook] = [false, false];
 		// The very first turn may be the one that does not come back.
 		state.turnNs = idleSince;
+		const worked = () => {
+			idleSince = now();
+			isIdle = false;
+		};
 		while (!this.#closed) {
 			state.turns++;
-			if (this.#runDue()) idleSince = now();
+			if (this.#runDue()) worked();
 			await settled();
 			if (this.#closed) break;
 			const time = now();
 			state.turnNs = time;
-			const busy = time - idleSince < state.pollNs;
+			if (!isIdle) [isIdle, mayLook] = [true, this.#history.idle()];
+			const busy = mayLook && time - idleSince < state.pollNs;
 			// Descriptors have their turn also while there is always something posted.
 			if (busy && this.#looks()) {
-				idleSince = time;
+				this.#history.found();
+				worked();
 				this.#runDeferred();
 			}
-			if (this.#wait(busy ? 0 : this.#sleepNs())) idleSince = now();
+			if (mayLook && !busy) {
+				this.#history.missed();
+				mayLook = false;
+			}
+			if (this.#wait(busy ? 0 : this.#sleepNs())) {
+				if (busy) this.#history.found();
+				worked();
+			}
 			if (this.#loopHasWork) await this.#turnLoop();
 		}
 		close(this.#epoll.fd);
