@@ -29,7 +29,7 @@ import {report} from './report.ts';
 /** They compile, and are not counted. */
 const firstRounds = 4;
 const rounds = firstRounds + Number(process.env['OPENVMM_BENCH_ROUNDS'] ?? 5);
-const [files, bigBytes] = [400, 32 * 2 ** 20];
+const [files, bigBytes] = [200, 32 * 2 ** 20];
 const polling = 200_000;
 
 const protocols = {
