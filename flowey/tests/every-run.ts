@@ -11,6 +11,7 @@ const choices = {
 			'test.guests.api-snapshot-',
 			'test.guests.debian-',
 			'test.guests.folder-9p-linux.',
+			'test.guests.folder-posix-linux.',
 			'test.guests.guest-panics.',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
@@ -75,7 +76,7 @@ const has = (start: string, files: readonly string[]): boolean =>
 
 /** Tells whether any of these tests boots kernels that are made for hardware: those for virtual machines have no 9P. */
 export const needsHardwareKernels = (files: readonly string[]): boolean =>
-	has('test.guests.hardware-kernels.', files) || has('test.guests.folder-9p-linux.', files);
+	['hardware-kernels', 'folder-9p-linux', 'folder-posix-linux'].some((name) => has(`test.guests.${name}.`, files));
 
 /** Tells whether any of these tests boots a whole Debian. */
 export const bootsUserLand = (files: readonly string[]): boolean => has('test.guests.debian-', files);

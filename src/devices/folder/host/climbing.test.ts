@@ -240,6 +240,29 @@ test('hard links do not lead out: a link is one of a file in the folder', (t) =>
 	t.is(folder.open(given, READ), -Errno.ESTALE);
 });
 
+test('a file without a name is opened again by who has it open, and by nobody else', (t) => {
+	const {inside, outside} = placesOf(t);
+	writeFileSync(join(inside, 'file'), 'text');
+	const folder = shared(t, inside);
+	const node = look(folder, 1, 'file');
+	const handle = folder.open(node, READ) as number;
+	renameSync(join(inside, 'file'), join(outside, 'moved'));
+	t.is(folder.open(node, READ), -Errno.ESTALE, 'it has a name, elsewhere');
+	unlinkSync(join(outside, 'moved'));
+	const again = folder.open(node, BOTH) as number;
+	t.true(again > 0, String(again));
+	t.is(folder.openDirectory(node), -Errno.ESTALE);
+	for (const each of [handle, again]) t.is(folder.release(each), 0);
+	t.is(folder.open(node, READ), -Errno.ESTALE);
+
+	writeFileSync(join(inside, 'file'), 'text');
+	const toRead = shared(t, inside, {readOnly: true});
+	const kept = look(toRead, 1, 'file');
+	t.true((toRead.open(kept, READ) as number) > 0);
+	unlinkSync(join(inside, 'file'));
+	t.is(toRead.open(kept, BOTH), -Errno.EROFS);
+});
+
 test('a path is as deep as the host\u2019s can be, and no deeper', (t) => {
 	const {inside} = placesOf(t);
 	const folder = shared(t, inside);

@@ -220,7 +220,10 @@ export class HostFolder extends Folder {
 	open(id: NodeId, flags: number): Answer<HandleId> {
 		const node = this.#tree.get(id);
 		if (node === undefined) return -Errno.ESTALE;
-		return this.#atPlace(node, (found) => this.#openFile(found, node, flags));
+		const opened = this.#atPlace(node, (found) => this.#openFile(found, node, flags));
+		if (opened !== -Errno.ESTALE) return opened;
+		const unnamed = this.#unnamed(node);
+		return isRefused(unnamed) ? unnamed : this.#openFile(unnamed, node, flags);
 	}
 
 	create(parent: NodeId, name: Name, flags: number, mode: number, owner: Owner): Answer<Created> {
@@ -510,6 +513,13 @@ export class HostFolder extends Folder {
 		const other = open === undefined ? found : borrowed(open.fd);
 		if (isRefused(other)) return other;
 		return isToWrite(open as HostHandle) || other.attributes.links === 0 ? use(other) : -Errno.ESTALE;
+	}
+
+	/** A file that has no name at all any more, by what the guest has open of it: nobody else can be meant. */
+	#unnamed({data}: FolderNode<HostNode>): Found | Refused {
+		const [open] = data.open;
+		const found = open === undefined ? -Errno.ESTALE : borrowed(open.fd);
+		return isRefused(found) || found.attributes.links === 0 ? found : -Errno.ESTALE;
 	}
 
 	#inDirectory<T>(id: NodeId, use: (found: Found, node: FolderNode<HostNode>) => T | Refused): T | Refused {

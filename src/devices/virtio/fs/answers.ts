@@ -33,6 +33,9 @@ function attrOf(attributes: Attributes): AttrInput {
 export const entryAnswer = ({node, attributes}: Entry, {seconds}: Validity): Uint8Array =>
 	EntryOut.encode({nodeid: node, entry_valid: seconds, attr_valid: seconds, attr: attrOf(attributes)});
 
+/** There is no such name, which a client may take for true as long as what is there (a node of 0 in fuse_lookup of Linux's fs/fuse/dir.c). */
+export const noEntryAnswer = ({seconds}: Validity): Uint8Array => EntryOut.encode({nodeid: 0, entry_valid: seconds});
+
 export const attributesAnswer = (attributes: Attributes, {seconds}: Validity): Uint8Array =>
 	AttrOut.encode({attr_valid: seconds, attr: attrOf(attributes)});
 

@@ -67,11 +67,13 @@ export class UrgentBack implements VirtioBack {
 		this.#ring = ringOf(services);
 	}
 
+	/** What is forgotten is heard of with the next request, and does not wake the thread that has the folder. */
 	queueReady(queue: VirtQueue): void {
-		let hasPut = false;
+		let isUrgent = false;
 		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
 			const messages = messagesOf(chain);
 			if (messages.length > this.#ring.room) {
+				isUrgent = true;
 				this.#ring.hold();
 				// There may be the room since it was looked for.
 				if (messages.length > this.#ring.room) {
@@ -79,11 +81,13 @@ export class UrgentBack implements VirtioBack {
 					break;
 				}
 			}
-			for (const [subject, count] of messages) this.#ring.put(subject, count);
-			hasPut ||= messages.length > 0;
+			for (const [subject, count] of messages) {
+				this.#ring.put(subject, count);
+				isUrgent ||= count === 0n;
+			}
 			queue.complete(chain, 0);
 		}
-		if (hasPut) this.#services.notifyBacks();
+		if (isUrgent || this.#ring.room < urgentRoom / 2) this.#services.notifyBacks();
 	}
 
 	/** There may be room again: the queue is looked at after this. */

@@ -11,11 +11,12 @@ import {
 	LockKind,
 	type Name,
 	permissionBits,
+	settled,
 	XattrFlag,
 } from '#devices/folder';
 import {Errno, Seek} from '#support/ffi';
 import type {Fields, PlainFields, Wire} from '#support/wire';
-import {attributesAnswer, entryAnswer, statxAnswer, type Validity} from './answers.ts';
+import {attributesAnswer, entryAnswer, noEntryAnswer, statxAnswer, type Validity} from './answers.ts';
 import {directoryAnswer} from './directory-answer.ts';
 import type {FileWindow} from './file-window.ts';
 import {
@@ -213,7 +214,12 @@ export function lockOf({owner, start, end, type, pid, lk_flags}: PlainFields<typ
 
 /** Operations on the folder by the number of their request. */
 export const operations: Readonly<Record<number, Operation>> = {
-	[Opcode.LOOKUP]: named((name, {node}, served) => entry(served.folder.lookup(node, name), served)),
+	[Opcode.LOOKUP]: named((name, {node}, served) =>
+		settled(entry(served.folder.lookup(node, name), served), (found) => {
+			const isRemembered = found === -Errno.ENOENT && served.cache !== 'never';
+			return isRemembered ? noEntryAnswer(validity(served)) : found;
+		}),
+	),
 	[Opcode.GETATTR]: withWords(GetattrIn, ({getattr_flags, fh}, {node}, served) =>
 		after(served.folder.getAttributes(node, (getattr_flags & GETATTR_FH) === 0 ? undefined : fh), (found) =>
 			attributesAnswer(found, validity(served)),

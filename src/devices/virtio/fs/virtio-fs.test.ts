@@ -517,6 +517,15 @@ for (const [cache, seconds, flags] of [
 		const {payload} = await guest.ask(Opcode.LOOKUP, 1, named('file'));
 		const {nodeid, entry_valid, attr_valid} = EntryOut.read(payload);
 		t.deepEqual([entry_valid, attr_valid].map(BigInt), [seconds, seconds]);
+		const none = await guest.ask(Opcode.LOOKUP, 1, named('none'));
+		const remembered = none.error === 0 ? EntryOut.read(none.payload) : undefined;
+		t.is(none.error, cache === 'never' ? -Errno.ENOENT : 0);
+		t.deepEqual(
+			[remembered?.nodeid, remembered?.entry_valid].map(Number),
+			cache === 'never' ? [Number.NaN, Number.NaN] : [0, Number(seconds)],
+		);
+		writeFileSync(join(folder, 'none'), 'made');
+		t.true((await guest.lookup(1, 'none')) > 0);
 		const told = AttrOut.read((await guest.ask(Opcode.GETATTR, Number(nodeid), new Uint8Array(16))).payload);
 		t.is(BigInt(told.attr_valid), seconds);
 		const opened = await guest.ask(Opcode.OPEN, Number(nodeid), OpenIn.encode({flags: 0}));

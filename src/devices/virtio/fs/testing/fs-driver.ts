@@ -1,6 +1,7 @@
 import {setImmediate} from 'node:timers/promises';
 import {type Folder, type FolderOptions, folderDefaults} from '#devices/folder';
 import {TestDriver, VirtioMachine} from '#devices/virtio/testing';
+import {Errno} from '#support/ffi';
 import {virtioFsMmioType, virtioFsPciType} from '../device-types.ts';
 import {
 	AttrOut,
@@ -211,10 +212,10 @@ export class FsDriver {
 		this.machine.registers.notify(urgentQueue);
 	}
 
-	/** Looks a name up. Returns its node, or a negated errno. */
+	/** Looks a name up. Returns its node, or a negated errno; no node is no such name, which Linux remembers. */
 	async lookup(parent: number, name: string | Uint8Array): Promise<number> {
 		const {error, payload} = await this.ask(Opcode.LOOKUP, parent, named(name));
-		return error === 0 ? Number(EntryOut.read(payload).nodeid) : error;
+		return error === 0 ? Number(EntryOut.read(payload).nodeid) || -Errno.ENOENT : error;
 	}
 
 	/** Looks a path up. */
