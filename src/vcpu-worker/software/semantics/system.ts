@@ -233,7 +233,7 @@ function writeBase(op: Operation, segment: number): void {
 export const systemMeanings: Readonly<Record<string, Meaning>> = {
 	/** An interrupt that waits comes in before it, if it may: TypeScript looks. */
 	cli: (op) => {
-		op.system.leaveUnless(isOwner(op).and(op.system.goesOn()));
+		op.system.leaveUnless(isOwner(op).and(op.system.goesOn().or(lacks(op.controlFlags(), Flag.IF))));
 		op.setControlFlags(op.controlFlags().and(~Flag.IF));
 	},
 	/** Others are looked at where a block ends: interrupts stay away for the next instruction if that is in the same one. */
