@@ -68,6 +68,26 @@ test('bases of FS and GS are read and written where CR4 says so, and must be can
 	t.is(vectorOf(code, {prepare: enabled({0: 0x8000_0000_0000n})}), Vector.gp);
 });
 
+test('segment registers are read by programs, filled up with zeros or as 16 bits, and there are six', (t) => {
+	const selectors = [0x3b, 0x33, 0x2b, 0xfff3, 0x53, 0x1234];
+	const all = 0xffff_ffff_ffff_ffffn;
+	const prepare = (guest: GuestProcessor) => {
+		for (const [number, selector] of selectors.entries())
+			Object.assign(guest.processor.core.state.segments[number] ?? {}, {selector});
+		registers({0: all, 1: all, 2: all})(guest);
+	};
+	for (const [number, selector] of selectors.entries()) {
+		const modRm = 0xc0 | (number << 3);
+		// MOV EAX,Sreg; MOV RCX,Sreg; MOV DX,Sreg.
+		const code = [0x8c, modRm, 0x48, 0x8c, modRm | 1, 0x66, 0x8c, modRm | 2];
+		const {general, vector} = runBytes(code, {isUser: true, prepare});
+		t.is(vector, undefined);
+		const value = BigInt(selector);
+		t.deepEqual([general[0], general[1], general[2]], [value, value, 0xffff_ffff_ffff_0000n | value], `${number}`);
+	}
+	t.is(vectorOf([0x8c, 0xf0]), Vector.ud);
+});
+
 test('SWAPGS is for the kernel', (t) => {
 	const prepare = ({processor}: GuestProcessor) => {
 		processor.msrs.write(0xc000_0102, 0x1000n);

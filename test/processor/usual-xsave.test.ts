@@ -39,7 +39,7 @@ function runCase(number: number, guest: GuestProcessor): string {
 	random.fill(new Uint32Array(ram.buffer, areaAt, (2 * pageBytes) / 4));
 	const view = new DataView(ram.buffer);
 	const form = seldom(7n, 6n, 3n, 2n, 0n, 15n);
-	const held = seldom(form & ~1n, form & 6n & random.u64(), form, 8n, 1n << 62n);
+	const held = seldom(random.oneIn(2) ? form : form & ~1n, form & 6n & random.u64(), form, 8n, 1n << 62n);
 	for (let at = 0; at < 64; at += 8) view.setBigUint64(area + header + at, seldom(0n, random.u64()), true);
 	view.setBigUint64(area + header, held, true);
 	view.setBigUint64(area + header + 8, seldom(compacted | form, form), true);
@@ -54,9 +54,14 @@ function runCase(number: number, guest: GuestProcessor): string {
 	const x87 = new Uint32Array(memory, mmxAt(0), 32).fill(0);
 	Object.assign(state, {x87Control: initialControl, x87Status: 0, x87Tags: 0, x87Opcode: 0});
 	Object.assign(state, {x87InstructionPointer: 0n, x87DataPointer: 0n, mxcsr: seldom(initialMxcsr, 0x1fa0, 0x9fc0)});
-	if (random.oneIn(4)) {
+	if (random.oneIn(2)) {
 		if (random.oneIn(2)) x87[random.below(32) & ~1] = random.u32();
-		Object.assign(state, {x87Tags: seldom(0, 0xff), x87Status: seldom(0, 0x3800), x87Opcode: seldom(0, 0x123)});
+		else {
+			random.fill(x87);
+			for (let word = 2; word < x87.length; word += 4) x87.set([(x87[word] as number) & 0xffff, 0], word);
+		}
+		const x87Status = random.pick([0, 0x3800, 0x1a21, 0xffff]);
+		Object.assign(state, {x87Tags: seldom(0, 0xff, 0x5a), x87Status, x87Opcode: seldom(0, 0x123)});
 		Object.assign(state, {x87Control: seldom(initialControl, 0x27f), x87DataPointer: seldom(0n, 5n)});
 		state.x87InstructionPointer = seldom(0n, random.u64());
 	}

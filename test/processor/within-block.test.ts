@@ -51,6 +51,19 @@ test('STI keeps interrupts away for the next instruction, wherever a block ends'
 	}
 });
 
+test('what an interrupt waits for meanwhile goes on amid its block, until it lets the interrupt in', (t) => {
+	// CLI; RDTSC; CLI; RDTSCP; INC ECX; STI; INC ECX; INC ECX; HLT.
+	const code = [0xfa, 0x0f, 0x31, 0xfa, 0x0f, 0x01, 0xf9, 0xff, 0xc1, 0xfb, 0xff, 0xc1, 0xff, 0xc1, 0xf4];
+	const {processor} = startBytes(code);
+	const {state} = processor.core;
+	Object.assign(state, {rip: BigInt(codeAt), controlFlags: 2});
+	processor.changed();
+	processor.windowWanted = true;
+	t.is(processor.run(100), 'window');
+	// STI was left to TypeScript, and HLT, before which the interrupt comes in.
+	t.deepEqual([Number(state.rip) - codeAt, state.exits], [code.length - 1, 2]);
+});
+
 test('STI keeps them away too where somebody has asked for a look meanwhile', (t) => {
 	const isAsked = {yet: false};
 	// MOV [RSI],AL, to a device; STI; INC ECX; INC ECX; HLT.

@@ -6,7 +6,7 @@ import {
 	systemMeanings,
 	vexMeanings,
 } from '#vcpu-worker/software/semantics';
-import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/software/state';
+import {CpuState, generalAt, scratchAt, segmentBaseAt, selectorAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {lowerMmx} from './lower-mmx.ts';
 import {lowerVector, type StepWriter} from './lower-vector.ts';
@@ -48,6 +48,10 @@ const simple = new Set('clc stc cmc cld std'.split(' '));
 const endings = new Set('jmp jmpTo ret call callTo syscall sysret iret'.split(' '));
 /** Instructions of the system that have steps in 64-bit code only, with operands of 64 bits where they have some. */
 const ofLongCode = new Set('syscall swapgs clac stac'.split(' '));
+/** The same of registers of 64 bits. */
+const ofSegmentBases = new Set('readFsBase readGsBase writeFsBase writeGsBase'.split(' '));
+/** Segment registers that MOV reads: ES, CS, SS, DS, FS, GS. */
+const segmentRegisters = 6;
 /** Control registers that are words of the state, by number. */
 const controlRegisters: Readonly<Record<number, 'cr0' | 'cr2' | 'cr3' | 'cr4'>> = {
 	0: 'cr0',
@@ -139,6 +143,8 @@ class Lowering {
 			case 'movnti':
 				this.#move(first, second);
 				break;
+			case 'movFromSegment':
+				return this.#readSelector(first, second);
 			case 'lea':
 				this.#lea(placeOf(first), second as MemoryOperand);
 				break;
@@ -262,6 +268,7 @@ class Lowering {
 		const {codeSize, operandSize} = this.#instruction;
 		const isLong = codeSize === 64;
 		if (name === 'movFromControl') return isLong && this.#readControl();
+		if (ofSegmentBases.has(name)) return this.#segmentBase(name);
 		if ((ofLongCode.has(name) && !isLong) || (ofLongOperands.has(name) && !(isLong && operandSize === 64)))
 			return false;
 		this.#step(name, 64, {});
@@ -274,6 +281,24 @@ class Lowering {
 		const field = controlRegisters[number?.kind === 'immediate' ? Number(number.value) : 1];
 		if (field === undefined) return false;
 		this.#step('movFromControl', 64, {a: placeOf(to), b: CpuState.offset(field)});
+		return true;
+	}
+
+	/** A base is there for 64-bit code alone: one operand, which is written or read. */
+	#segmentBase(name: string): boolean {
+		const {operands, operandSize} = this.#instruction;
+		const place = operands[0]?.kind === 'register' && operandSize === 64 ? operands[0].place : undefined;
+		if (place === undefined) return false;
+		this.#step(name, 64, name.startsWith('read') ? {a: place} : {b: place});
+		return true;
+	}
+
+	/** Memory has 16 bits of a selector, and a register of 32 or 64 bits is filled up with zeros. */
+	#readSelector(to: Operand, number: Operand): boolean {
+		const {operandSize} = this.#instruction;
+		const segment = number.kind === 'immediate' ? Number(number.value) : segmentRegisters;
+		if (to.kind !== 'register' || segment >= segmentRegisters) return false;
+		this.#step(operandSize === 16 ? 'mov' : 'movzx16', operandSize, {a: to.place, b: selectorAt(segment)});
 		return true;
 	}
 

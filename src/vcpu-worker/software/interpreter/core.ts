@@ -97,6 +97,9 @@ const forward = kindNumber('forward.64');
 const next = kindNumber('next.64');
 const sti = kindNumber('sti.64');
 const codeChanged = CpuState.offset('codeChanged') / 4;
+const controlFlags = CpuState.offset('controlFlags') / 4;
+/** IF in RFLAGS. */
+const interruptFlag = 0x200;
 
 /** From an entry to the one for what it had before, in words. */
 const displaced = displacedJumps / 4;
@@ -148,6 +151,8 @@ export class Core {
 		translation;
 	/** Instructions of the system are carried out amid their block, where they can be. */
 	carriesOut = true;
+	/** The same while an interrupt waits until the guest lets it in, which they do not do, and nothing else speaks against it. */
+	awaitsFlag = false;
 	/** The record whose instruction TypeScript carries out, which may write the code behind it; 0 where it carries out none. */
 	carriedOut = 0;
 	/** Is told that nothing leads to any. */
@@ -251,9 +256,14 @@ export class Core {
 		return this.#runOn(record);
 	}
 
+	/** An interrupt waits, and cannot come in before the flag changes. */
+	get #isKeptOut(): boolean {
+		return this.awaitsFlag && ((this.words[controlFlags] as number) & interruptFlag) === 0;
+	}
+
 	/** Carries out a record's instruction of the system amid its block, or tells where it goes on; see `Imports`. */
 	#carryOut(record: number): number {
-		if (!this.carriesOut || this.state.goesOn === 0) return Stop.system;
+		if (!this.carriesOut || (this.state.goesOn === 0 && !this.#isKeptOut)) return Stop.system;
 		// One that is known to end in the next page says so itself: a look by its record takes longer.
 		if (this.words[record / 4 + RecordWord.c] !== 0) return this.#goAcross(record);
 		const quick = this.#quick.get(record);

@@ -51,6 +51,8 @@ const maxWritable = 4096;
 const largeSizes = [21, 22, 30] as const;
 /** Most large pages that are kept in mind. */
 const maxLarge = 4096;
+/** Those that are found without a look into a set: a power of two. */
+const recentLarge = 64;
 const mark = 1;
 const pageFault = 14;
 const generalProtection = 13;
@@ -131,8 +133,8 @@ export class Mmu {
 	readonly #writable: number[] = [];
 	/** Large pages that parts are known of. */
 	readonly #large = new Set<number>();
-	/** The last of them. */
-	#lastLarge = -1;
+	/** The last one that was met of those that have the same place here. */
+	readonly #recentLarge = new Float64Array(recentLarge).fill(-1);
 	readonly #transfer: Uint8Array;
 	readonly #transferView: DataView;
 
@@ -162,7 +164,7 @@ export class Mmu {
 		this.#space.pcid = this.mode.pcid;
 		this.#core.forgetSpace(this.#space.number);
 		this.#large.clear();
-		this.#lastLarge = -1;
+		this.#recentLarge.fill(-1);
 		this.#core.forgetJumps();
 	}
 
@@ -600,10 +602,11 @@ export class Mmu {
 	#noteLarge({sizeBits}: Translation, low: number, high: number): void {
 		if (sizeBits === 12) return;
 		const number = largePage(low, high, sizeBits);
-		if (number === this.#lastLarge) return;
+		const slot = (low >>> sizeBits) & (recentLarge - 1);
+		if (this.#recentLarge[slot] === number) return;
 		if (this.#large.size >= maxLarge) this.flush();
 		this.#large.add(number);
-		this.#lastLarge = number;
+		this.#recentLarge[slot] = number;
 	}
 
 	#canonical(high: number): boolean {

@@ -166,6 +166,7 @@ export interface Operation {
 
 /** Registers of 64 bits that instructions of the system go by. */
 export type SystemRegister =
+	| 'cr4'
 	| 'efer'
 	| 'star'
 	| 'lstar'

@@ -105,6 +105,9 @@ function descriptorOf(op: Operation, selector: Int<'i32'>): Int<'i64'> {
 const atPrivilege = (descriptor: bigint, privilege: Int<'i32'>): Int<'i64'> =>
 	privilege.select(i64(descriptor | descriptorPrivilege), i64(descriptor));
 
+/** Upper bits of an address of 48 bits are its sign; of more with five levels TypeScript knows. */
+const hasSign = (address: Int<'i64'>): Int<'i32'> => address.shl(16).shrS(16).eq(address);
+
 /** IRET of 64-bit code at privilege 0 to 64-bit code with flat segments, of privilege 0 or 3 (SDM volume 2). */
 function iret(op: Operation): void {
 	const {f, system} = op;
@@ -122,8 +125,7 @@ function iret(op: Operation): void {
 	const [cs, ss] = [f.let(code.toI32().and(0xffff)), f.let(stack.toI32().and(0xffff))];
 	const privilege = f.let(cs.and(user));
 	const isKnown = privilege.isZero().or(privilege.eq(user)).and(cs.gtU(user));
-	// Upper bits of an address of 48 bits are its sign; of more with five levels TypeScript knows.
-	system.leaveUnless(lacks(image, special).and(isKnown).and(target.shl(16).shrS(16).eq(target)));
+	system.leaveUnless(lacks(image, special).and(isKnown).and(hasSign(target)));
 	system.leaveUnless(descriptorOf(op, cs).eq(atPrivilege(flatCode, privilege)));
 	const hasStack = f.let(ss.gtU(user));
 	f.if(
@@ -213,11 +215,25 @@ export function enterPageFault(op: Operation): void {
 	op.jumpTo(target);
 }
 
+/** Bases of FS and GS are for programs and kernels where CR4.FSGSBASE says so. */
+const enablesBases = (op: Operation): Int<'i32'> => has(op.system.register('cr4').toI32(), 0x1_0000);
+
+function readBase(op: Operation, segment: number): void {
+	op.system.leaveUnless(enablesBases(op));
+	op.write('a', op.system.base(segment));
+}
+
+function writeBase(op: Operation, segment: number): void {
+	const base = op.f.let(op.read('b') as Int<'i64'>);
+	op.system.leaveUnless(enablesBases(op).and(hasSign(base)));
+	op.system.setBase(segment, base);
+}
+
 /** Instructions of the system that kernels have most of, in their usual cases; others are left to TypeScript (SDM volume 2). */
 export const systemMeanings: Readonly<Record<string, Meaning>> = {
 	/** An interrupt that waits comes in before it, if it may: TypeScript looks. */
 	cli: (op) => {
-		op.system.leaveUnless(isOwner(op).and(op.system.goesOn()));
+		op.system.leaveUnless(isOwner(op).and(op.system.goesOn().or(lacks(op.controlFlags(), Flag.IF))));
 		op.setControlFlags(op.controlFlags().and(~Flag.IF));
 	},
 	/** Others are looked at where a block ends: interrupts stay away for the next instruction if that is in the same one. */
@@ -236,6 +252,10 @@ export const systemMeanings: Readonly<Record<string, Meaning>> = {
 	syscall,
 	sysret,
 	iret,
+	readFsBase: (op) => readBase(op, Segment.FS),
+	readGsBase: (op) => readBase(op, Segment.GS),
+	writeFsBase: (op) => writeBase(op, Segment.FS),
+	writeGsBase: (op) => writeBase(op, Segment.GS),
 	movFromControl: (op) => {
 		op.system.leaveUnless(isSupervisor(op));
 		op.write('a', op.read('b'));

@@ -90,6 +90,7 @@ const vectors = CpuState.offset('vector256');
 const x87Registers = CpuState.offset('x87');
 const scratch = CpuState.offset('scratch');
 const segmentBase = CpuState.offset('segments') + SegmentState.offset('base');
+const selector = CpuState.offset('segments') + SegmentState.offset('selector');
 const immediate = MicroOp.offset('immediate');
 /** Address of a general register; its parts are at its first bytes. */
 export const generalAt = (register: number): number => general + register * 8;
@@ -106,6 +107,8 @@ export const betweenSteps = {begin: scratchAt(0), end: CpuState.offset('address'
 /** The same, and what steps give to those who compute or access memory for them. */
 export const withinSteps = {begin: scratchAt(0), end: CpuState.offset('fusesProducts')} as const;
 export const segmentBaseAt = (segment: number): number => segmentBase + segment * SegmentState.size;
+/** Address of a segment register's selector. */
+export const selectorAt = (segment: number): number => selector + segment * SegmentState.size;
 /** Address of the constant that a step has in itself. */
 export const immediateAt = (record: number): number => record + immediate;
 

@@ -346,9 +346,10 @@ export class Processor implements Parts, Compared {
 		const kept = this.isShadowed && this.windowWanted ? state.budget : 0;
 		state.budget -= kept;
 		const isPlain = this.debug.isIdle;
-		const goesOn = isPlain && !this.isShadowed && !this.windowWanted && !this.interrupts.isNmiBlocked;
 		// What serializes is for TypeScript where code has to be compared behind it.
-		state.goesOn = goesOn && this.#code.isSure ? 1 : 0;
+		const goesOn = isPlain && !this.isShadowed && !this.interrupts.isNmiBlocked && this.#code.isSure;
+		state.goesOn = goesOn && !this.windowWanted ? 1 : 0;
+		this.core.awaitsFlag = goesOn && this.windowWanted;
 		state.translates = isPlain && !this.#isInterpreted && !(this.isShadowed && this.windowWanted) ? 1 : 0;
 		const stop = this.lockstep === undefined ? this.core.runOn(record) : this.lockstep.run(record);
 		this.#hasRun = true;

@@ -9,10 +9,12 @@ import {
 	saveUsual,
 	systemInstructions,
 } from '#vcpu-worker/software/system/instructions';
-import {applyPrivilege, Cr0, Cr4, Flag, GuestFault} from '#vcpu-worker/software/system/registers';
+import {applyPrivilege, Cr0, Cr4, Flag, GuestFault, Msr} from '#vcpu-worker/software/system/registers';
 
 const accumulator = generalAt(0) / 4;
 const data = generalAt(2) / 4;
+/** Number of RCX. */
+const counter = 1;
 const control = {cr0: CpuState.offset('cr0') / 4, cr4: CpuState.offset('cr4') / 4} as const;
 const none = CpuState.offset('none');
 const pageBytes = 4096;
@@ -22,7 +24,7 @@ const areaAlignment = 64;
 /** Instructions whose handlers change no mode, no translation and no memory, have no operand there, and change nothing before they fault. */
 const byHandler = new Set(
 	(
-		'rdtsc rdtscp rdpid rdrand rdseed cpuid readFsBase readGsBase writeFsBase writeGsBase movFromControl ' +
+		'rdpid rdrand rdseed cpuid readFsBase readGsBase writeFsBase writeGsBase movFromControl ' +
 		'movFromSegment str sldt smsw'
 	).split(' '),
 );
@@ -73,6 +75,22 @@ function output(parts: Parts, {operands}: Instruction): WithinBlock {
 	};
 }
 
+/** RDTSC and RDTSCP, which are programs' too but where CR4.TSD says that they are not: those are left. */
+function clock({core, msrs, outside}: Parts, {name}: Instruction): WithinBlock {
+	const {words, state} = core;
+	const value = new BigUint64Array(1);
+	const halves = new Int32Array(value.buffer);
+	return () => {
+		if (((words[control.cr4] as number) & Cr4.TSD) !== 0) return 'left';
+		value[0] = outside.counter();
+		words[accumulator] = halves[0] as number;
+		words[data] = halves[1] as number;
+		words[accumulator + 1] = words[data + 1] = 0;
+		if (name === 'rdtscp') state.general[counter] = msrs.get(Msr.TSC_AUX);
+		return 'done';
+	};
+}
+
 /** Carries out an instruction by its handler, once: what it has asked of a device before it faults is not asked again. */
 function handled(parts: Parts, instruction: Instruction, end: 'done' | 'ended'): WithinBlock | undefined {
 	const handler = systemInstructions[instruction.name];
@@ -85,7 +103,8 @@ function handled(parts: Parts, instruction: Instruction, end: 'done' | 'ended'):
 			Object.assign(parts.core.state, {vector: error.vector, errorCode: error.errorCode ?? 0});
 			return 'faulted';
 		}
-		applyPrivilege(parts.core);
+		// All others leave alone what decides on privilege.
+		if (end === 'ended') applyPrivilege(parts.core);
 		return end;
 	};
 }
@@ -103,7 +122,7 @@ function save(parts: Parts, instruction: Instruction): WithinBlock | undefined {
  */
 function usually(
 	parts: Parts,
-	{operands: [area], addressSize}: Instruction,
+	{operands: [area], addressSize, operandSize}: Instruction,
 	carryOut: typeof saveUsual,
 	access: 'read' | 'write',
 	otherwise: WithinBlock | undefined,
@@ -122,7 +141,7 @@ function usually(
 		const high = ((words[base + 1] as number) + Math.floor(sum / 2 ** 32)) | 0;
 		const isAligned = (low & (areaAlignment - 1)) === 0 && (low & (pageBytes - 1)) + xsaveAreaBytes <= pageBytes;
 		const place = isAligned && isUsual() ? mmu.systemPlace(low, high, xsaveAreaBytes, access) : -1;
-		if (place >= 0 && carryOut(core, mmu.memory, place)) return 'done';
+		if (place >= 0 && carryOut(core, mmu.memory, place, operandSize === 64)) return 'done';
 		return otherwise === undefined ? 'left' : otherwise();
 	};
 }
@@ -132,6 +151,8 @@ const isInPage = (area: bigint): boolean => Number(area & 0xfffn) + xsaveAreaByt
 const special: Readonly<Record<string, (parts: Parts, instruction: Instruction) => WithinBlock | undefined>> = {
 	in: input,
 	out: output,
+	rdtsc: clock,
+	rdtscp: clock,
 	xsaves: (parts, instruction) => usually(parts, instruction, saveUsual, 'write', save(parts, instruction)),
 	xrstors: (parts, instruction) => {
 		const carryOut = handled(parts, instruction, 'done');
