@@ -1,11 +1,15 @@
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import {createHostFile, openHostFile, readImage, writeImage} from '#devices/storage/image';
 import {MemoryFile} from '#devices/storage/image/testing';
 import {createQcow2} from '#devices/storage/qcow2';
 import {createVhdx} from '#devices/storage/vhdx';
+import {isVmmError} from '#support/errors';
 import {formatOf, openDisk} from './index.ts';
 
 const sizeBytes = 2 ** 20;
@@ -68,6 +72,35 @@ for (const name of ['../outside/base.raw', 'ABSOLUTE', 'link.raw', 'linked/base.
 		t.is(await firstByte(at('images', 'it.qcow2'), [at('outside'), at('images-too')]), 2);
 	});
 }
+
+test('a layer that becomes a link out of the folder again and again is never what the link leads to', async (t) => {
+	t.timeout(240_000);
+	const at = folder(t);
+	await makeOver(at('images', 'it.qcow2'), 'base.raw');
+	symlinkSync(at('outside', 'base.raw'), at('images', 'link'));
+	const swapper = fileURLToPath(new URL('../../folder/host/testing/swapper.mjs', import.meta.url));
+	const child = spawn(process.execPath, [swapper, 'base.raw', 'parked', 'link'], {
+		cwd: at('images'),
+		stdio: ['pipe', 'pipe', 'inherit'],
+	});
+	const gone = once(child, 'exit');
+	await once(child.stdout, 'data');
+	const seen = new Map<number | string, number>();
+	const see = (what: number | string) => seen.set(what, (seen.get(what) ?? 0) + 1);
+	for (let round = 0; round < 1000 || !seen.has(1) || !seen.has('DISK_LAYER_OUTSIDE'); round++) {
+		try {
+			see(await firstByte(at('images', 'it.qcow2')));
+		} catch (error) {
+			if (!isVmmError(error)) throw error;
+			see(error.code);
+		}
+	}
+	child.stdin.end();
+	await gone;
+	t.log(seen);
+	seen.delete('DISK_LAYER_MISSING');
+	t.deepEqual([...seen.keys()].sort(), [1, 'DISK_LAYER_OUTSIDE']);
+});
 
 for (const name of ['nbd://127.0.0.1/x', 'json:{"driver":"file"}', 'file:/etc/passwd', 'fd:0']) {
 	test(`what is no path is no layer: ${name}`, async (t) => {

@@ -1,7 +1,7 @@
-import {realpath} from 'node:fs/promises';
+import {open, readlink, realpath} from 'node:fs/promises';
 import {dirname, resolve, sep} from 'node:path';
 import {type BackingReference, type DiskImage, type HostImageFile, openHostFile} from '#devices/storage/image';
-import {errnoOf} from '#support/ffi';
+import {errnoOf, OAt, openPath} from '#support/ffi';
 import {diskError} from './errors.ts';
 import {formatOf, formats} from './formats.ts';
 
@@ -40,7 +40,9 @@ export interface OpenedDisk {
 export async function openDisk(path: string, options: OpenDisk): Promise<OpenedDisk> {
 	const {writable, belowWritable = false, layers = true} = options;
 	const format = formatOf(path, options.format);
-	const allowed = await Promise.all((options.folders ?? [dirname(path)]).map((folder) => real(folder, path, folder)));
+	const allowed = await Promise.all(
+		(options.folders ?? [dirname(path)]).map((folder) => reached(realpath(folder), path, folder)),
+	);
 	const files: HostImageFile[] = [];
 	const images: DiskImage[] = [];
 	const close = async () => {
@@ -59,11 +61,10 @@ export async function openDisk(path: string, options: OpenDisk): Promise<OpenedD
 			if (files.length > mostLayers) throw diskError('DISK_LAYERS_TOO_MANY', {path, most: mostLayers});
 			const above = (files.at(-1) as HostImageFile).path;
 			const {backing} = top;
-			const found = await pathBelow(above, backing, allowed);
+			const below = await openBelow(above, backing, allowed, belowWritable && files.length === 1);
+			files.push(below);
 			// The name says a format that is not stated: what it leads to may have any.
 			const belowFormat = formatOf(backing.name, backing.format);
-			const below = await openHostFile(found, {writable: belowWritable && files.length === 1});
-			files.push(below);
 			const identity = await below.identity();
 			if (seen.has(identity)) throw diskError('DISK_LAYERS_LOOP', {path: above, name: backing.name});
 			seen.add(identity);
@@ -85,20 +86,34 @@ export async function openDisk(path: string, options: OpenDisk): Promise<OpenedD
 	}
 }
 
-/** Where the image below is. A name is relative to the folder of the image that has it. */
-async function pathBelow(path: string, {name}: BackingReference, folders: readonly string[]): Promise<string> {
+/**
+ * Opens the image below. A name is relative to the folder of the image that has it. Who writes a folder on the way may change links
+ * meanwhile: so they are followed once, nothing of what they lead to is used, and then that is judged and opened, whatever they lead to by now.
+ */
+async function openBelow(
+	path: string,
+	{name}: BackingReference,
+	folders: readonly string[],
+	writable: boolean,
+): Promise<HostImageFile> {
 	// What QEMU takes for a protocol, as nbd: or json:, is none of ours.
 	if (/^[A-Za-z0-9+.-]+:/.test(name) || name.includes('\0')) throw diskError('DISK_LAYER_REMOTE', {path, name});
-	const found = await real(resolve(dirname(path), name), path, name);
-	if (!folders.some((folder) => found.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
-		throw diskError('DISK_LAYER_OUTSIDE', {path, name, found, folders});
-	return found;
+	const place = await reached(open(resolve(dirname(path), name), OAt.PATH), path, name);
+	try {
+		const by = openPath(place.fd);
+		const found = await reached(readlink(by), path, name);
+		if (!folders.some((folder) => found.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
+			throw diskError('DISK_LAYER_OUTSIDE', {path, name, found, folders});
+		return await openHostFile(found, {writable, by});
+	} finally {
+		await place.close();
+	}
 }
 
-/** A path without symbolic links. */
-async function real(wanted: string, path: string, name: string): Promise<string> {
+/** What the host says of something that an image names, or that the image itself is in. */
+async function reached<T>(found: Promise<T>, path: string, name: string): Promise<T> {
 	try {
-		return await realpath(wanted);
+		return await found;
 	} catch (cause) {
 		const errno = errnoOf(cause);
 		if (errno === undefined) throw cause;

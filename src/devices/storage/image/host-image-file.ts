@@ -187,20 +187,27 @@ async function tryOn<T>(path: string, what: string, work: () => Promise<T>): Pro
 	}
 }
 
+/** How a file is opened. */
+export interface OpenHostFile {
+	readonly writable: boolean;
+	/** Path that it is opened by, where that is another than it is known by: of one that has been found already (proc(5)). */
+	readonly by?: string;
+}
+
 /**
  * Opens a file, and holds it against other processes that ask.
  * @throws VmmError DISK_IMAGE_FILE_FAILED, DISK_IMAGE_NOT_FILE, DISK_IMAGE_IN_USE
  */
-export const openHostFile = (path: string, {writable}: {readonly writable: boolean}): Promise<HostImageFile> =>
-	hold(path, writable, writable ? constants.O_RDWR : constants.O_RDONLY);
+export const openHostFile = (path: string, {writable, by = path}: OpenHostFile): Promise<HostImageFile> =>
+	hold(path, writable, writable ? constants.O_RDWR : constants.O_RDONLY, by);
 
 /** Makes a file, of which there must be none. @throws VmmError DISK_IMAGE_EXISTS, and as {@link openHostFile} */
 export const createHostFile = (path: string): Promise<HostImageFile> =>
 	hold(path, true, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL);
 
-async function hold(path: string, writable: boolean, flags: number): Promise<HostImageFile> {
+async function hold(path: string, writable: boolean, flags: number, by = path): Promise<HostImageFile> {
 	// A pipe would be waited for.
-	const handle = await tryOn(path, 'opened', () => open(path, flags | constants.O_NONBLOCK));
+	const handle = await tryOn(path, 'opened', () => open(by, flags | constants.O_NONBLOCK));
 	try {
 		if (!(await handle.stat()).isFile()) throw imageError('DISK_IMAGE_NOT_FILE', {path});
 		const result = lockFile(handle.fd, !writable);
