@@ -57,10 +57,11 @@ linuxTest('Linux mounts a folder of the host, and both work in it', async (t, ma
 		'mkfifo /tmp/fifo; (/shared/lock p </tmp/fifo >first) 9<>ranges & exec 8>/tmp/fifo; ' +
 			until('grep -q locked first'),
 		'(/shared/lock p </dev/null >second) 8>&- 9<>ranges & sleep 0.3; echo waits=$(wc -c <second)',
-		'cat big >/dev/null; stat -c %s big >/dev/null; echo changed=$(cat change); echo wants=host',
+		'cat mine 2>/dev/null; echo made >mine; echo mine=$(cat mine); rm mine; mkdir mine && echo dir=made',
+		'cat new 2>/dev/null; cat big >/dev/null; stat -c %s big >/dev/null; echo changed=$(cat change); echo wants=host',
 		until(pressed(1)),
-		// It has known all of them since before the host changed them, and takes that for true for a second of its own.
-		'sleep 1; echo within=$(stat -c %s change),$(stat -c %s big),$(cat change)',
+		// It has known all of them since before the host changed them, of one that there was none, and takes that for true for a second of its own.
+		'sleep 1; echo within=$(stat -c %s change),$(stat -c %s big),$(cat change),$(cat new)',
 		'exec 8>&-; wait; echo got=$(cat second)',
 		'echo changed=$(cat change) new=$(cat new) bigger=$(sha256sum <big | cut -c 1-64)',
 		'cd /; umount /shared && mount -t virtiofs host /shared && echo again=$(sha256sum </shared/own | cut -c 1-64)',
@@ -89,9 +90,10 @@ linuxTest('Linux mounts a folder of the host, and both work in it', async (t, ma
 	t.regex(output, /^device=no\r?$/m);
 	t.regex(output, /^order=one two three\s*$/m);
 	t.regex(output, /^waits=0\r?$/m);
+	t.regex(output, /^mine=made\s+dir=made\r?$/m, 'what was not there is there as the guest makes it');
 	t.regex(output, /^got=locked\r?$/m);
 	t.regex(output, /^changed=before\r?$/m);
-	t.is(found(output, 'within'), `8,${bigger.length},after it`, output);
+	t.is(found(output, 'within'), `8,${bigger.length},after it,came`, output);
 	t.regex(output, new RegExp(`^changed=after it new=came bigger=${digestOf(bigger)}\r?$`, 'm'));
 	t.is(found(output, 'again'), found(output, 'own'));
 	t.regex(output, /^all=done/m);

@@ -101,9 +101,9 @@ export class VirtQueue {
 	}
 
 	/**
-	 * Gives a chain back to the driver, of which the device has written the first `written` bytes to write. At once where nothing else is in flight, or
-	 * within {@link serve}; else the driver sees all that are completed in one turn together, at its end, and is told once. Each look of a driver's that
-	 * spins takes the memory from this thread that it is about to write again.
+	 * Gives a chain back to the driver, of which the device has written the first `written` bytes to write. The driver sees it at
+	 * once where nothing else is in flight, within {@link serve}, or in order; else all that are completed in one turn together, at its end. It is told
+	 * of them once. Each look of a driver's that spins takes the memory from this thread that it is about to write again.
 	 */
 	complete(chain: Chain, written: number): void {
 		this.#done(chain, written);
@@ -112,7 +112,7 @@ export class VirtQueue {
 			return;
 		}
 		if (this.#parts.inOrder) this.#useInOrder();
-		else this.#use(chain, this.#isServing || this.#count === 1);
+		else this.#use(chain, this.#isServing);
 		if (this.#isServing) return;
 		if (this.#count === 0) this.#tell();
 		else if (!this.#isTellPlanned) {
