@@ -9,11 +9,11 @@ const size = 4;
 const [descriptors, driver, device] = [0x1000, 0x2000, 0x3000];
 
 /** A queue with so many chains of the driver's, all of which the device has. */
-function make(count: number, packed = false) {
-	const memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10000}));
+function make(count: number, packed = false, bytes = 16) {
+	const memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10000 + bytes}));
 	for (let index = 0; index < count; index++) {
 		memory.writeU64(descriptors + 16 * index, 0x8000);
-		memory.writeU32(descriptors + 16 * index + 8, 16);
+		memory.writeU32(descriptors + 16 * index + 8, bytes);
 		memory.writeU16(descriptors + 16 * index + 12, packed ? index : WRITE);
 		if (packed) memory.writeU16(descriptors + 16 * index + 14, WRITE | PackedFlag.AVAILABLE);
 		memory.writeU16(driver + 4 + 2 * index, index);
@@ -46,7 +46,7 @@ function make(count: number, packed = false) {
 		const first = [0, 1, 2, 3].findIndex((index) => index >= count || !isUsed(index));
 		return first < 0 ? 4 : first;
 	};
-	return {queue, chains, told, endTurn, used};
+	return {memory, queue, chains, told, endTurn, used};
 }
 
 for (const packed of [false, true])
@@ -76,6 +76,14 @@ for (const packed of [false, true])
 		});
 		endTurn();
 		t.deepEqual([used(), told.times], [3, 2]);
+	});
+
+for (const bytes of [1, 2 ** 21 - 1, 2 ** 21, 2 ** 22 + 5])
+	test(`a driver sees which chain has ${bytes} bytes`, (t) => {
+		const {memory, queue, chains} = make(2, false, bytes);
+		for (const chain of chains) queue.complete(chain, bytes);
+		const words = [4, 8, 12, 16].map((at) => unchecked(memory.readU32(device + at)));
+		t.deepEqual(words, [0, bytes, 1, bytes]);
 	});
 
 test('behind the last chain in flight nothing is waited for, and what was to be told is told with it', (t) => {
