@@ -18,6 +18,7 @@ const choices = {
 			'test.guests.net-amid-linux.',
 			'test.guests.parallel-connections.',
 			'test.guests.run-background.',
+			'test.guests.run-packages.',
 			'test.guests.runtimes.',
 			'test.guests.suspend.',
 			'test.guests.tools-',

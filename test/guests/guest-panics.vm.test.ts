@@ -33,6 +33,28 @@ linuxTest('a command whose guest panics has the status of a machine that failed,
 	t.is(status, 125);
 });
 
+linuxTest('who waits for a command in a machine of another process is told of its end', async (t) => {
+	const openvmm = openvmmProgram({...process.env, XDG_RUNTIME_DIR: directory, TMPDIR: directory});
+	const started = await openvmm([
+		'run',
+		'-d',
+		'--name',
+		'shared',
+		...guestWords(t),
+		'--',
+		'busybox',
+		'sleep',
+		'100000',
+	]);
+	t.is(started.status, 0, started.stderr);
+	const {status, stderr} = await openvmm(['exec', 'shared', 'sh', '-c', panic]);
+	t.regex(
+		stderr,
+		/^openvmm: The machine "shared" has ended with status 125\. openvmm logs shared .*\[CONTROL_MACHINE_ENDED\]\n$/,
+	);
+	t.is(status, 125);
+});
+
 linuxTest('a guest whose init ends panics before it is ready, and that is told with what it has said', async (t) => {
 	const openvmm = openvmmProgram({...process.env, XDG_RUNTIME_DIR: directory, TMPDIR: directory});
 	// An init that the kernel cannot start is the end of one: both are the same panic.

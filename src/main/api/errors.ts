@@ -66,11 +66,10 @@ function saidAtLast(said: string): string {
 	const text = said.replaceAll('\r', '').trimEnd();
 	if (text === '') return 'Its console has shown nothing';
 	// What follows a panic's reason may be longer than what is shown.
-	const panic = text
-		.slice(0, -mostShown)
-		.match(/.*Kernel panic - .*/g)
-		?.at(-1);
-	return `Its console at last:\n${panic === undefined ? '' : `${lastOf(panic)}\n…\n`}${lastOf(text)}`;
+	const before = text.slice(0, -mostShown);
+	const at = before.lastIndexOf('Kernel panic - ');
+	const [line] = at === -1 ? [] : before.slice(before.lastIndexOf('\n', at) + 1).split('\n', 1);
+	return `Its console at last:\n${line === undefined ? '' : `${lastOf(line)}\n…\n`}${lastOf(text)}`;
 }
 
 const endText = (end: VmEnd): string =>

@@ -6,7 +6,7 @@ import {ConsoleInput} from './console-input.ts';
 import {bytesOf, LogReader} from './console-log.ts';
 import {ConsoleSize} from './console-size.ts';
 import {DetachKeys, parseDetachKeys, usualDetachKeys} from './detach-keys.ts';
-import {untilEnded} from './end-machines.ts';
+import {endingMs, untilEnded} from './end-machines.ts';
 import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
 import {Foreground} from './foreground.ts';
@@ -17,9 +17,6 @@ import {print} from './print.ts';
 
 /** Lines of what the console has shown that are seen at first. */
 const usualLines = 100;
-
-/** Time between the end of its connections and a machine's own, in milliseconds. */
-const endingMs = 20_000;
 
 /** `openvmm attach NAME`. @throws VmmError CLI_*, CONFIG_*, CONTROL_* */
 export async function attach(name: string, flags: FlagValues<string>): Promise<number> {

@@ -1,4 +1,4 @@
-import type {MachineChoice} from '#main/control';
+import {type MachineChoice, runningNames} from '#main/control';
 import {cliError} from './errors.ts';
 import type {FlagValues} from './parse.ts';
 
@@ -21,6 +21,10 @@ export function chooseMachine(
 	const socket = flags.last('socket');
 	if (socket !== undefined) return {machine: {socket}, words};
 	const [name, ...others] = words;
-	if (name === undefined) throw cliError('CLI_ARGUMENT_MISSING', {argument: 'NAME', help});
+	if (name === undefined) throw nameMissing(help);
 	return {machine: {name}, words: others};
 }
+
+/** What to say where no machine is named: CLI_ARGUMENT_MISSING, with those that run. @param help - words that lead a person to help */
+export const nameMissing = (help: string): Error =>
+	cliError('CLI_ARGUMENT_MISSING', {argument: 'NAME', help, running: runningNames()});

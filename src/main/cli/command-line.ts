@@ -119,16 +119,16 @@ async function run(
 		}
 		case 'logs': {
 			const {printLog} = await import('./logs.ts');
-			return printLog(nameIn(line), line.flags);
+			return printLog(await nameIn(line), line.flags);
 		}
 		case 'attach': {
 			const {attach} = await import('./attach.ts');
-			return attach(nameIn(line), line.flags);
+			return attach(await nameIn(line), line.flags);
 		}
 		case 'stop':
 		case 'kill':
 		case 'rm': {
-			nameIn(line);
+			await nameIn(line);
 			const {endMachines} = await import('./end-machines.ts');
 			return endMachines[line.command](line.words, line.flags);
 		}
@@ -154,9 +154,16 @@ async function run(
 }
 
 /** The first word, a machine's name. @throws CLI_ARGUMENT_MISSING */
-function nameIn({command, words: [name]}: {readonly command: string; readonly words: readonly string[]}): string {
-	if (name === undefined) throw cliError('CLI_ARGUMENT_MISSING', {argument: 'NAME', help: `openvmm ${command} --help`});
-	return name;
+async function nameIn({
+	command,
+	words: [name],
+}: {
+	readonly command: string;
+	readonly words: readonly string[];
+}): Promise<string> {
+	if (name !== undefined) return name;
+	const {nameMissing} = await import('./choose-machine.ts');
+	throw nameMissing(`openvmm ${command} --help`);
 }
 
 function say(text: string): number {

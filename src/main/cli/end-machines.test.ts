@@ -42,6 +42,12 @@ test.serial('machines that obey the button end by it, one that is deaf to it in 
 	t.deepEqual(folders(), []);
 });
 
+test.serial('a guest that goes before anybody is answered has not been forced', async (t) => {
+	const end = once(await machine(t, 'quick', 'goes'), 'exit');
+	t.deepEqual(await openvmm('stop', '--time', '300', 'quick'), {stdout: 'quick\n', stderr: '', status: 0});
+	t.deepEqual(await end, [0, null]);
+});
+
 test.serial('a machine that is paused goes on, to see the button', async (t) => {
 	const child = await machine(t, 'paused', 'obeys');
 	const end = once(child, 'exit');
@@ -83,8 +89,16 @@ test.serial('a machine that runs is removed by force alone', async (t) => {
 	const child = await machine(t, 'busy', 'deaf');
 	const end = once(child, 'exit');
 	t.is((await openvmm('rm', 'busy')).status, 9);
+	t.regex(
+		(await openvmm('pause')).stderr,
+		/NAME is missing\. See openvmm pause --help; of your machines run: busy\. \[/,
+	);
+	t.regex(
+		(await openvmm('inspect', 'vm/state')).stderr,
+		/"vm\/state" is running\. A name comes before all else\. There is busy \(/,
+	);
 	t.is((await openvmm('rm', '--force', 'busy')).status, 0);
 	await end;
 	t.deepEqual(folders(), []);
-	t.regex((await openvmm('stop')).stderr, /NAME is missing\. See openvmm stop --help/);
+	t.regex((await openvmm('stop')).stderr, /NAME is missing\. See openvmm stop --help; of your machines none runs\. \[/);
 });

@@ -14,12 +14,15 @@ import {parseNumber} from '#support/options';
 import {usualStopSeconds} from './commands.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
+import {whileWaiting} from './progress-line.ts';
 import {reportError} from './report.ts';
 
 /** Time for a machine to end that is told to, before its process is killed; and for the host to take that away. */
 const quitMs = 20_000;
 /** Time that a process has to end in order by a signal: one that cannot be reached, or is still making its machine. */
 const orderMs = 10_000;
+/** Time between the end of its connections and a machine's own, in milliseconds. */
+export const endingMs = 20_000;
 /** Between two looks whether it has ended. */
 const lookMs = 25;
 
@@ -34,7 +37,9 @@ async function stop(names: readonly string[], flags: FlagValues<string>): Promis
 	const isJson = flags.has('json');
 	const stopOne = async (machine: ListedMachine) => {
 		const {name} = machine;
-		const by = isRunning(machine) ? await shutDown(machine, seconds * 1000) : 'itself';
+		const waits = (timeMs: number) =>
+			whileWaiting('waits for the guest to shut down', timeMs, shutDown(machine, timeMs));
+		const by = isRunning(machine) ? await waits(seconds * 1000) : 'itself';
 		if (by === 'force') await kill(machine);
 		ends.push({name, by});
 		return by === 'force' && seconds > 0 ? controlError('CONTROL_MACHINE_FORCED', {name, seconds}) : undefined;
@@ -94,23 +99,29 @@ async function forEach(
 /** Asks the agent, and when that does not do it, presses the power button. @returns by what the machine ended; `force` where it has not */
 async function shutDown(machine: ListedMachine, timeMs: number): Promise<StoppedBy> {
 	if (timeMs === 0) return 'force';
-	let leftMs = timeMs;
+	const until = performance.now() + timeMs;
+	const leftMs = () => Math.max(1, Math.ceil(until - performance.now()));
+	let by: StoppedBy | undefined;
 	try {
+		const {state} = (await ask(machine, 'status')) as {state: string};
+		by = 'itself';
 		// A guest that stands still hears nothing, and sees no button.
-		if (((await ask(machine, 'status')) as {state: string}).state === 'paused') await ask(machine, 'resume');
-		const withinMs = timeMs / 2;
-		const asked = (await ask(machine, 'shut-down', {withinMs}, withinMs + quitMs)) as {by: string};
-		if (asked.by === 'command') return (await untilEnded(machine, timeMs)) ? 'command' : 'force';
-		if (asked.by === 'agent') {
-			if (await untilEnded(machine, withinMs)) return 'agent';
-			leftMs -= withinMs;
+		if (state === 'paused') await ask(machine, 'resume');
+		const withinMs = Math.ceil(leftMs() / 2);
+		const asked = (await ask(machine, 'shut-down', {withinMs}, withinMs + quitMs)) as {by: StoppedBy | 'nobody'};
+		if (asked.by !== 'nobody') {
+			by = asked.by;
+			if (await untilEnded(machine, by === 'command' ? leftMs() : leftMs() / 2)) return by;
+			if (by === 'command') return 'force';
 		}
 		await ask(machine, 'power-button');
+		by = 'power-button';
 	} catch {
-		// It hangs, or has just ended.
-		return (await hasEnded(machine)) ? 'itself' : 'force';
+		// It hangs, is still being made, or has just ended.
+		if (by === undefined) return (await hasEnded(machine)) ? 'itself' : 'force';
+		// One that did answer goes, and takes its connections with it before it says that it has ended.
 	}
-	return (await untilEnded(machine, leftMs)) ? 'power-button' : 'force';
+	return (await untilEnded(machine, leftMs())) ? by : 'force';
 }
 
 /** Ends a machine, if need be with its process. @throws CONTROL_MACHINE_STAYS */

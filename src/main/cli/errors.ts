@@ -23,9 +23,9 @@ export const cliError = errorTable({
 					: `See ${c.help}`
 				: `Did you mean ${c.suggestion}? See ${c.help ?? 'openvmm --help'}`,
 	}),
-	CLI_ARGUMENT_MISSING: (c: {argument: string; help: string}) => ({
+	CLI_ARGUMENT_MISSING: (c: {argument: string; help: string; running?: readonly string[]}) => ({
 		message: `${c.argument} is missing`,
-		remedy: `See ${c.help}`,
+		remedy: `See ${c.help}${c.running === undefined ? '' : `; of your machines ${c.running.length === 0 ? 'none runs' : `run: ${c.running.slice(0, 20).join(', ')}`}`}`,
 	}),
 	CLI_ARGUMENT_TOO_MANY: (c: {argument: string; help: string}) => ({
 		message: `Unexpected argument "${c.argument}"`,

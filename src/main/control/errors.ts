@@ -1,4 +1,5 @@
 import {errorTable} from '#support/errors';
+import {isMachineName} from './machine-name.ts';
 
 /** Errors between a control client and a machine. */
 export const controlError = errorTable({
@@ -76,9 +77,10 @@ export const controlError = errorTable({
 	}),
 	CONTROL_MACHINE_UNKNOWN: (c: {wanted: string; running: readonly string[]}) => ({
 		message: `No machine "${c.wanted}" is running`,
-		remedy:
+		remedy: `${isMachineName(c.wanted) ? '' : 'A name comes before all else. '}${
 			c.running.length === 0
 				? 'None of yours is; one with --control-socket PATH is reached by --socket PATH'
-				: `There is ${c.running.join(', ')}`,
+				: `There is ${c.running.join(', ')}`
+		}`,
 	}),
 });

@@ -4,6 +4,7 @@ import {entryDirectory, namesIn} from './entry-directory.ts';
 import {entryFiles} from './entry-files.ts';
 import {controlError} from './errors.ts';
 import {type MachineRecord, readRecord} from './machine-record.ts';
+import {isAlive} from './process-identity.ts';
 import {tidyEntry} from './stale-entries.ts';
 
 /** Machine that a command is for, by its name or process id, or by the path of its control socket. */
@@ -53,6 +54,13 @@ export async function connectMachine(choice: MachineChoice, directory = entryDir
 	if ('socket' in choice) return ControlClient.connect(choice.socket);
 	return connectListed(await findMachine(choice.name, directory));
 }
+
+/** Names of machines that run, for a person who has named none. */
+export const runningNames = (directory = entryDirectory()): string[] =>
+	namesIn(directory).filter((name) => {
+		const record = readRecord(join(directory, name));
+		return record !== undefined && record.ended === undefined && isAlive(record.process);
+	});
 
 /** @throws VmmError CONTROL_MACHINE_ENDED, CONTROL_UNREACHABLE */
 export async function connectListed({name, folder, record: {ended}}: ListedMachine): Promise<ControlClient> {

@@ -11,6 +11,7 @@ export {
 	type ListedMachine,
 	listMachines,
 	type MachineChoice,
+	runningNames,
 } from './find-machine.ts';
 export {claimEntry, type EntryOptions, type MachineEntry} from './machine-entry.ts';
 export {isMachineName, nameExpected} from './machine-name.ts';

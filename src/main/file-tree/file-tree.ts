@@ -208,9 +208,12 @@ export class FileTree {
 export const sortedEntries = ({entries}: Directory): [name: string, node: TreeNode][] =>
 	[...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 
+/** What an attribute takes of memory beside its name and value. */
+const xattrBytes = 128;
+
 function xattrBytesOf({xattrs = new Map()}: Attributes): number {
 	let bytes = 0;
-	for (const [name, value] of xattrs) bytes += name.length + value.length;
+	for (const [name, value] of xattrs) bytes += name.length + value.length + xattrBytes;
 	return bytes;
 }
 

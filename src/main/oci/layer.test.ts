@@ -278,7 +278,8 @@ const heavy: readonly (readonly [what: string, member: (index: number) => readon
 	['targets of links', (index) => [{path: `${index}`, type: '2', target: 't'.repeat(200)}]],
 	[
 		'extended attributes',
-		(index) => [{path: 'x', type: 'x', data: `${xattr.length + 205} ${xattr}${'c'.repeat(200)}\n`}, {path: `${index}`}],
+		// Each counts 128 bytes more than its name and value have.
+		(index) => [{path: 'x', type: 'x', data: `${xattr.length + 59} ${xattr}${'c'.repeat(55)}\n`}, {path: `${index}`}],
 	],
 ];
 for (const [what, member] of heavy)

@@ -1,3 +1,4 @@
+import {isVmmError} from '#support/errors';
 import {integer} from './kinds.ts';
 import {operation} from './operation.ts';
 
@@ -23,7 +24,14 @@ export const shutDown = operation({
 		const signal = given === undefined ? late : AbortSignal.any([given, late]);
 		try {
 			const agent = await GuestAgent.connect(await vm.vsock.connect(agentPort, {signal}), {signal});
-			await agent.shutdown('poweroff', {signal}).finally(() => agent.close());
+			try {
+				await agent.shutdown('poweroff', {signal});
+			} catch (error) {
+				// A guest that goes at once takes the answer with it.
+				if (!isVmmError(error, 'AGENT_CLOSED')) throw error;
+			} finally {
+				agent.close();
+			}
 			return {by: 'agent'};
 		} catch {
 			// It has no sockets, no agent, or one that does not do as it is told.

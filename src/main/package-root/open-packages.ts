@@ -41,7 +41,7 @@ export interface PackagesRequest {
 
 const usualFreeBytes = 2 ** 32;
 /** The form of what is made of packages: another number makes it anew. */
-const form = 'packages-1';
+const form = 'packages-2';
 /** Package whose kernel runs the machine that configures packages. */
 const kernel = 'linux-image-cloud-amd64';
 /** The software processor on a busy host needs some minutes for a hundred packages. */
@@ -73,7 +73,7 @@ export async function openPackages(request: PackagesRequest, operation: OpenOper
 		const mirror = await openMirror(request, signal);
 		const config = rootOf(request, mirror.date);
 		const plan = planDebianImage(await mirror.list('amd64', signal), config);
-		const digest = digestOf(plan.system, config);
+		const digest = digestOf([...plan.system, ...plan.kernel], config);
 		const root = await rootOfTree(store, rootKey([digest]), {freeBytes, progress, signal}, (spool) =>
 			makeDebianRoot(mirror, config, {
 				spool,
@@ -118,9 +118,9 @@ function nameOf({packages, base = 'required', suite = 'bookworm', mirrors = []}:
 	return `packages:${[...packages].sort().join(',')} (${[base, ...(from.length > 0 ? from : [suite])].join('; ')})`;
 }
 
-/** What the root is made of: the packages themselves, whatever release names them. */
-function digestOf(system: readonly Package[], {packages, base}: Pick<DebianRoot, 'packages' | 'base'>): string {
-	const parts = system.map(({name, version, archive}) => [name, version, archive?.checksum]);
+/** What the root is made of: the packages themselves, whatever release names them, and those whose modules it has. */
+function digestOf(made: readonly Package[], {packages, base}: Pick<DebianRoot, 'packages' | 'base'>): string {
+	const parts = made.map(({name, version, archive}) => [name, version, archive?.checksum]);
 	const hash = createHash('sha256')
 		.update(JSON.stringify([form, base, [...packages].sort(), parts]))
 		.digest('hex');

@@ -1,3 +1,4 @@
+import {setTimeout as sleep} from 'node:timers/promises';
 import {vmConfig} from '#main/config';
 import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
@@ -7,10 +8,13 @@ import {claimPidFile} from '../pid-file.ts';
 import {print} from '../print.ts';
 import {runMachine} from '../run.ts';
 
-// A run of a machine that only pretends, with a name: its guest obeys the power button, or is deaf to it, or the whole process hangs when
-// the machine is to end. It is kept when a third word says so.
+// A run of a machine that only pretends, with a name: its guest obeys the power button, or goes by it before anybody is answered, or is deaf to it, or the whole
+// process hangs when the machine is to end. It is kept when a third word says so.
 const [, , name = '', behaviour, keeps] = process.argv;
 const {promise: ended, resolve: end} = Promise.withResolvers<VmEnd>();
+
+// Its connections are over for a while before it says that it is.
+const watchersLeft = behaviour === 'goes' ? ended.then(() => sleep(1000)) : Promise.resolve();
 
 // A real machine's threads keep the process.
 setInterval(() => {}, 1000);
@@ -29,6 +33,9 @@ const pretended = {
 	},
 	async powerButton() {
 		if (behaviour === 'obeys' && state === 'running') end({kind: 'power-off'});
+		if (behaviour !== 'goes') return;
+		end({kind: 'power-off'});
+		await new Promise(() => {});
 	},
 	async stop() {
 		if (behaviour === 'hangs') for (;;);
@@ -40,12 +47,13 @@ const status = await runMachine(
 	{vm: vmConfig(), process: {logLevel: 'silent', name}},
 	{
 		openEntry: (config, log) => openEntry(config.process, log, {keeps: keeps !== undefined}),
-		createMachine: async () => ({machine: pretended as unknown as Machine, watchersLeft: Promise.resolve()}),
+		createMachine: async () => ({machine: pretended as unknown as Machine, watchersLeft}),
 		openLog: async () => plainLogger('silent'),
 		claimPidFile,
 		attachTerminal: () => ({restore() {}}),
 		async openControl(...words) {
 			const control = await openControl(...words);
+			if (behaviour === 'goes') void ended.then(() => control?.close());
 			print(1, 'ready\n');
 			return control;
 		},
