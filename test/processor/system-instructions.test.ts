@@ -2,12 +2,13 @@ import test from 'ava';
 import {Feature} from '#vcpu-worker/software/decode';
 import {announcing} from '#vcpu-worker/software/system/testing';
 import type {GuestProcessor} from './guest-processor.ts';
-import {type Before, descriptors, runBytes, stackTop, tables} from './raw-code.ts';
+import {type Before, codeAt, descriptors, runBytes, stackTop, tables} from './raw-code.ts';
 
 const Vector = {ud: 6, gp: 13, pf: 14} as const;
 /** CR4: FSGSBASE, PCIDE, PGE. */
 const Cr4 = {fsgsbase: 0x1_0000n, pcide: 0x2_0000n, pge: 0x80n} as const;
 const data = stackTop - 0x8000;
+const all64 = 0xffff_ffff_ffff_ffffn;
 
 /** Sets registers, by their numbers. */
 const registers =
@@ -39,6 +40,23 @@ test('time and the number of the processor are for programs too, until CR4.TSD',
 	t.is(vectorOf(code, {prepare: guarded}), undefined);
 });
 
+test('RDTSC and RDTSCP give halves of the counter, and clear the rest of their registers', (t) => {
+	for (const code of [
+		[0x0f, 0x31],
+		[0x0f, 0x01, 0xf9],
+	]) {
+		const {general} = runBytes([0x90, ...code], {
+			isUser: true,
+			prepare(guest) {
+				registers({0: all64, 1: all64, 2: all64})(guest);
+				guest.processor.outside.counter = () => 0xfedc_ba98_8765_4321n;
+			},
+		});
+		t.deepEqual([general[0], general[2]], [0x8765_4321n, 0xfedc_ba98n]);
+		t.is(general[1], code.length === 2 ? all64 : 0n);
+	}
+});
+
 test('random numbers fill their operand and set CF alone', (t) => {
 	// XOR EAX,EAX sets ZF; MOV RAX,-1 and RBX; RDRAND AX; RDRAND EBX; RDSEED RCX; PUSHF; POP RDX.
 	const code = [
@@ -68,13 +86,88 @@ test('bases of FS and GS are read and written where CR4 says so, and must be can
 	t.is(vectorOf(code, {prepare: enabled({0: 0x8000_0000_0000n})}), Vector.gp);
 });
 
+/** Runs the code of a guest at privilege 0 before, with CR4.FSGSBASE, so that it has a translation. */
+function translate({processor}: GuestProcessor): void {
+	const {state} = processor.core;
+	const {cr4, general} = state;
+	const before = [...general];
+	processor.heat = 1;
+	state.cr4 |= Cr4.fsgsbase;
+	for (let round = 0; round < 3; round++) {
+		general.set(before);
+		Object.assign(state, {rip: BigInt(codeAt)});
+		processor.changed();
+		processor.run(1000);
+		processor.isHalted = false;
+	}
+	general.set(before);
+	Object.assign(state, {rip: BigInt(codeAt), cr4});
+}
+
+/** RDFSBASE, RDGSBASE, WRFSBASE and WRGSBASE of RAX; the number of the segment, and what they do. */
+const baseInstructions = [
+	[0xc0, 4, 'read'],
+	[0xc8, 5, 'read'],
+	[0xd0, 4, 'write'],
+	[0xd8, 5, 'write'],
+] as const;
+for (const isTranslated of [false, true])
+	test(`each instruction on a base is undefined without CR4.FSGSBASE, and refuses what is not canonical, ${isTranslated ? '' : 'not '}translated`, (t) => {
+		for (const [modRm, segment, does] of baseInstructions)
+			for (const isWide of [true, false]) {
+				const code = [0x90, 0xf3, ...(isWide ? [0x48] : []), 0x0f, 0xae, modRm];
+				const [rax, base] = [0xffff_ffff_0000_1234n, 0xffff_8765_4321_0000n];
+				const run = (bits: bigint, value = rax) => {
+					const outcome = runBytes(code, {
+						prepare(guest) {
+							const {core} = guest.processor;
+							if (isTranslated) translate(guest);
+							core.state.cr4 |= bits;
+							registers({0: value})(guest);
+							Object.assign(core.state.segments[segment] ?? {}, {base});
+						},
+					});
+					const {translations, core} = outcome.processor;
+					t.is(translations.size.translations > 0, isTranslated);
+					return [outcome.vector, outcome.general[0], core.state.segments[segment]?.base];
+				};
+				t.deepEqual(run(0n), [Vector.ud, rax, base]);
+				const read = isWide ? base : 0x4321_0000n;
+				const written = isWide ? rax : 0x1234n;
+				t.deepEqual(run(Cr4.fsgsbase), does === 'read' ? [undefined, read, base] : [undefined, rax, written]);
+				if (does !== 'write' || !isWide) continue;
+				for (const wrong of [0x8000_0000_0000n, 0xffff_7fff_ffff_ffffn, 1n << 63n])
+					t.deepEqual(run(Cr4.fsgsbase, wrong), [Vector.gp, wrong, base]);
+				for (const right of [0x7fff_ffff_ffffn, 0xffff_8000_0000_0000n])
+					t.deepEqual(run(Cr4.fsgsbase, right), [undefined, right, right]);
+			}
+	});
+
+test('accesses behind WRFSBASE go by the base that it has written, also by a translation', (t) => {
+	for (const isTranslated of [false, true]) {
+		// MOV AL,FS:[RSI]; MOV AH,FS:[RSI+1]; WRFSBASE RCX; MOV BL,FS:[RSI]; MOV BH,FS:[RSI+1].
+		const loads = [0x64, 0x8a, 0x06, 0x64, 0x8a, 0x66, 1, 0xf3, 0x48, 0x0f, 0xae, 0xd1];
+		const {general, processor} = runBytes([...loads, 0x64, 0x8a, 0x1e, 0x64, 0x8a, 0x7e, 1], {
+			prepare(guest) {
+				registers({0: 0n, 1: 0x1000n, 3: 0n, 6: BigInt(data)})(guest);
+				if (isTranslated) translate(guest);
+				guest.processor.core.state.cr4 |= Cr4.fsgsbase;
+				Object.assign(guest.processor.core.state.segments[4] ?? {}, {base: 0n});
+				guest.ram.set([1, 2], data);
+				guest.ram.set([3, 4], data + 0x1000);
+			},
+		});
+		t.deepEqual([general[0], general[3]], [0x201n, 0x403n]);
+		t.is(processor.translations.size.translations > 0, isTranslated);
+	}
+});
+
 test('segment registers are read by programs, filled up with zeros or as 16 bits, and there are six', (t) => {
 	const selectors = [0x3b, 0x33, 0x2b, 0xfff3, 0x53, 0x1234];
-	const all = 0xffff_ffff_ffff_ffffn;
 	const prepare = (guest: GuestProcessor) => {
 		for (const [number, selector] of selectors.entries())
 			Object.assign(guest.processor.core.state.segments[number] ?? {}, {selector});
-		registers({0: all, 1: all, 2: all})(guest);
+		registers({0: all64, 1: all64, 2: all64})(guest);
 	};
 	for (const [number, selector] of selectors.entries()) {
 		const modRm = 0xc0 | (number << 3);
@@ -221,6 +314,35 @@ test('INVLPG forgets a page, of a large one all of it, and code that was there',
 	};
 	t.is((run(false, 0x123) ?? 0n) >> 8n, 3n);
 	t.is((run(true, 0x1f_0000) ?? 0n) >> 8n, 3n);
+});
+
+test('INVLPG forgets a large page each time it is known anew, also beside others 64 such pages away', (t) => {
+	const [linear, distance] = [0x60_0000, 64 * 2 ** 21];
+	const [load, loadOther] = [
+		[0xc1, 0xe3, 8, 0x8a, 0x1e],
+		[0x41, 0x8a, 0x0a],
+	];
+	for (const order of [load, [...load, ...loadOther], [...loadOther, ...load]]) {
+		// SHL EBX,8; MOV BL,[RSI]; MOV CL,[R10]. MOV [RDI],R8; XCHG R8,R11; INVLPG [R9].
+		const remap = [0x4c, 0x89, 0x07, 0x4d, 0x87, 0xd8, 0x41, 0x0f, 0x01, 0x39];
+		const {general} = runBytes(
+			[order, order, order, order].flatMap((loads) => [...loads, ...remap]),
+			{
+				prepare(guest) {
+					const directory = new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512);
+					directory[linear / 2 ** 21] = 0x20_0087n;
+					directory[(linear + distance) / 2 ** 21] = 0x87n;
+					guest.ram[0x20_8000] = 1;
+					guest.ram[0x8000] = 2;
+					registers({
+						...{3: 0n, 6: BigInt(linear + 0x8000), 7: BigInt(tables + 0x2000 + (linear / 2 ** 21) * 8), 8: 0x87n},
+						...{9: BigInt(linear + 0x1f_0000), 10: BigInt(linear + distance), 11: 0x20_0087n},
+					})(guest);
+				},
+			},
+		);
+		t.is(general[3], 0x0102_0102n);
+	}
 });
 
 test('translations of global pages outlast CR3, those of others and CR4.PGE do not', (t) => {

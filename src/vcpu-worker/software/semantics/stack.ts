@@ -100,9 +100,11 @@ function enter(op: Operation, stack: Stack): void {
 	stack.setPointer(stackPointer, end);
 }
 
-/** POPF, and what it may change of the flags. */
+/** POPF, and what it may change of the flags. An interrupt that waits comes in before it, as before CLI, if it may: TypeScript looks. */
 function popFlags(op: Operation, stack: Stack): void {
 	op.leaveVirtualFlags();
+	const closes = op.controlFlags().and(op.poppableFlags()).and(interruptFlag);
+	op.system.leaveUnless(op.system.goesOn().or(closes.isZero()));
 	const value = op.f.let(pop(op, stack).toI64U());
 	op.flags.setBits(value);
 	const mask = op.f.let(op.poppableFlags().and(op.width === 16 ? 0xffff : -1));

@@ -22,12 +22,7 @@ const pageBytes = 4096;
 const areaAlignment = 64;
 
 /** Instructions whose handlers change no mode, no translation and no memory, have no operand there, and change nothing before they fault. */
-const byHandler = new Set(
-	(
-		'rdpid rdrand rdseed cpuid readFsBase readGsBase writeFsBase writeGsBase movFromControl ' +
-		'movFromSegment str sldt smsw'
-	).split(' '),
-);
+const byHandler = new Set('rdpid rdrand rdseed cpuid movFromControl str sldt smsw'.split(' '));
 
 /** The same of those that read memory before they change anything, and of those behind which a block ends: of control registers CR3 alone. */
 const readsMemory = new Set(['xrstor']);
@@ -162,8 +157,8 @@ const special: Readonly<Record<string, (parts: Parts, instruction: Instruction) 
 };
 
 /**
- * What carries out an instruction of the system amid its block, a tenth of the cost of leaving generated code. Only while no interrupt waits for the
- * guest, and nothing is watched.
+ * What carries out an instruction of the system amid its block, a tenth of the cost of leaving generated code. Only while nothing is watched, and
+ * no interrupt waits that the guest can take.
  */
 export function withinBlock(parts: Parts, instruction: Instruction): WithinBlock | undefined {
 	const {name, operands} = instruction;
