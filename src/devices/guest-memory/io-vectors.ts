@@ -31,6 +31,8 @@ export class IoVectors {
 	readonly #memories: (Piece | HostMemory | undefined)[];
 	readonly #starts: Uint32Array;
 	readonly #holds: Uint8Array;
+	/** Host address of the first vector's first byte: a field, since V8 makes an object of a large number that a call returns. */
+	firstAddress = 0;
 	#count = 0;
 	#bytes = 0;
 	#address = 0;
@@ -150,6 +152,7 @@ export class IoVectors {
 		const index = this.#count;
 		if (index === this.capacity) return false;
 		const address = memory.hostAddress + start;
+		if (index === 0) this.firstAddress = address;
 		this.#words[index * 4] = address;
 		this.#words[index * 4 + 1] = address / 2 ** 32;
 		this.#words[index * 4 + 2] = length;

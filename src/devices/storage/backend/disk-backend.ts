@@ -117,7 +117,8 @@ export class DiskBackend extends DiskLayer {
 		const {request, operation, offset, length, startNs} = passage;
 		this.#free.push(passage);
 		const action = error === DiskError.NONE ? 'report' : actionOn(error, this.#policy);
-		this.#counts.end(operation, length, performance.now() * 1e6 - startNs, error);
+		// A whole number, which V8 passes without an object.
+		this.#counts.end(operation, length, Math.round(performance.now() * 1e6 - startNs), error);
 		if (isOfHost(error)) {
 			this.#counts.failed(operation, offset, length, error, errorActions.indexOf(action), this.below.fault);
 			this.#host.noticed();

@@ -79,7 +79,7 @@ export class FileRequest extends FileOperation {
 		this.offset = offset;
 		this.vectors = vectors.address;
 		this.count = vectors.count;
-		this.buffer = vectors.count === 1 ? vectors.hostAddress(0) : 0;
+		this.buffer = vectors.count === 1 ? vectors.firstAddress : 0;
 		this.length = vectors.bytes;
 		this.flags = isDurable && limits.hasDurableWrites ? RWF_DSYNC : 0;
 		this.isCached = limits.alignment === 1;
