@@ -322,6 +322,9 @@ test('a guest that asks and gives up again and again has so many decisions under
 	};
 	const {network} = makeNetwork({closed: 'all', allow: [], connect});
 	const [wild, other] = [new TestGuest(network), new TestGuest(network, {number: 2})];
+	t.teardown(() => {
+		for (const {endpoint} of [wild, other]) endpoint.dispose();
+	});
 	for (let count = 0; count < 2000; count++) {
 		const ends = {sourcePort: 2000 + count, port: 80, sequence: 99};
 		wild.tcp('93.184.216.34', {...ends, flags: SYN});
