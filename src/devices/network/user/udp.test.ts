@@ -156,6 +156,20 @@ test('datagrams that follow each other come as they were sent, of whatever lengt
 	t.deepEqual(got, sent);
 });
 
+test('the longest datagrams there are go out', async (t) => {
+	for (const [host, longest] of [
+		['127.0.0.1', 65_507],
+		['::1', 65_527],
+	] as const) {
+		const echo = await udpServer(t, (message) => `${message.length}`, host);
+		const {guest} = makeGuest(t);
+		for (const length of [longest, 1, longest, longest - 1]) {
+			guest.udp(host, 5000, echo.port, new Uint8Array(length));
+			t.is((await guest.nextUdp(5000)).data.toString(), `${length}`);
+		}
+	}
+});
+
 test('options of IPv4 are passed over', async (t) => {
 	const echo = await udpServer(t, (message) => message);
 	const {guest} = makeGuest(t);

@@ -62,21 +62,9 @@ export const hostAddresses = (interfaces: readonly NetworkInterfaceInfo[]): read
 		return own.length === 4 ? [addressText(own)] : [addressText(own), addressText(ofRouters)];
 	});
 
-/** A look at the host's interfaces, which takes longer than a connection, is good for so long. */
-const freshMs = 1000;
-
-/** Gives addresses of the host's own, as they were a moment ago at most. */
-function ownAddresses(): () => readonly string[] {
-	let [lookedMs, own] = [Number.NEGATIVE_INFINITY, [] as readonly string[]];
-	return () => {
-		const nowMs = performance.now();
-		if (nowMs - lookedMs >= freshMs) {
-			own = hostAddresses(Object.values(networkInterfaces()).flatMap((list) => list ?? []));
-			lookedMs = nowMs;
-		}
-		return own;
-	};
-}
+/** Addresses of the host's own, at this moment. */
+const ownAddresses = (): readonly string[] =>
+	hostAddresses(Object.values(networkInterfaces()).flatMap((list) => list ?? []));
 
 /**
  * IPv4 addresses that an IPv6 address leads to by a translator or a tunnel: NAT64 (RFC 6052, 2.1), 6to4 (RFC 3056, 2), Teredo, whose
@@ -97,24 +85,34 @@ export function embeddedAddresses(address: string): readonly string[] {
 /** Says what is behind addresses. */
 export class AddressKinds {
 	readonly #lists = order.map((kind) => ({kind, list: rangeList(ranges[kind])}));
-	readonly #own: () => readonly string[];
+	readonly #look: () => readonly string[];
+	#looked: readonly string[] | undefined;
 
-	/** @param own - gives the host's own addresses, whenever somebody asks */
-	constructor(own: () => readonly string[] = ownAddresses()) {
-		this.#own = own;
+	/** @param look - gives the host's own addresses */
+	constructor(look: () => readonly string[] = ownAddresses) {
+		this.#look = look;
 	}
 
 	/** The kind of an address: the most closed of its own and of all that it leads to. */
 	of(address: string): AddressKind {
-		const own = this.#own();
-		const kinds = [address, ...embeddedAddresses(address)].map((each) => this.#plainKind(each, own));
+		const kinds = [address, ...embeddedAddresses(address)].map((each) => this.#plainKind(each));
 		return (['never', 'host', 'metadata', 'private'] as const).find((kind) => kinds.includes(kind)) ?? 'public';
 	}
 
-	#plainKind(address: string, own: readonly string[]): AddressKind {
+	#plainKind(address: string): AddressKind {
 		// Forms of IPv4 addresses that no packet on a wire has (RFC 4038, 4.2): Node's list would look for them among those of IPv4.
 		if (/^::ffff:/i.test(address)) return 'never';
-		if (own.includes(address)) return 'host';
-		return this.#lists.find(({list}) => isInList(list, address))?.kind ?? 'public';
+		const kind = this.#lists.find(({list}) => isInList(list, address))?.kind ?? 'public';
+		return kind === 'host' || this.#own().includes(address) ? 'host' : kind;
+	}
+
+	/** A look takes half as long as a connection: it is good for all that is decided at once, and no longer, since the host may have a new address. */
+	#own(): readonly string[] {
+		if (this.#looked === undefined)
+			queueMicrotask(() => {
+				this.#looked = undefined;
+			});
+		this.#looked ??= this.#look();
+		return this.#looked;
 	}
 }

@@ -79,15 +79,19 @@ export class Policy {
 		// It stands for no port at all (RFC 6335, 6): no socket can be told to send there.
 		if (port === 0) return refuse('nobody has port 0');
 		if (this.#isAllowed(address, port, kind, names)) return {kind: 'allow'};
-		const isClosed = closedKinds[this.#options.closed].includes(kind);
-		if (this.#options.connect === undefined) return isClosed ? refuse(closedReason(kind)) : {kind: 'allow'};
+		const closed = closedKinds[this.#options.closed];
+		if (this.#options.connect === undefined)
+			return closed.includes(kind) ? refuse(closedReason(kind)) : {kind: 'allow'};
 		const verdict = await this.#ask(attempt);
-		return verdict.kind === 'allow' && isClosed && kind !== 'public' ? refuse(closedReason(kind)) : verdict;
+		if (verdict.kind !== 'allow') return verdict;
+		// The function may have taken its time, in which the host may have got that address.
+		const kindNow = this.#kinds.of(address);
+		return kindNow !== 'public' && closed.includes(kindNow) ? refuse(closedReason(kindNow)) : verdict;
 	}
 
 	#isAllowed(address: string, port: number, kind: AddressKind, names: KnownNames): boolean {
 		const known = names.namesOf(address);
-		// It looks at the host's interfaces, and there may be many rules.
+		// There may be many rules.
 		const isOpenToNames = known.length > 0 && this.#isOpenToNames(address);
 		return this.#options.allow.some((rule) => {
 			if (!rule.hasPort(port)) return false;

@@ -8,7 +8,7 @@ export async function udpServer(
 	answer: (message: Buffer) => Buffer | string | undefined,
 	host = '127.0.0.1',
 ) {
-	const socket = createSocket('udp4');
+	const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
 	const senders: number[] = [];
 	socket.on('message', (message, from) => {
 		senders.push(from.port);

@@ -1,7 +1,9 @@
 import {cutDatagrams, sendDatagrams, transient} from '#support/ffi';
 
-/** What the kernel is given at once: so many datagrams, of 64 that it takes (udp(7), UDP_SEGMENT), so that who gets them begins meanwhile; and bytes as one datagram has. */
+/** What the kernel is given at once: so many datagrams, of 64 that it takes (udp(7), UDP_SEGMENT), so that who gets them begins meanwhile; and bytes as one datagram of IPv4 has. */
 const [mostCut, mostBytes] = [16, 65_507];
+/** Bytes of one datagram, of IPv6, whose length does not count the header before it (RFC 8200, 3). */
+const longest = 65_527;
 
 /** Where datagrams go out, and what the kernel was told to cut. */
 export interface Outlet {
@@ -17,7 +19,7 @@ export interface Outlet {
  * than one of them.
  */
 export class Outbox {
-	readonly #bytes = new Uint8Array(new ArrayBuffer(mostBytes));
+	readonly #bytes = new Uint8Array(new ArrayBuffer(longest));
 	readonly #lost: (datagrams: number) => void;
 	#outlet: Outlet | undefined;
 	#address: Uint8Array | undefined;
