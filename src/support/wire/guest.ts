@@ -23,8 +23,8 @@ export class GuestReader<T extends Fields> {
 		this.#memory = memory;
 		const buffer = new ArrayBuffer(layout.byteLength);
 		const view = layout.on(buffer);
-		this.#bytes = new Uint8Array(buffer);
-		this.#words = buffer.byteLength % 4 === 0 ? new Int32Array(buffer) : undefined;
+		this.#bytes = view.$bytes;
+		this.#words = layout.size % 4 === 0 ? new Int32Array(buffer, 0, layout.size / 4) : undefined;
 		this.#copy = view as unknown as GuestFields<T>;
 	}
 

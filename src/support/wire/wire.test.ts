@@ -267,7 +267,7 @@ test('a packed struct has no padding, and its numbers are reached all the same',
 });
 
 for (const Layout of [Pair, packed('odd', {low: u16, high: u32.initial(9)})])
-	test(`a guest’s struct of ${Layout.byteLength} bytes is copied once, and what the guest changes then is not seen`, (t) => {
+	test(`a guest’s struct of ${Layout.size} bytes is copied once, and what the guest changes then is not seen`, (t) => {
 		const memory = Layout.encode({low: 3});
 		const copies: number[][] = [];
 		const copyOut = (gpa: number, target: Uint8Array) => {
@@ -278,15 +278,15 @@ for (const Layout of [Pair, packed('odd', {low: u16, high: u32.initial(9)})])
 		};
 		const reader = new GuestReader(Layout, {
 			copyOut,
-			copyWordsOut: (gpa, {buffer}) => copyOut(gpa, new Uint8Array(buffer)),
+			copyWordsOut: (gpa, {buffer, byteLength}) => copyOut(gpa, new Uint8Array(buffer, 0, byteLength)),
 		});
 		t.is(reader.load(0x2000), undefined);
 		const pair = reader.load(0x1000);
 		memory.fill(0xff);
 		t.deepEqual([pair && unchecked(pair.low), pair && unchecked(pair.high)], [3, 9]);
 		t.deepEqual(copies, [
-			[0x2000, Layout.byteLength],
-			[0x1000, Layout.byteLength],
+			[0x2000, Layout.size],
+			[0x1000, Layout.size],
 		]);
 	});
 

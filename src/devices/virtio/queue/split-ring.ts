@@ -5,9 +5,6 @@ import type {Chain} from './chain.ts';
 import {isPassed, mostIndirect, type QueueFault, type QueueProgress, type Ring, type RingParts} from './ring.ts';
 import {Available, Descriptor, DescriptorFlag, indexLimit, noInterrupt, queueParts, Used} from './split-layout.ts';
 
-/** Lengths below this and a head are one whole number. */
-const wholeBytes = 2 ** 21;
-
 /** The device's side of a split virtqueue (virtio 1.2, 2.7). */
 export class SplitRing implements Ring {
 	readonly #parts: RingParts;
@@ -77,12 +74,8 @@ export class SplitRing implements Ring {
 	use(chain: Chain, isShown: boolean): void {
 		const device = this.#device as GuestWindow;
 		const element = Used.RING + Used.elementBytes * (this.#used & (this.#parts.place.size - 1));
-		// Mostly by one store, of which the page is marked once.
-		if (chain.written < wholeBytes) device.writeU64(element, chain.written * 2 ** 32 + chain.head);
-		else {
-			device.writeU32(element, chain.head);
-			device.writeU32(element + 4, chain.written);
-		}
+		device.writeU32(element, chain.head);
+		device.writeU32(element + 4, chain.written);
 		this.#used = (this.#used + 1) % indexLimit;
 		if (isShown) this.show();
 	}
