@@ -9,7 +9,7 @@ const wrong: [words: string, error: RegExp][] = [
 	['restore nowhere --clock sideways', /--clock.*sideways.*\[CONFIG_VALUE_INVALID\]/],
 	['restore nowhere --clones 2 --clock', /--clock needs a value.*\[CLI_VALUE_MISSING\]/],
 	['restore nowhere --clones 2 --pidfile p', /--pidfile conflicts with --clones.*\[CLI_FLAGS_CONFLICT\]/],
-	['resume --clock sideways', /--clock.*sideways.*\[CONFIG_VALUE_INVALID\]/],
+	['resume web --clock sideways', /--clock.*sideways.*\[CONFIG_VALUE_INVALID\]/],
 	['pause --clock continue', /no flag --clock.*\[CLI_FLAG_UNKNOWN\]/],
 ];
 for (const [words, error] of wrong) {
