@@ -135,11 +135,11 @@ vmTest('a memory file larger than its file system is refused with both sizes', c
 vmTest('a file system that others fill under a guest ends its machine with a line', contained, async (t) => {
 	const command = openvmm.join(' ');
 	const script = `
-		${command} -P -m size=48M,file=/dev/shm/ram &
+		${command} --name filled -P -m size=48M,file=/dev/shm/ram &
 		machine=$!
 		until ${command} ps | grep -q created; do sleep 0.2; done
 		head -c 100M /dev/zero >/dev/shm/other 2>/dev/null
-		${command} resume
+		${command} resume filled || kill $machine
 		wait $machine`;
 	const {stderr, status} = await run(['sh', '-c', script]);
 	const line =
