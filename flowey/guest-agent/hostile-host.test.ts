@@ -2,7 +2,7 @@
 import {execFileSync, spawn} from 'node:child_process';
 import {randomInt} from 'node:crypto';
 import {once} from 'node:events';
-import {chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Duplex} from 'node:stream';
@@ -22,6 +22,9 @@ function canSandbox(): boolean {
 		return false;
 	}
 }
+
+/** Devices in the sandbox's `/dev`, which are the host's own: mounts of their own, to be read-only lest their modes and times are changed. */
+const devices = ['full', 'null', 'random', 'tty', 'urandom', 'zero'].map((name) => `/dev/${name}`);
 
 const sandboxed = canSandbox() ? test : test.skip;
 
@@ -56,6 +59,7 @@ function startSandbox(program: string, root: string) {
 			'--unshare-all',
 			'--die-with-parent',
 		],
+		...devices.flatMap((path) => ['--remount-ro', path]),
 		...shown.flatMap((path) => ['--ro-bind', path, path]),
 		...['--ro-bind', program, '/agent', '/agent', 'fd:3'],
 	];
@@ -178,6 +182,8 @@ sandboxed('a host that breaks the rules ends its connection, and the agent goes 
 	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
 	const root = join(folder, 'root');
 	mkdirSync(root);
+	const modes = () => devices.map((path) => statSync(path).mode);
+	const before = modes();
 	for (const program of programs(folder)) {
 		const breaches: Buffer[][] = [
 			[Buffer.from('GET / HTTP/1.1\r\n\r\n')],
@@ -197,6 +203,7 @@ sandboxed('a host that breaks the rules ends its connection, and the agent goes 
 				...Array.from({length: 9}, () => frame(1, DATA, 0, Buffer.alloc(65_528))),
 			],
 			[greeting, frame(1, OPEN, 1, Buffer.alloc(65_528, 255))],
+			[greeting, ...devices.map((path, index) => frame(1 + index, OPEN, 11, Buffer.concat([u32(0), text(path)])))],
 			[greeting, frame(1, OPEN, 1, Buffer.concat([Buffer.alloc(9), u16(65_535)]))],
 		];
 		for (const bytes of breaches) await round(t, program, root, bytes, true);
@@ -205,4 +212,5 @@ sandboxed('a host that breaks the rules ends its connection, and the agent goes 
 			await round(t, program, root, [greeting, ...frames], i % 3 > 0);
 		}
 	}
+	t.deepEqual(modes(), before, 'the devices are as they were');
 });

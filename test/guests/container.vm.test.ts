@@ -138,7 +138,7 @@ vmTest('a file system that others fill under a guest ends its machine with a lin
 		${command} --name filled -P -m size=48M,file=/dev/shm/ram &
 		machine=$!
 		until ${command} ps | grep -q created; do sleep 0.2; done
-		yes 2>/dev/null | head -c 100M >/dev/shm/other 2>/dev/null
+		head -c 100M /dev/zero >/dev/shm/other 2>/dev/null
 		${command} resume filled
 		wait $machine`;
 	const {stderr, status} = await run(['sh', '-c', script]);
