@@ -56,8 +56,17 @@ nameserver 10.0.0.1
 	t.deepEqual(readdirSync(join(request.cache, 'roots')), [path.split('/').at(-1)]);
 	t.is(asked.length, before, 'the cache knows what it has');
 	t.is((await openPackages({...request, pull: 'always'})).path, path, 'the same packages are the same root');
-	t.regex((await openvmm(['image', 'ls'])).stdout, /^packages:greeter \(required; http:.* bookworm\) /m);
+	t.regex(
+		(await openvmm(['image', 'ls'])).stdout,
+		/^packages:greeter \(required; http:.* bookworm; keyring sha256:[0-9a-f]{64}\) /m,
+	);
 	await t.throwsAsync(openPackages({...request, packages: ['nothing'], pull: 'never'}), {code: 'OCI_IMAGE_UNKNOWN'});
+	writeFileSync(keyring, (await makeSigner()).keyring);
+	await t.throwsAsync(
+		openPackages(request),
+		{code: 'MIRROR_SIGNER_UNKNOWN'},
+		'what one keyring vouches for another does not',
+	);
 	const both = await openvmm(['run', ...source, 'debian:12', 'true']);
 	t.is(both.status, 125);
 	t.regex(both.stderr, /--packages conflicts with the image debian:12, unless -- is before the command\./);

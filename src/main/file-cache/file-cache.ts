@@ -119,7 +119,7 @@ export class FileCache {
 }
 
 /** Names what is made of these, and of nothing else. */
-export const hashOfKey = (key: readonly string[]): string =>
+export const hashOfKey = (key: readonly unknown[]): string =>
 	createHash('sha256').update(JSON.stringify(key)).digest('hex');
 
 /** True for what a call of the host's file system fails with. */

@@ -48,6 +48,15 @@ test('a kernel comes from a mirror once, with its modules, and then from the cac
 	t.deepEqual(await readdir(join(cache, 'partial')), []);
 });
 
+test('what one keyring vouches for, another does not', async (t) => {
+	const {folder, request} = await prepared(t);
+	await provideKernel(request);
+	const keyring = join(folder, 'another');
+	await writeFile(keyring, (await makeSigner()).keyring);
+	await t.throwsAsync(provideKernel({...request, keyring, pull: 'never'}), {code: 'GUEST_KERNEL_MISSING'});
+	await t.throwsAsync(provideKernel({...request, keyring}), {code: 'MIRROR_SIGNER_UNKNOWN'});
+});
+
 test('what a process left that was ended by force is taken away, a folder too', async (t) => {
 	const {request, cache} = await prepared(t);
 	await provideKernel(request);

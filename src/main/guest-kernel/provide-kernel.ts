@@ -3,10 +3,19 @@ import {chmod, mkdir, readdir, stat, writeFile} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import type {DownloadedPackage} from '#main/debian';
 import type {Patience} from '#main/download';
-import {isHostError} from '#main/file-cache';
+import {hashOfKey, isHostError} from '#main/file-cache';
 import {addHostFolder, bytesContent, FileTree, Spool} from '#main/file-tree';
 import {addConsole, type DebianMirror, Kernel, kernelParts, unpackAll, writeInitrd} from '#main/images';
-import {debianSuites, FileFetcher, findKeyring, Mirror, PackageCache, parseMirror} from '#main/mirror';
+import {
+	debianSuites,
+	FileFetcher,
+	findKeyring,
+	type Keyring,
+	keyringChecksum,
+	Mirror,
+	PackageCache,
+	parseMirror,
+} from '#main/mirror';
 import {abortable, type OperationSignal} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {guestKernelError} from './errors.ts';
@@ -68,12 +77,21 @@ export async function provideKernel(
 	const {package: name = 'linux-image-cloud-amd64', suite = 'bookworm', mirrors = [], pull = 'missing'} = request;
 	return abortable('kernel', operation.signal, async () => {
 		const cache = await KernelCache.open(request.cache);
-		const asked = [name, suite, ...mirrors.map((each) => JSON.stringify(each))];
+		const keyring = request.keyring === undefined ? undefined : await findKeyring(request.keyring);
+		const signed = keyring === undefined ? [] : [keyringChecksum(keyring)];
+		const asked = [name, suite, ...mirrors.map((each) => JSON.stringify(each)), ...signed];
 		const known = pull === 'always' ? undefined : await cache.kernel(asked);
 		if (known !== undefined) return keptKernel(known);
 		if (pull === 'never') throw guestKernelError('GUEST_KERNEL_MISSING', {package: name, suite});
 		try {
-			return keptKernel(await fetchKernel(cache, asked, {...request, package: name, suite, mirrors}, operation));
+			const from = {
+				package: name,
+				suite,
+				mirrors,
+				keyring: keyring ?? (await findKeyring()),
+				packages: request.packages,
+			};
+			return keptKernel(await fetchKernel(cache, asked, from, operation));
 		} catch (error) {
 			if (!offline.some((code) => isVmmError(error, code))) throw error;
 			const what = (error as Error).message;
@@ -110,7 +128,10 @@ async function keptKernel(folder: string): Promise<GuestKernel> {
 	return {path: join(folder, 'vmlinuz'), release, modules: join(folder, 'modules', release)};
 }
 
-type Asked = KernelRequest & Required<Pick<KernelRequest, 'package' | 'suite' | 'mirrors'>>;
+interface Asked extends Required<Pick<KernelRequest, 'package' | 'suite' | 'mirrors'>> {
+	readonly keyring: Keyring;
+	readonly packages: string | undefined;
+}
 
 async function fetchKernel(
 	cache: KernelCache,
@@ -125,7 +146,7 @@ async function fetchKernel(
 		components: each.components ?? ['main'],
 	}));
 	const options = {
-		keyring: await findKeyring(keyring),
+		keyring,
 		cache: await PackageCache.open(packages),
 		fetcher: new FileFetcher(patience),
 	};
@@ -134,10 +155,9 @@ async function fetchKernel(
 		progress: (done, total) => progress?.('download', done, total),
 		signal,
 	});
-	// The package that the meta package stands for says by its version what is in it.
-	const parts = kernel.map((each) => `${each.package.name}_${each.package.version}`);
-	const id = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
-	return cache.keepKernel(asked, `${parts.at(-1)}-${id}`, (folder) => keepFiles(kernel, folder, progress, signal));
+	const parts = kernel.map(({package: {name, version, archive}}) => [`${name}_${version}`, archive?.checksum]);
+	const id = hashOfKey(parts).slice(0, 16);
+	return cache.keepKernel(asked, `${parts.at(-1)?.[0]}-${id}`, (folder) => keepFiles(kernel, folder, progress, signal));
 }
 
 /** Writes a kernel and its modules. */

@@ -1,5 +1,6 @@
 /** Signatures of releases, by OpenPGP (RFC 9580). The library is loaded where there is one to check. */
 
+import {createHash} from 'node:crypto';
 import {readFile, stat} from 'node:fs/promises';
 import type {Key, VerifyMessageResult} from 'openpgp';
 import {isVmmError} from '#support/errors';
@@ -43,6 +44,9 @@ export async function findKeyring(path?: string): Promise<Keyring> {
 	}
 	throw mirrorError('MIRROR_KEYRING_MISSING', {looked, errno});
 }
+
+/** The checksum of a keyring: what it has vouched for in a cache is not what another one does. */
+export const keyringChecksum = ({bytes}: Keyring): string => createHash('sha256').update(bytes).digest('hex');
 
 const isArmored = (bytes: Uint8Array): boolean =>
 	Buffer.from(bytes.subarray(0, 1024)).toString('latin1').trimStart().startsWith('-----BEGIN PGP');

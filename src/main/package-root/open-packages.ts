@@ -1,7 +1,15 @@
-import {createHash} from 'node:crypto';
 import type {BaseSystem, Package} from '#main/debian';
+import {hashOfKey} from '#main/file-cache';
 import {checkNames, type DebianMirror, type DebianRoot, makeDebianRoot, planDebianImage} from '#main/images';
-import {debianSuites, findKeyring, Mirror, PackageCache, parseMirror} from '#main/mirror';
+import {
+	debianSuites,
+	findKeyring,
+	type Keyring,
+	keyringChecksum,
+	Mirror,
+	PackageCache,
+	parseMirror,
+} from '#main/mirror';
 import {
 	emptyConfig,
 	ImageStore,
@@ -60,7 +68,8 @@ export async function openPackages(request: PackagesRequest, operation: OpenOper
 	});
 	const open = async (): Promise<OpenedImage> => {
 		const store = await ImageStore.open(request.cache);
-		const name = nameOf(request);
+		const keyring = request.keyring === undefined ? undefined : await findKeyring(request.keyring);
+		const name = nameOf(request, keyring);
 		const known = pull === 'always' ? undefined : await store.name(name);
 		if (known !== undefined) {
 			const path = store.rootOf(rootKey([known.digest]), freeBytes);
@@ -70,7 +79,7 @@ export async function openPackages(request: PackagesRequest, operation: OpenOper
 		if (pull === 'never')
 			throw ociError('OCI_IMAGE_UNKNOWN', {name, has: (await store.names()).map((each) => each.name).slice(0, 20)});
 		progress('resolve', 0, 0);
-		const mirror = await openMirror(request, signal);
+		const mirror = await openMirror(request, keyring ?? (await findKeyring()), signal);
 		const config = rootOf(request, mirror.date);
 		const plan = planDebianImage(await mirror.list('amd64', signal), config);
 		const digest = digestOf([...plan.system, ...plan.kernel], config);
@@ -90,7 +99,8 @@ export async function openPackages(request: PackagesRequest, operation: OpenOper
 }
 
 async function openMirror(
-	{suite = 'bookworm', mirrors = [], keyring, packageCache}: PackagesRequest,
+	{suite = 'bookworm', mirrors = [], packageCache}: PackagesRequest,
+	keyring: Keyring,
 	signal: AbortSignal | undefined,
 ): Promise<Mirror> {
 	const named = mirrors.map((each) => ({
@@ -98,7 +108,7 @@ async function openMirror(
 		suite: each.suite ?? suite,
 		components: each.components ?? ['main'],
 	}));
-	const options = {keyring: await findKeyring(keyring), cache: await PackageCache.open(packageCache)};
+	const options = {keyring, cache: await PackageCache.open(packageCache)};
 	return Mirror.open(named.length > 0 ? named : debianSuites(suite, ['main']), options, signal);
 }
 
@@ -113,16 +123,18 @@ const rootOf = ({packages, base = 'required', hypervisor = 'auto'}: PackagesRequ
 });
 
 /** What is asked for: what it stands for the cache notes beside it. */
-function nameOf({packages, base = 'required', suite = 'bookworm', mirrors = []}: PackagesRequest): string {
+function nameOf(
+	{packages, base = 'required', suite = 'bookworm', mirrors = []}: PackagesRequest,
+	keyring: Keyring | undefined,
+): string {
 	const from = mirrors.map((each) => [each.address, each.suite ?? suite, ...(each.components ?? [])].join(' '));
-	return `packages:${[...packages].sort().join(',')} (${[base, ...(from.length > 0 ? from : [suite])].join('; ')})`;
+	const signed = keyring === undefined ? [] : [`keyring sha256:${keyringChecksum(keyring)}`];
+	const parts = [base, ...(from.length > 0 ? from : [suite]), ...signed];
+	return `packages:${[...packages].sort().join(',')} (${parts.join('; ')})`;
 }
 
 /** What the root is made of: the packages themselves, whatever release names them, and those whose modules it has. */
 function digestOf(made: readonly Package[], {packages, base}: Pick<DebianRoot, 'packages' | 'base'>): string {
 	const parts = made.map(({name, version, archive}) => [name, version, archive?.checksum]);
-	const hash = createHash('sha256')
-		.update(JSON.stringify([form, base, [...packages].sort(), parts]))
-		.digest('hex');
-	return `sha256:${hash}`;
+	return `sha256:${hashOfKey([form, base, [...packages].sort(), parts])}`;
 }
