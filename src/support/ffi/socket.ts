@@ -1,5 +1,6 @@
 import {Errno} from './errno.ts';
 import {close} from './fd.ts';
+import {inetAddress} from './inet-socket.ts';
 import {addressOf, libc, libcInPool, libcResultInPool} from './libc.ts';
 
 const AF_UNIX = 1;
@@ -115,12 +116,7 @@ const inPool = (call: ReturnType<typeof libcResultInPool>, fd: number, address: 
 /** Listens on a TCP address given as an IP literal, non-blocking. Returns the descriptor or the negated errno. */
 export function listenTcp(host: string, port: number): number {
 	const v6 = ipVersion(host) === 6;
-	const address = new Uint8Array(v6 ? 28 : 16);
-	const view = new DataView(address.buffer);
-	view.setUint16(0, v6 ? AF_INET6 : AF_INET, true);
-	view.setUint16(2, port, false);
-	if (v6) address.set(parseV6(host), 8);
-	else address.set(host.split('.').map(Number), 4);
+	const address = inetAddress(v6 ? parseV6(host) : Uint8Array.from(host.split('.'), Number), port);
 	return listenOn(v6 ? AF_INET6 : AF_INET, address);
 }
 

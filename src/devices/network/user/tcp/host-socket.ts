@@ -139,14 +139,29 @@ export class HostSocket implements HostStream {
 			this.#watch?.close();
 			this.#watch = undefined;
 		} else if (this.#watch !== undefined) this.#watch.interest(readable, writable);
-		else
-			this.#watch = this.#parts.clock.watch(this.#fd, {readable, writable}, ({writable: isWritable, failed}) => {
-				if (this.#connecting !== undefined) this.#tried(this.#connecting);
-				else {
-					if (isWritable || failed) this.#sendMore();
-					this.#read();
-				}
-			});
+		else {
+			try {
+				this.#watch = this.#parts.clock.watch(this.#fd, {readable, writable}, ({writable: isWritable, failed}) => {
+					if (this.#connecting !== undefined) this.#tried(this.#connecting);
+					else {
+						if (isWritable || failed) this.#sendMore();
+						this.#read();
+					}
+				});
+			} catch {
+				// The host has no room for one more that is waited for. Whoever asked for this is in the middle of something.
+				this.#parts.clock.defer(() => this.#unwatched());
+			}
+		}
+	}
+
+	#unwatched(): void {
+		const connecting = this.#connecting;
+		if (connecting === undefined) this.#failed();
+		else {
+			this.#close();
+			connecting.failed(-Errno.ENOMEM);
+		}
 	}
 
 	#tried(connecting: Connecting): void {

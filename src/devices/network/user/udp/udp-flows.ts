@@ -113,7 +113,14 @@ export class UdpFlows {
 		if (isFull && !this.#closeOldest()) return undefined;
 		const fd = openUdp(family === 6);
 		if (fd < 0) return undefined;
-		const watch = this.#link.clock.watch(fd, {readable: true, writable: false}, () => this.#read(key, flow));
+		let watch: Watch;
+		try {
+			watch = this.#link.clock.watch(fd, {readable: true, writable: false}, () => this.#read(key, flow));
+		} catch {
+			// The host has no room for one more that is waited for.
+			close(fd);
+			return undefined;
+		}
 		const flow: Flow = {
 			...{fd, watch, cutBytes: 0, cutsNone: false, family, guestPort, peers: new Map(), heard: new Map()},
 			...{usedMs: this.#link.clock.now(), isClosed: false},
