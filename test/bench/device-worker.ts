@@ -17,6 +17,7 @@ import {mmioRegisters, TestDriver} from '#devices/virtio/testing';
 import {eventfd, signalEventfd} from '#support/ffi';
 import {MailboxCaller, mailboxBytes, Waker, type WakerHandle, WakerState} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
+import {driverRamBytes} from './ring-driver.ts';
 
 /** Share of a device worker's thread. */
 export interface WorkerShare {
@@ -27,8 +28,6 @@ export interface WorkerShare {
 	/** Number of the worker among the machine's. */
 	readonly worker: number;
 }
-
-const ramBytes = 4 * 2 ** 20;
 
 const attach = ({layout, memory}: Pick<WorkerShare, 'layout' | 'memory'>, findModel: ModelFinder) =>
 	new AttachedMachine(layout, {findModel, memory: new MappedMemory(memory), interrupts: tellingInterrupts()});
@@ -71,7 +70,7 @@ export async function startMachine(
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
 	const device = {name: 'it', kind, config: {...config, mmio: {base: 0xd000_0000, irq: 5}}} as const;
 	const layout = layOutMachine([device], findModel, {modules: [], wakers, mailbox});
-	const shared = {layout, memory: plainMemory({gpa: 0, length: ramBytes}), pollNs};
+	const shared = {layout, memory: plainMemory({gpa: 0, length: driverRamBytes}), pollNs};
 	const machine = attach(shared, findModel);
 	machine.reset();
 	const memory = new MappedMemory(shared.memory);

@@ -13,11 +13,17 @@ export const mostDepth = 32;
 const [headers, statuses, buffers] = [0x2_0000, 0x2_8000, 0x4_0000];
 /** Large ones share it. */
 const bufferBytes = 2 ** 21;
+/** Bytes of guest memory, from 0 on, that a machine needs for a driver. */
+export const driverRamBytes = 4 * 2 ** 20;
 const types = {read: 0, write: 1} as const;
 const [NEXT, WRITE] = [1, 2];
 const writeCacheFlush = 9;
 /** Offsets in rings (virtio 1.2, 2.7): flags and index, then the elements, then the event index of the other side. */
 const [index, elements] = [2, 4];
+/** A device that is broken says so there, and nothing else (virtio 1.2, 2.1). */
+const needsReset = 64;
+/** Looks in vain between two at whether it is. */
+const looksInVain = 2 ** 16;
 const driversEvent = elements + 2 * queueSize;
 const devicesEvent = elements + 8 * queueSize;
 
@@ -71,7 +77,15 @@ export class RingDriver {
 	/** Has so many requests of its job done, so many at once in each queue. @param wait - called while the device has nothing new to say */
 	run(requests: number, depth: number, wait: () => void, latencies?: number[]): void {
 		this.begin(requests, depth, latencies);
-		while (this.#underWay > 0) if (!this.look()) wait();
+		for (let inVain = 1; this.#underWay > 0; inVain++) {
+			if (this.look()) continue;
+			if (inVain % looksInVain === 0) this.#seeThatItWorks();
+			wait();
+		}
+	}
+
+	#seeThatItWorks(): void {
+		if ((this.#machine.registers.read('device_status') & needsReset) !== 0) throw new Error('the device needs a reset');
 	}
 
 	/** Asks for the first of so many. @param latencies - where microseconds of each are to be, if they are wanted */

@@ -14,7 +14,7 @@ import {startMachine, type WorkerShare, work} from './device-worker.ts';
 import {type DiskJob, placesInOrder, randomPlaces} from './disk-job.ts';
 import {callLoop, startEngine} from './host-io.ts';
 import {report} from './report.ts';
-import {RingDriver} from './ring-driver.ts';
+import {driverRamBytes, RingDriver} from './ring-driver.ts';
 
 const firstRounds = 10;
 const rounds = firstRounds + Number(process.env['OPENVMM_BENCH_ROUNDS'] ?? 60);
@@ -75,7 +75,8 @@ async function startDevice(path: string, kind: Kind) {
 
 /** On this thread. */
 async function startHere(path: string, kind: Kind) {
-	const machine = await VirtioMachine.opened(model as never, 'mmio', configOf(path, kind));
+	const ram = [{gpa: 0, length: driverRamBytes}];
+	const machine = await VirtioMachine.opened(model as never, 'mmio', configOf(path, kind), ram);
 	const driver = new RingDriver(machine, kind.job, kind.queues);
 	return {
 		run: (requests: number, depth: number) => driver.run(requests, depth, () => machine.turn(0)),

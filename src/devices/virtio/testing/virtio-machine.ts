@@ -38,8 +38,13 @@ export class VirtioMachine extends WorkedMachine {
 	}
 
 	/** One whose device opens something of the host's. */
-	static async opened(model: DeclaredModel, transport: TransportName, config: object): Promise<VirtioMachine> {
-		const made = new VirtioMachine(model, transport, config, false);
+	static async opened(
+		model: DeclaredModel,
+		transport: TransportName,
+		config: object,
+		ram?: readonly MemoryRange[],
+	): Promise<VirtioMachine> {
+		const made = new VirtioMachine(model, transport, config, false, ram);
 		await made.open();
 		made.start();
 		return made;
