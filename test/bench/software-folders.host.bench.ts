@@ -20,22 +20,34 @@ const [files, mib] = [300, 32];
 // The kernel for virtual machines has no 9P.
 const {kernel, initrd} = stockFiles('generic');
 
-/** What is measured: lines of shell, how many units of what each is. */
-const works = {
+/** Times that all is done before it counts. */
+const unmeasured = 3;
+/** Behind it a guest knows nothing of a file that it has not asked for again: both servers vouch for a second. */
+const forgotten = 'sleep 1.5';
+/** What is measured: lines of shell, how many units of what each is, and what is done before and does not count. */
+const works: Readonly<
+	Record<string, {readonly before?: string; readonly line: string; readonly units: number; readonly unit: string}>
+> = {
 	'files made': {
 		line: `cd /shared/d; i=0; while [ $i -lt ${files} ]; do : >$i; i=$((i+1)); done`,
 		units: files,
 		unit: 'a second',
 	},
 	'files looked at': {
+		before: forgotten,
 		line: `i=0; while [ $i -lt ${files} ]; do [ -s $i ]; i=$((i+1)); done`,
 		units: files,
 		unit: 'a second',
 	},
-	'files removed': {line: 'rm *', units: files, unit: 'a second'},
+	'files looked at again': {
+		line: `i=0; while [ $i -lt ${files} ]; do [ -s $i ]; i=$((i+1)); done`,
+		units: files,
+		unit: 'a second',
+	},
+	'files removed': {before: forgotten, line: 'rm *', units: files, unit: 'a second'},
 	'file read': {line: 'dd if=/shared/big of=/dev/null bs=1M 2>/dev/null', units: mib, unit: 'MiB/s'},
 	'file written': {line: `dd if=/dev/zero of=/shared/out bs=1M count=${mib} 2>/dev/null`, units: mib, unit: 'MiB/s'},
-} as const;
+};
 const mounts = {
 	'9p': 'mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /shared',
 	'virtio-fs': 'mount -t virtiofs host /shared',
@@ -45,7 +57,11 @@ async function initrdFor(by: SharedFolder['by']): Promise<string> {
 	const script = [
 		'modprobe -a virtio_pci virtio_mmio 9pnet_virtio 9p virtiofs; mkdir -p /shared',
 		`until ${mounts[by]} 2>/dev/null; do sleep 0.1; done; mkdir /shared/d`,
-		...Object.values(works).flatMap(({line}, index) => [`echo begin-${index}-; ${line}; echo end-${index}-`]),
+		// The first time all of it is new to both processors.
+		...Array.from({length: unmeasured}, () => Object.values(works).map(({line}) => line)).flat(),
+		...Object.values(works).map(
+			({before = ':', line}, index) => `${before}; echo begin-${index}-; ${line}; echo end-${index}-`,
+		),
 		'echo all-done',
 	];
 	const tree = new FileTree(0);
