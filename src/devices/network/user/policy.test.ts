@@ -11,6 +11,7 @@ import {TcpClient} from './testing/tcp-client.ts';
 import {readBytes, tcpServer} from './testing/tcp-server.ts';
 import {TestGuest} from './testing/test-guest.ts';
 import {udpServer} from './testing/udp-server.ts';
+import type {UserNetworkEndpoint} from './user-network.ts';
 
 const kindCases = {
 	'8.8.8.8': 'public',
@@ -156,17 +157,39 @@ test('each decision is told, counted and kept, those in a row once', async (t) =
 });
 
 test('a name opens the addresses that its guest was told, and no others', async (t) => {
-	const server = await tcpServer(t);
-	const host = await resolver(t, (message) => response(message, [{name: 'a.example', type: 1, data: '127.0.0.1'}]));
-	// The loopback stands for an address that is open to names: the rule for port 1 names it.
-	const allow = [`a.example:${server.port}`, '127.0.0.1:1'];
-	const {connect, guest} = makeGuest(t, {closed: 'all', allow, nameservers: [host.address]});
-	t.is(await connect('127.0.0.1', server.port), 'refused', 'nobody has asked for the name');
+	const host = await resolver(t, (message) => response(message, [{name: 'a.example', type: 1, data: '93.184.216.34'}]));
+	const {guest, policy} = makeGuest(t, {closed: 'all', allow: ['a.example:443'], nameservers: [host.address]});
+	const {name, names} = guest.endpoint as UserNetworkEndpoint & {readonly names: KnownNames};
+	const decide = async (address: string, port: number) =>
+		(await policy.connection({guest: name, protocol: 'tcp', name: undefined, address, port}, names)).kind;
+	t.is(await decide('93.184.216.34', 443), 'refuse', 'nobody has asked for the name');
 	guest.udp('10.0.0.1', 5000, 53, query('a.example'));
-	t.deepEqual(addresses((await guest.nextUdp(5000)).data), ['127.0.0.1']);
-	t.is(await connect('127.0.0.1', server.port, 40_001), 'open');
-	t.is(await connect('127.0.0.1', server.port + 1, 40_002), 'refused');
-	t.is(await connect('93.184.216.34', server.port, 40_003), 'refused');
+	t.deepEqual(addresses((await guest.nextUdp(5000)).data), ['93.184.216.34']);
+	t.is(await decide('93.184.216.34', 443), 'allow');
+	t.is(await decide('93.184.216.34', 80), 'refuse');
+	t.is(await decide('93.184.216.35', 443), 'refuse');
+});
+
+test('who owns a name opens no port of a closed address by it that the rule for the address has not', async (t) => {
+	const [named, other] = [await tcpServer(t), await tcpServer(t)];
+	const rules = [`127.0.0.1:${named.port}`, '127.0.0.0/8:1', '10.1.2.3:443', 'a.example'];
+	const host = await resolver(t, (message) =>
+		response(
+			message,
+			['127.0.0.1', '10.1.2.3', '192.168.1.1'].map((data) => ({name: 'a.example', type: 1, data})),
+		),
+	);
+	for (const closed of ['private', 'all'] as const) {
+		const {connect, guest} = makeGuest(t, {closed, allow: rules, nameservers: [host.address]});
+		guest.udp('10.0.0.1', 5000, 53, query('a.example'));
+		if (closed === 'all') t.deepEqual(addresses((await guest.nextUdp(5000)).data), ['127.0.0.1', '10.1.2.3']);
+		else await guest.nextUdp(5000);
+		t.is(await connect('127.0.0.1', named.port, 40_001), 'open');
+		t.is(await connect('127.0.0.1', other.port, 40_002), 'refused', closed);
+		t.is(await connect('10.1.2.3', 80, 40_003), 'refused', closed);
+		t.is(await connect('192.168.1.1', 80, 40_004), 'refused', closed);
+	}
+	t.is(other.sockets.length, 0);
 });
 
 test('a program decides: it sees name, address, port and protocol, and redirects', async (t) => {

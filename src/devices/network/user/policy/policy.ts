@@ -67,9 +67,14 @@ export class Policy {
 		return this.#told(attempt, verdict);
 	}
 
-	/** Addresses of a name that are not closed whatever the name is: a name opens none that nobody has named by itself. */
+	/** Addresses of a name that its guest is told of: that a rule for the name opens, or of which a rule for the address opens some port. */
 	openAddresses(addresses: readonly string[]): readonly string[] {
-		return addresses.filter((address) => this.#isOpenToNames(address));
+		return addresses.filter((address) => {
+			const kind = this.#kinds.of(address);
+			return (
+				this.#isOpenToNames(kind) || (kind !== 'never' && this.#options.allow.some((rule) => rule.hasAddress(address)))
+			);
+		});
 	}
 
 	async #connection(attempt: Attempt & {address: string; port: number}, names: KnownNames): Promise<Verdict> {
@@ -90,21 +95,17 @@ export class Policy {
 	}
 
 	#isAllowed(address: string, port: number, kind: AddressKind, names: KnownNames): boolean {
-		const known = names.namesOf(address);
-		// There may be many rules.
-		const isOpenToNames = known.length > 0 && this.#isOpenToNames(address);
+		const known = this.#isOpenToNames(kind) ? names.namesOf(address) : [];
 		return this.#options.allow.some((rule) => {
 			if (!rule.hasPort(port)) return false;
 			if (rule.hasAddress(address) || (rule.isAny && kind === 'public')) return true;
-			return isOpenToNames && known.some((name) => namesName(rule, name));
+			return known.some((name) => namesName(rule, name));
 		});
 	}
 
-	#isOpenToNames(address: string): boolean {
-		const kind = this.#kinds.of(address);
-		if (kind === 'public') return true;
-		const isNamed = this.#options.allow.some((rule) => rule.hasAddress(address));
-		return kind !== 'never' && (isNamed || (kind === 'private' && this.#options.closed === 'host'));
+	/** A rule for a name opens no other address: who owns the name says where it leads. What else is open there a rule for the address says, by its ports. */
+	#isOpenToNames(kind: AddressKind): boolean {
+		return kind === 'public' || (kind === 'private' && this.#options.closed === 'host');
 	}
 
 	async #question(attempt: Attempt & {name: string}): Promise<Verdict> {
