@@ -1,11 +1,12 @@
 import test, {type ExecutionContext} from 'ava';
-import {be16, be32, ipFrame, udpPayload} from './testing/frames.ts';
-import {makeNetwork} from './testing/make-network.ts';
+import {ACK, be16, be32, type IpFields, ipFrame, RST, SYN, tcpFrame, udpFrame, udpPayload} from './testing/frames.ts';
+import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
+import {tcpServer} from './testing/tcp-server.ts';
 import {TestGuest} from './testing/test-guest.ts';
 import {udpServer} from './testing/udp-server.ts';
 
-function makeGuest(t: ExecutionContext) {
-	const made = makeNetwork();
+function makeGuest(t: ExecutionContext, choices: NetworkChoices = {}) {
+	const made = makeNetwork(choices);
 	const guest = new TestGuest(made.network);
 	t.teardown(() => guest.endpoint.dispose());
 	return {...made, guest, counters: (guest.endpoint as unknown as {counters: Record<string, number>}).counters};
@@ -206,4 +207,59 @@ test('what is longer than a packet may be, put together, is none', async (t) => 
 	sendAll(17, [...be16(5000), ...be16(9), ...be16(length), 0, 0], guest.to('10.0.0.1'), 2);
 	t.deepEqual(guest.frames, []);
 	t.is(counters['reassembled'], 0);
+});
+
+/** A frame's packet in pieces of eight bytes (RFC 791, 3.2; RFC 8200, 4.5). */
+function inPieces(frame: Uint8Array, fields: IpFields): Uint8Array[] {
+	const [start, protocol] = fields.source.includes(':') ? [54, frame[20] as number] : [34, frame[23] as number];
+	const payload = [...frame.subarray(start)];
+	return Array.from({length: Math.ceil(payload.length / 8)}, (_, index) => {
+		const more = 8 * (index + 1) < payload.length;
+		const bytes = payload.slice(8 * index, 8 * (index + 1));
+		return start === 54
+			? ipFrame(44, [protocol, 0, ...be16((8 * index) | (more ? 1 : 0)), ...be32(5), ...bytes], fields)
+			: ipFrame(protocol, bytes, {...fields, fragment: (more ? 0x2000 : 0) | index});
+	});
+}
+
+test('a closed address is closed in fragments too', async (t) => {
+	const server = await tcpServer(t);
+	const echo = await udpServer(t, (message) => message);
+	const decided: string[] = [];
+	const closed = makeGuest(t, {
+		allow: [],
+		decided: ({kind, protocol, address}) => void decided.push(`${kind} ${protocol} ${address}`),
+	});
+	const syn = {sourcePort: 4000, port: server.port, sequence: 99, flags: SYN};
+	const loopbacks = {'127.0.0.1': [3, 13], '0:0:0:0:0:0:0:1': [1, 1], '64:ff9b:0:0:0:0:7f00:1': [1, 1]};
+	for (const [address, prohibited] of Object.entries(loopbacks)) {
+		const {guest} = closed;
+		const ends = guest.to(address);
+		for (const piece of inPieces(tcpFrame(ends, syn), ends)) guest.send(piece);
+		t.is((await guest.nextTcp(4000)).flags, RST | ACK, address);
+		for (const piece of inPieces(udpFrame(ends, 5000, echo.port, 'in pieces'), ends)) guest.send(piece);
+		t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], prohibited, address);
+	}
+	t.deepEqual(
+		decided,
+		['127.0.0.1', '::1', '64:ff9b::7f00:1'].flatMap((address) => [`refuse tcp ${address}`, `refuse udp ${address}`]),
+	);
+	t.is(closed.counters['reassembled'], 6);
+	t.deepEqual([server.sockets.length, echo.senders.length], [0, 0]);
+	const open = makeGuest(t, {allow: [`127.0.0.1:${server.port}`]});
+	const ends = open.guest.to('127.0.0.1');
+	for (const piece of inPieces(tcpFrame(ends, syn), ends)) open.guest.send(piece);
+	t.is((await open.guest.nextTcp(4000)).flags, SYN | ACK, 'the same pieces connect where a rule opens it');
+});
+
+test('pieces for an open address and for a closed one are no packet', async (t) => {
+	const [allowed, other] = [await tcpServer(t), await tcpServer(t)];
+	const {guest, counters} = makeGuest(t, {allow: [`127.0.0.2:${allowed.port}`]});
+	const [open, closed] = [guest.to('127.0.0.2'), guest.to('127.0.0.1')];
+	const syn = {sourcePort: 4000, port: other.port, sequence: 99, flags: SYN};
+	const [first] = inPieces(tcpFrame(open, {...syn, port: allowed.port}), open);
+	const [, ...rest] = inPieces(tcpFrame(closed, syn), closed);
+	for (const piece of [first as Uint8Array, ...rest]) guest.send(piece);
+	t.is(counters['reassembled'], 0);
+	t.is(counters['tcpOpened'], 0);
 });
