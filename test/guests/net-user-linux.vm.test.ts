@@ -3,8 +3,11 @@ import {once} from 'node:events';
 import {createServer, get, type IncomingMessage, type ServerResponse} from 'node:http';
 import type {Duplex} from 'node:stream';
 import {buffer} from 'node:stream/consumers';
+import {isDeepStrictEqual} from 'node:util';
 import type {ExecutionContext} from 'ava';
 import type {ConnectFunction} from '#devices/network/user';
+import type {VmOptions} from '#main/config';
+import type {CreateOptions} from '#main/vm';
 import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
 import {freePort, onLoopback} from './testing/host-network.ts';
 
@@ -55,7 +58,19 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 		const {endpoint} = options as {endpoint?: object};
 		return {...device, options: {...options, ...(endpoint && {endpoint: {...endpoint, connect}})}};
 	});
-	const guest = await runInLinux(machine, {processors: {count: 2}, devices}, [
+	const refused: unknown[] = [];
+	const heard = Promise.withResolvers<void>();
+	const deviceNoticed: CreateOptions['deviceNoticed'] = ({
+		device,
+		level,
+		details: {guest: name, mac, address, port},
+	}) => {
+		if (level !== 'info') return;
+		refused.push([device, name, mac, address, port]);
+		if (port === 81) heard.resolve();
+	};
+	const make = (options: VmOptions) => machine(options, {deviceNoticed});
+	const guest = await runInLinux(make, {processors: {count: 2}, devices}, [
 		'modprobe -a virtio_mmio virtio_net',
 		untilThere('/sys/class/net/eth0'),
 		'ip link set lo up; ip link set eth0 up',
@@ -101,6 +116,17 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 		decided('93.184.216.9', 80),
 		decided('169.254.169.254', 80),
 	]);
+	await heard.promise;
+	const isRefused = ['93.184.216.9 80', '169.254.169.254 80', '10.0.0.1 81'].map((end) => {
+		const [address, port] = end.split(' ');
+		return ['virtio-net-mmio', 'web', '02:00:00:00:00:01', address, Number(port)];
+	});
+	// A guest may try more than its script: each time is told.
+	for (const each of isRefused)
+		t.deepEqual(
+			refused.find((told) => isDeepStrictEqual(told, each)),
+			each,
+		);
 	for (const each of ['refused=yes', 'taken', 'metadata=closed', 'port=closed', 'go on']) said(each);
 	t.deepEqual(server.uploads.map(md5), [md5(body)]);
 	t.notRegex(guest.output, /csum failure|WARNING: CPU|BUG:|Call Trace/);

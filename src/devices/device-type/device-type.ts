@@ -60,6 +60,8 @@ export interface HostReport {
 export interface DeviceNotice {
 	/** Such as `disk-error`. */
 	readonly kind: string;
+	/** How much it matters, as logs have it; `warn` without this. */
+	readonly level?: 'debug' | 'info' | 'warn';
 	/** A sentence without a full stop, for a log. */
 	readonly message: string;
 	/** The same as data. */

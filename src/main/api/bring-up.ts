@@ -35,10 +35,10 @@ export interface MachineToStart {
  * @throws VmmError VM_START_TIMEOUT, VM_START_ENDED; whatever createVm throws; the signal's reason. Nothing of it is left then but its folder
  */
 export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
-	const {signal, log, progress, startTimeout = usualStartMs} = choices;
+	const {signal, log, deviceNoticed, progress, startTimeout = usualStartMs} = choices;
 	const {name, guestConsole, config, create, hasAgent, prepare} = wanted;
 	progress?.('machine', 0, 0);
-	const machine = await createVm(config, {...create, ...(signal && {signal})});
+	const machine = await createVm(config, {...create, ...(signal && {signal}), ...(deviceNoticed && {deviceNoticed})});
 	let link: AgentLink | undefined;
 	try {
 		if (log !== undefined) guestConsole.listen(log);

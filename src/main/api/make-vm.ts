@@ -18,7 +18,9 @@ export interface MadeVm {
 	readonly folder: MachineFolder;
 	readonly image: ImageConfig | undefined;
 	/** What was said of its host's side, for machines that go on from where it is. */
-	readonly choices: Omit<HostChoices, 'signal' | 'progress' | 'log' | 'name' | 'host'> & {readonly agent?: boolean};
+	readonly choices: Omit<HostChoices, 'signal' | 'progress' | 'log' | 'deviceNoticed' | 'name' | 'host'> & {
+		readonly agent?: boolean;
+	};
 	/** What it boots, where that outlives it. */
 	readonly boot: BootConfig | undefined;
 }

@@ -3,7 +3,7 @@ import type {BootConfig, ClockPolicy, VmOptions} from '#main/config';
 import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageRequest} from '#main/oci';
 import type {PackagesRequest} from '#main/package-root';
-import type {HostOptions} from '#main/vm';
+import type {CreateOptions, HostOptions} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
 import type {ConsoleListener} from './guest-console.ts';
 import type {NetworkChoice} from './network.ts';
@@ -28,6 +28,8 @@ export interface HostChoices {
 	readonly name?: string;
 	/** Told of what the guest writes to its console, as it comes. */
 	readonly log?: ConsoleListener;
+	/** Told of what happens to its devices, and of what its network has decided: see {@link CreateOptions.deviceNoticed}. */
+	readonly deviceNoticed?: CreateOptions['deviceNoticed'];
 	/** Gives up making it. Nothing is left behind. */
 	readonly signal?: OperationSignal;
 	/** Milliseconds until the guest has to answer, 300 000 if not given: then making it fails with VM_START_TIMEOUT. */
@@ -85,7 +87,8 @@ export interface RestoreVmOptions extends HostChoices {
 }
 
 /** Machines that go on from where another one is. */
-export interface ForkOptions extends Pick<HostChoices, 'signal' | 'startTimeout' | 'network' | 'log'> {
+export interface ForkOptions
+	extends Pick<HostChoices, 'signal' | 'startTimeout' | 'network' | 'log' | 'deviceNoticed'> {
 	/** The name of each, by its number from 0: the forked one's with `-1`, `-2` … behind, if not given. */
 	readonly name?: (index: number) => string;
 	/** @internal What each runs on. */

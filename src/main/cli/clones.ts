@@ -12,7 +12,7 @@ import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
-import {haltedForGood, reportError} from './report.ts';
+import {haltedForGood, logNotices, reportError} from './report.ts';
 import type {Restoring} from './restore.ts';
 import {endStatus} from './run.ts';
 import {watchSignals} from './signals.ts';
@@ -76,7 +76,7 @@ export async function runClones(
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
 		const create = async ({vm, process}: RunConfig, number: number) => {
 			const own = log.child({clone: number});
-			const told = {stuck: () => own.warn(haltedForGood), signal: ending};
+			const told = {stuck: () => own.warn(haltedForGood), deviceNoticed: logNotices(own), signal: ending};
 			try {
 				const started = await startMachine({vm, process}, {stock, ...restoring.begin, ...told}, own);
 				clones.push({...started, number, vm, process});

@@ -1,3 +1,4 @@
+import type {CreateOptions} from '#main/vm';
 import {type ErrorData, isVmmError} from '#support/errors';
 import {cliError} from './errors.ts';
 import {statusOfError} from './exit-status.ts';
@@ -7,6 +8,12 @@ import {print, printable} from './print.ts';
 /** Log message for a guest that can never go on; see `CreateOptions.stuck`. */
 export const haltedForGood =
 	'All processors have halted with interrupts off: only a reset or an NMI goes on from there';
+
+/** Logs what happens to a machine's devices. */
+export const logNotices =
+	(log: Logger): NonNullable<CreateOptions['deviceNoticed']> =>
+	({device, kind, level = 'warn', message, details}) =>
+		log[level]({device, event: kind, ...details}, `${device}: ${message}`);
 
 /** An error as one line: what happened, what to do, and the code to search for. */
 export function errorLine({code, message, remedy}: ErrorData): string {

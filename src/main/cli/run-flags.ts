@@ -15,7 +15,7 @@ import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {claimPidFile} from './pid-file.ts';
 import {print} from './print.ts';
-import {errorLine, haltedForGood} from './report.ts';
+import {errorLine, haltedForGood, logNotices} from './report.ts';
 import {runMachine} from './run.ts';
 import {startMachine} from './start-machine.ts';
 import {attachTerminal} from './terminal.ts';
@@ -87,9 +87,7 @@ async function runConfig(
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
 			const stuck = () => log.warn(haltedForGood);
 			const deviceFailed = (message: string) => log.warn(`${message}. The machine goes on without it`);
-			const deviceNoticed: CreateOptions['deviceNoticed'] = ({device, kind, message, details}) =>
-				log.warn({device, event: kind, ...details}, `${device}: ${message}`);
-			const told = {prefetched, halted, stuck, crashDumped, deviceFailed, deviceNoticed};
+			const told = {prefetched, halted, stuck, crashDumped, deviceFailed, deviceNoticed: logNotices(log)};
 			const logged =
 				entry === undefined
 					? config

@@ -18,7 +18,7 @@ import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import type {FlagValues} from './parse.ts';
 import {ProgressLine, whileWaiting} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
-import {reportError} from './report.ts';
+import {logNotices, reportError} from './report.ts';
 import {forcingSignals} from './signals.ts';
 import {splitNames} from './split-names.ts';
 import type {Environment} from './to-config.ts';
@@ -103,6 +103,7 @@ async function runInMachine(
 			signal: beginning.signal,
 			progress,
 			log: (text) => kept?.append(Buffer.from(text)),
+			deviceNoticed: logNotices(log),
 		});
 	} catch (error) {
 		beginning.close();

@@ -34,8 +34,8 @@ export interface CreateOptions {
 	/** Called with what happened when a device has failed and `deviceFailure` lets the machine go on without it. */
 	readonly deviceFailed?: (message: string) => void;
 	/**
-	 * Called with what happens to devices while the machine goes on, such as an error of the host's that a disk has met: at most four times a
-	 * second for each, the latest of several. One with `pauses` has the machine pause, whether or not this is here.
+	 * Called with what happens to devices while the machine goes on, four times a second at most: an error of the host's that a disk has met, the latest of
+	 * several; what a network by the host's sockets has decided, alike at once and eight of others at most. One with `pauses` has the machine pause, whether or not this is here.
 	 */
 	readonly deviceNoticed?: (notice: NoticeOfDevice) => void;
 	/**

@@ -1,4 +1,4 @@
-import type {BackWork} from '#devices/device';
+import type {BackParts} from '#devices/device';
 import type {VmmError} from '#support/errors';
 import type {PathHost} from '#support/options';
 import type {Reactor} from '#support/reactor';
@@ -11,7 +11,7 @@ export interface EndpointSource {
 }
 
 /** What a NIC's worker has for its endpoint. */
-export interface EndpointHost extends Pick<BackWork, 'track' | 'program'> {
+export interface EndpointHost extends Pick<BackParts, 'track' | 'program' | 'noticed'> {
 	readonly reactor: Reactor;
 	/** Memory that the machine's owner looks at too, zero at first, and where in it the endpoint has its own. */
 	readonly memory: SharedArrayBuffer;

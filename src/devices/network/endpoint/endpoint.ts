@@ -1,3 +1,4 @@
+import type {DeviceNotice} from '#devices/device-type';
 import type {Children} from '#support/inspect';
 import type {Frame} from './frame.ts';
 
@@ -77,4 +78,6 @@ export interface Endpoint {
 export interface EndpointReport {
 	/** For inspect: counters and what it is connected to. Some may be writable. */
 	nodes(): Children;
+	/** What there is to tell since the last call: see `HostReport`. */
+	notices?(): readonly DeviceNotice[];
 }

@@ -42,6 +42,7 @@ async function open(source: StreamSource | DatagramSource): Promise<End> {
 		offset: 0,
 		common: undefined,
 		program: noProgram,
+		noticed() {},
 		track: (promise) => void promise,
 	};
 	const endpoint = await (source.kind === 'stream'

@@ -29,6 +29,7 @@ class Lan {
 			offset: 0,
 			reactor: this.reactor,
 			program: noProgram,
+			noticed() {},
 			track: () => {},
 		};
 		const endpoint = new SwitchEndpoint({name: 'lan'}, nic, host);

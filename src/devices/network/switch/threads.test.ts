@@ -62,6 +62,7 @@ test('ports on several threads: each frame is whole and in its order, or lost an
 		offset: 0,
 		reactor,
 		program: noProgram,
+		noticed() {},
 		track() {},
 	});
 	endpoint.start();

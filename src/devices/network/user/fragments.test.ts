@@ -225,11 +225,7 @@ function inPieces(frame: Uint8Array, fields: IpFields): Uint8Array[] {
 test('a closed address is closed in fragments too', async (t) => {
 	const server = await tcpServer(t);
 	const echo = await udpServer(t, (message) => message);
-	const decided: string[] = [];
-	const closed = makeGuest(t, {
-		allow: [],
-		decided: ({kind, protocol, address}) => void decided.push(`${kind} ${protocol} ${address}`),
-	});
+	const closed = makeGuest(t, {allow: []});
 	const syn = {sourcePort: 4000, port: server.port, sequence: 99, flags: SYN};
 	const loopbacks = {'127.0.0.1': [3, 13], '0:0:0:0:0:0:0:1': [1, 1], '64:ff9b:0:0:0:0:7f00:1': [1, 1]};
 	for (const [address, prohibited] of Object.entries(loopbacks)) {
@@ -241,7 +237,7 @@ test('a closed address is closed in fragments too', async (t) => {
 		t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], prohibited, address);
 	}
 	t.deepEqual(
-		decided,
+		closed.decisions.map(({kind, protocol, address}) => `${kind} ${protocol} ${address}`),
 		['127.0.0.1', '::1', '64:ff9b::7f00:1'].flatMap((address) => [`refuse tcp ${address}`, `refuse udp ${address}`]),
 	);
 	t.is(closed.counters['reassembled'], 6);

@@ -25,8 +25,20 @@ import {
 	sourceOf,
 	writeDatagram,
 } from './ip/index.ts';
-import {Ethernet, EtherType, Icmp, IpProtocol, Ipv4, Ipv6, isGroupMac, sameBytes, Tcp, Udp} from './packets/index.ts';
-import {KnownNames} from './policy/index.ts';
+import {
+	addressText,
+	Ethernet,
+	EtherType,
+	Icmp,
+	IpProtocol,
+	Ipv4,
+	Ipv6,
+	isGroupMac,
+	sameBytes,
+	Tcp,
+	Udp,
+} from './packets/index.ts';
+import {KnownNames, nobodyAt} from './policy/index.ts';
 import {
 	address6Of,
 	advertisementEveryMs,
@@ -352,11 +364,19 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		else if (isHere && packet.family === 6 && port === dhcpv6Ports.server) this.#answerDhcpv6(datagram);
 		else if (!this.#isUnicastPair(packet)) this.counters.unanswered++;
 		else if (this.#network.hasGuestForward('udp', destination, port)) this.#udp.take(datagram);
-		else if (!isHere && this.plan.isOnLink(destination)) this.sendUnreachable(packet, 'HOST');
+		else if (!isHere && this.plan.isOnLink(destination)) this.#refuse(datagram, 'HOST');
 		else if (!isHere) this.#udp.take(datagram);
 		else if (port === 53) this.#answerQuestion(datagram);
 		else if (this.answers.has(port)) this.answers.get(port)?.(datagram.payload, sourcePort);
-		else this.sendUnreachable(packet, 'PORT');
+		else this.#refuse(datagram, 'PORT');
+	}
+
+	/** Nobody of this network is at the other end. */
+	#refuse({packet, port}: Datagram, reason: 'HOST' | 'PORT'): void {
+		const address = addressText(destinationOf(packet));
+		const name = this.names.namesOf(address).at(-1);
+		this.policy.told({guest: this.name, protocol: 'udp', name, address, port}, nobodyAt(reason === 'PORT'));
+		this.sendUnreachable(packet, reason);
 	}
 
 	#answerDhcp({payload, packet}: Datagram): void {

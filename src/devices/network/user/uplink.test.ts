@@ -23,9 +23,9 @@ async function onSwitch(t: ExecutionContext) {
 	const open: {dispose(): unknown}[] = [];
 	const host = () => {
 		const memory = new SharedArrayBuffer(SwitchCounters.byteLength);
-		return {common, memory, offset: 0, reactor, program: noProgram, track() {}};
+		return {common, memory, offset: 0, reactor, program: noProgram, noticed() {}, track() {}};
 	};
-	const {network, clock, policy} = makeNetwork();
+	const {network, clock, decisions} = makeNetwork();
 	const own = new TestGuest(network, {name: 'web'});
 	const uplink = new SwitchUplink(network, 'lan', 1500, host());
 	open.push(uplink);
@@ -58,7 +58,7 @@ async function onSwitch(t: ExecutionContext) {
 		open.splice(open.indexOf(uplink), 1);
 		uplink.dispose();
 	};
-	return {network, clock, policy, own, plugged, leave, another, endNetwork};
+	return {network, clock, decisions, own, plugged, leave, another, endNetwork};
 }
 
 const toAll = mac('ff:ff:ff:ff:ff:ff');
@@ -72,7 +72,7 @@ async function heardUntil(guest: TestGuest, port: number): Promise<readonly stri
 }
 
 test('NICs of a switch are guests of the network: they have names, connections and answers of their own', async (t) => {
-	const {own, plugged, policy} = await onSwitch(t);
+	const {own, plugged, decisions} = await onSwitch(t);
 	const [db, cache] = [plugged(2, '10.0.0.3', 'db'), plugged(3, '10.0.0.4', 'cache')];
 	db.udp('10.0.0.1', 5000, 53, query('web.internal'));
 	t.deepEqual(addresses((await db.nextUdp(5000)).data), ['10.0.0.2']);
@@ -94,7 +94,7 @@ test('NICs of a switch are guests of the network: they have names, connections a
 		t.is((await guest.nextTcp(4000, ({data}) => data.length > 0)).data.toString(), `for ${name}`);
 	}
 	t.deepEqual(
-		policy.log.last.filter(({protocol}) => protocol === 'tcp').map(({guest}) => guest),
+		decisions.filter(({protocol}) => protocol === 'tcp').map(({guest}) => guest),
 		['db', 'cache'],
 	);
 });
@@ -184,7 +184,7 @@ test('a guest that has gone leaves its address, and who comes to its port is som
 });
 
 test('what somebody has sent who has gone is not taken for what the next at that port wants', async (t) => {
-	const {network, policy, plugged, leave} = await onSwitch(t);
+	const {network, decisions, plugged, leave} = await onSwitch(t);
 	const server = await tcpServer(t);
 	const gone = plugged(2, '10.0.0.3', 'gone');
 	gone.tcp('127.0.0.1', {sourcePort: 4000, port: server.port, sequence: 99, flags: SYN});
@@ -192,7 +192,7 @@ test('what somebody has sent who has gone is not taken for what the next at that
 	const other = plugged(3, '10.0.0.3', 'other');
 	other.udp('10.0.0.1', 5000, 53, query('other.internal'));
 	t.deepEqual(addresses((await other.nextUdp(5000)).data), ['10.0.0.3']);
-	t.deepEqual(policy.log.last, [], 'nobody has asked for anything');
+	t.deepEqual(decisions, [], 'nobody has asked for anything');
 	t.is(network.guestCount, 2);
 });
 

@@ -1,7 +1,7 @@
 import {once} from 'node:events';
 import {type AddressInfo, connect, createServer} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
-import {type Endpoint, Frame, type Nic} from '#devices/network/endpoint';
+import {type Endpoint, type EndpointReport, Frame, type Nic} from '#devices/network/endpoint';
 import {EpollReactor} from '#support/reactor';
 import {noProgram} from '#support/rpc';
 import {ACK, mac, type Parsed, parse, SYN, tcpFrame} from './testing/frames.ts';
@@ -98,7 +98,11 @@ async function onReactor(t: ExecutionContext, text: string) {
 	const source = userKind.parse(text, 'net');
 	const memory = new SharedArrayBuffer(64 + userKind.sharedBytes(source));
 	const running = reactor.run();
-	const host = {reactor, memory, offset: 64, common: undefined, track: () => undefined, program: noProgram};
+	let noticed = 0;
+	const host = {
+		...{reactor, memory, offset: 64, common: undefined, track: () => undefined, program: noProgram},
+		noticed: () => void noticed++,
+	};
 	let endpoint: Endpoint | undefined;
 	t.teardown(async () => {
 		await endpoint?.stop();
@@ -110,7 +114,8 @@ async function onReactor(t: ExecutionContext, text: string) {
 	endpoint = opened;
 	opened.start();
 	return {
-		report: () => userKind.report?.(source, memory, 64).nodes() as Record<string, unknown>,
+		report: userKind.report?.(source, memory, 64) as EndpointReport,
+		noticed: () => noticed,
 		/** Calls the endpoint where a doorbell does: from the reactor, when Node's loop has no turn of its own. */
 		send(bytes: Uint8Array) {
 			const frame = new Frame(bytes.length);
@@ -135,14 +140,14 @@ async function onReactor(t: ExecutionContext, text: string) {
 }
 
 test.serial(
-	'on a reactor connections are begun from its own callbacks, and what is decided is in inspect',
+	'on a reactor connections are begun from its own callbacks, and what is decided is in inspect and told',
 	async (t) => {
 		const server = createServer((socket) => void socket.on('error', () => undefined).end('from the host'));
 		server.listen(0, '127.0.0.1');
 		await once(server, 'listening');
 		t.teardown(() => server.close());
 		const {port} = server.address() as AddressInfo;
-		const {send, next, report} = await onReactor(t, `allow=127.0.0.1:${port}`);
+		const {send, next, report, noticed} = await onReactor(t, `allow=127.0.0.1:${port}`);
 		const ends = {
 			fromMac: mac('00:15:5d:00:00:01'),
 			toMac: mac(gatewayMac),
@@ -157,12 +162,26 @@ test.serial(
 		for (let text = ''; text !== 'from the host'; ) text += (await next()).tcp?.data.toString() ?? '';
 		await send(tcpFrame(ends, {sourcePort: 4001, port: port + 1, sequence: 99, flags: SYN}));
 		while ((await next()).tcp?.port !== 4001);
-		t.like(report(), {network: '10.0.0.0/24', tcpOpened: 2, allowed: 1, refused: 1});
-		const {children} = report()['decisions'] as {children: () => Record<string, string>};
-		t.deepEqual(Object.values(children()), [
-			`allow tcp 127.0.0.1 port ${port}`,
-			`refuse tcp 127.0.0.1 port ${port + 1}: the host itself is closed`,
-		]);
+		const nodes = report.nodes();
+		t.like(nodes, {network: '10.0.0.0/24', tcpOpened: 2, allowed: 1, refused: 1});
+		const {children} = nodes['decisions'] as {children: () => Record<string, string>};
+		const guest = 'guest (00:15:5d:00:00:01)';
+		const refusal = `${guest} tcp 127.0.0.1 port ${port + 1}: the host itself is closed`;
+		t.deepEqual(Object.values(children()), [`allow ${guest} tcp 127.0.0.1 port ${port}`, `refuse ${refusal}`]);
+		t.is(noticed(), 2);
+		const [refused, allowed] = report.notices?.() ?? [];
+		t.deepEqual(refused, {
+			kind: 'network-decision',
+			level: 'info',
+			message: `The network refuses ${refusal}`,
+			details: {
+				...{decision: 'refuse', protocol: 'tcp', guest: 'guest', mac: '00:15:5d:00:00:01', address: '127.0.0.1'},
+				...{port: port + 1, detail: 'the host itself is closed', count: 1},
+			},
+			pauses: false,
+		});
+		t.like(allowed, {level: 'debug', message: `The network allows ${guest} tcp 127.0.0.1 port ${port}`});
+		t.deepEqual(report.notices?.(), [], 'it is told once');
 	},
 );
 

@@ -1,5 +1,6 @@
 import {type Endpoint, type EndpointHost, type EndpointKind, endpointOver, type Nic} from '#devices/network/endpoint';
 import {SwitchCounters, switchCommon} from '#devices/network/switch';
+import {object} from '#support/inspect';
 import type {ProgramHandle} from '#support/rpc';
 import {reactorClock} from './clock.ts';
 import {GuestCounters} from './counters.ts';
@@ -8,6 +9,8 @@ import {
 	askedFunction,
 	askProgram,
 	DecisionRing,
+	decisionNotices,
+	decisionText,
 	keepDecision,
 	keptDecisions,
 	Policy,
@@ -21,7 +24,7 @@ import {isUserSource, parseUserSource, type UserSource, userForm, usualCidr} fro
 /** Opens a network for one NIC, and the ports of the host that lead to its guest. @throws VmmError NETWORK_PORT_UNAVAILABLE */
 async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<Endpoint> {
 	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], nameservers, name, connect} = source;
-	const {reactor, memory, offset, program} = host;
+	const {reactor, memory, offset, program, noticed} = host;
 	const clock = reactorClock(reactor);
 	const counters = GuestCounters.on(memory, offset);
 	const ring = DecisionRing.on(memory, offset + GuestCounters.byteLength);
@@ -33,10 +36,17 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 		connect: connect && askProgram(program, connect as ProgramHandle),
 		decided(decision) {
 			counters[totals[decision.kind]]++;
-			keepDecision(ring, decision);
+			keepDecision(ring, decision, network.macOf(decision.guest));
+			noticed();
 		},
 	});
-	const network = new UserNetwork({clock, plan: planOf(cidr) as NetworkPlan, policy, guestForwards, nameservers});
+	const network: UserNetwork = new UserNetwork({
+		clock,
+		plan: planOf(cidr) as NetworkPlan,
+		policy,
+		guestForwards,
+		nameservers,
+	});
 	const guest = network.join(nic, {name, counters}) as UserNetworkEndpoint;
 	const forwards: {close(): void}[] = [];
 	let uplink: SwitchUplink | undefined;
@@ -87,8 +97,15 @@ export const userKind: EndpointKind<UserSource> = {
 			nodes: () => ({
 				network: cidr,
 				...GuestCounters.decode(counters),
-				decisions: {kind: 'object', children: () => Object.fromEntries(keptDecisions(ring).entries())},
+				decisions: object(() =>
+					Object.fromEntries(
+						keptDecisions(ring)
+							.map((each) => `${each.kind} ${decisionText(each)}`)
+							.entries(),
+					),
+				),
 			}),
+			notices: decisionNotices(ring, () => counters.refused),
 		};
 	},
 };

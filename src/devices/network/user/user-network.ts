@@ -84,6 +84,11 @@ export class UserNetwork implements GuestNetwork {
 		});
 	}
 
+	/** The address that a guest's NIC has, or has sent from last; undefined for one that has gone. */
+	macOf(name: string): Uint8Array | undefined {
+		return [...this.#guests.values()].find((guest) => guest.name === name)?.mac;
+	}
+
 	get guestCount(): number {
 		return Math.max(1, this.#guests.size);
 	}

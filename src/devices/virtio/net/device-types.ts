@@ -68,7 +68,7 @@ const report = ({endpoint, capture}: VirtioNetConfig, memory: SharedArrayBuffer)
 			}),
 			...(own !== undefined && {[endpoint.kind]: object(() => own.nodes())}),
 		}),
-		notices: () => [],
+		notices: () => own?.notices?.() ?? [],
 	};
 };
 

@@ -53,9 +53,9 @@ export class NetBack implements VirtioBack {
 	}
 
 	async open(): Promise<void> {
-		const {reactor, hostMemory, track, program} = this.#services;
+		const {reactor, hostMemory, track, program, noticed, commonMemory: common} = this.#services;
 		const memory = hostMemory as SharedArrayBuffer;
-		const host = {reactor, track, program, memory, offset: endpointOffset, common: this.#services.commonMemory};
+		const host = {reactor, track, program, noticed, memory, offset: endpointOffset, common};
 		this.#opening = this.#openWith(host, memory);
 		this.#endpoint = await this.#opening;
 	}

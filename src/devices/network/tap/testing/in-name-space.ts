@@ -23,6 +23,7 @@ const tap = new TapEndpoint('ovm0', nic, {
 	common: undefined,
 	track: () => {},
 	program: noProgram,
+	noticed() {},
 });
 ip('addr', 'add', '10.0.0.2/24', 'dev', 'ovm0');
 ip('link', 'set', 'ovm0', 'up');
@@ -77,6 +78,7 @@ const again = (() => {
 			common: undefined,
 			track: () => {},
 			program: noProgram,
+			noticed() {},
 		}).dispose();
 		return 'opened';
 	} catch (error) {

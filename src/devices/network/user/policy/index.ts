@@ -1,8 +1,8 @@
 export {type AddressKind, AddressKinds, embeddedAddresses, hostAddresses} from './address-kind.ts';
-export {DecisionLog, type Logged} from './decision-log.ts';
-export {DecisionRing, type DecisionRingView, keepDecision, keptDecisions} from './decision-ring.ts';
+export {decisionNotices} from './decision-notices.ts';
+export {DecisionRing, type DecisionRingView, decisionText, keepDecision, keptDecisions} from './decision-ring.ts';
 export {KnownNames} from './known-names.ts';
-export {type Closed, Policy, type PolicyOptions} from './policy.ts';
+export {type Closed, nobodyAt, Policy, type PolicyOptions} from './policy.ts';
 export {askedFunction, askProgram} from './program-policy.ts';
 export {isName, namesName, parseRule, type Rule} from './rule.ts';
 export type {Attempt, ConnectFunction, Decide, Decision, ProgramVerdict, Verdict} from './verdict.ts';

@@ -1,7 +1,6 @@
 import type {Timer} from '#support/reactor';
 import type {Clock} from '../clock.ts';
 import {type AddressKind, AddressKinds} from './address-kind.ts';
-import {DecisionLog} from './decision-log.ts';
 import type {KnownNames} from './known-names.ts';
 import {namesName, type Rule} from './rule.ts';
 import type {Attempt, Decide, Decision, Verdict} from './verdict.ts';
@@ -15,6 +14,7 @@ export interface PolicyOptions {
 	readonly clock: Pick<Clock, 'after'>;
 	/** Decides about what no rule opens. */
 	readonly connect?: Decide | undefined;
+	/** Told of each decision. */
 	readonly decided?: ((decision: Decision) => void) | undefined;
 	readonly kinds?: AddressKinds | undefined;
 }
@@ -32,11 +32,14 @@ const closedKinds: Record<Closed, readonly AddressKind[]> = {
 	all: ['host', 'metadata', 'private', 'public'],
 };
 
+/** Why nobody is at an end that is neither a guest's forward nor outside: a port of the gateway's, or an address of the network itself. */
+export const nobodyAt = (isGateway: boolean): Verdict =>
+	refuse(isGateway ? 'the gateway has nothing at that port' : 'an address of the network itself is nowhere but there');
+
 const refuse = (reason: string): Verdict => ({kind: 'refuse', reason});
 
 /** Decides what guests may reach, and tells of each decision. */
 export class Policy {
-	readonly log: DecisionLog;
 	/** Names keep their addresses, since they decide. */
 	readonly pinsNames: boolean;
 	/** Somebody is asked, who may take his time: guests share what may be under way. */
@@ -49,7 +52,6 @@ export class Policy {
 		this.#kinds = options.kinds ?? new AddressKinds();
 		this.asks = options.connect !== undefined;
 		this.pinsNames = options.closed === 'all' || options.connect !== undefined;
-		this.log = new DecisionLog(options.decided);
 	}
 
 	/** Decides about a connection, or about datagrams to one address and port. */
@@ -62,7 +64,7 @@ export class Policy {
 		return this.#told(attempt, await this.#question(attempt));
 	}
 
-	/** Tells of what was decided elsewhere, by whoever has made the machine. */
+	/** Tells of what was decided elsewhere: by whoever has made the machine, or since nobody is there. */
 	told(attempt: Attempt, verdict: Verdict): Verdict {
 		return this.#told(attempt, verdict);
 	}
@@ -133,7 +135,7 @@ export class Policy {
 	}
 
 	#told({guest, protocol, name, address, port}: Attempt, verdict: Verdict): Verdict {
-		this.log.add({guest, protocol, name, address, port, kind: verdict.kind, detail: detailOf(verdict)});
+		this.#options.decided?.({guest, protocol, name, address, port, kind: verdict.kind, detail: detailOf(verdict)});
 		return verdict;
 	}
 }

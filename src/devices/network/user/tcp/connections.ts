@@ -7,6 +7,7 @@ import type {GuestLink, HostEnd} from '../guest-link.ts';
 import {socketAddress} from '../host-address.ts';
 import {destinationOf, flowKey, flowKeyOf, type IpPacket, kept, type Path} from '../ip/index.ts';
 import {addressText, TcpFlag} from '../packets/index.ts';
+import {nobodyAt} from '../policy/index.ts';
 import {pathBack} from '../services/index.ts';
 import {Chunks} from './chunks.ts';
 import {TcpConnection} from './connection.ts';
@@ -167,13 +168,14 @@ export class TcpConnections {
 			this.#dial(connection, packet, forward);
 			return;
 		}
-		if (this.#guest.isGateway(destination)) {
-			if (port === 53) connection.accept(new NodeStream(served(this.#serve), this.#guest.clock));
-			else this.#fail(connection);
+		const isGateway = this.#guest.isGateway(destination);
+		if (isGateway && port === 53) {
+			connection.accept(new NodeStream(served(this.#serve), this.#guest.clock));
 			return;
 		}
 		// The host may have a network with the same addresses: a guest that means its neighbour is not to get there.
-		if (this.#guest.plan.isOnLink(destination)) {
+		if (isGateway || this.#guest.plan.isOnLink(destination)) {
+			policy.told(attempt, nobodyAt(isGateway));
 			this.#fail(connection);
 			return;
 		}

@@ -8,7 +8,6 @@ export interface NetworkChoices
 	readonly closed?: Closed;
 	readonly allow?: readonly string[];
 	readonly connect?: Decide;
-	readonly decided?: (decision: Decision) => void;
 	readonly cidr?: string;
 }
 
@@ -17,18 +16,18 @@ export function makeNetwork({
 	closed = 'host',
 	allow = ['127.0.0.0/8', '::1'],
 	connect,
-	decided,
 	cidr = '10.0.0.0/24',
 	...rest
 }: NetworkChoices = {}) {
 	const clock = new ManualClock();
+	const decisions: Decision[] = [];
 	const rules = allow.map((text) => parseRule(text) as Rule);
 	const policy = new Policy({
 		closed,
 		allow: rules,
 		clock,
 		connect,
-		decided,
+		decided: (decision) => void decisions.push(decision),
 		kinds: new AddressKinds(() => ['192.0.0.8']),
 	});
 	const network = new UserNetwork({
@@ -39,5 +38,5 @@ export function makeNetwork({
 		ipv6: true,
 		...rest,
 	});
-	return {clock, network, policy};
+	return {clock, network, policy, decisions};
 }
