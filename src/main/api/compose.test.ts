@@ -67,9 +67,12 @@ test('a disk of the program’s own is written to where that is asked for, and a
 test('folders have devices by their order, and are mounted by absolute paths', async (t) => {
 	const shared = mkdtempSync(join(tmpdir(), 'openvmm-shared-'));
 	t.teardown(() => rmSync(shared, {recursive: true, force: true}));
-	const config = await configOf(t, {folders: {'/a': shared, '/b': {folder: shared, readOnly: true, cache: 'never'}}});
+	const more = {xattrs: true, locks: true, submounts: true};
+	const config = await configOf(t, {
+		folders: {'/a': shared, '/b': {folder: shared, readOnly: true, cache: 'never', ...more}},
+	});
 	t.like(optionsOf(config, 'folder0'), {tag: 'folder0', folder: shared});
-	t.like(optionsOf(config, 'folder1'), {tag: 'folder1', readOnly: true, cache: 'never'});
+	t.like(optionsOf(config, 'folder1'), {tag: 'folder1', readOnly: true, cache: 'never', ...more});
 	await t.throwsAsync(configOf(t, {folders: {b: shared}}), {code: 'VM_OPTION_INVALID'});
 	const many = Object.fromEntries(Array.from({length: 17}, (_, index) => [`/${index}`, shared]));
 	await t.throwsAsync(configOf(t, {folders: many}), {code: 'VM_OPTION_INVALID', message: /17 folders/});
@@ -82,7 +85,18 @@ test('each NIC has an address of its own, and a program’s policy and rules get
 	const macs = Array.from({length: 50}, () => nicFor(true, 'web')?.options?.['mac'] as string);
 	t.is(new Set(macs).size, 50);
 	for (const mac of macs) t.regex(mac, /^.[26ae](:..){5}$/, 'of one guest, and locally administered');
-	t.like(nicFor({endpoint: 'switch:lab', mac: '02:00:00:00:00:01'}, 'web')?.options, {endpoint: 'switch:lab'});
+	const own = {
+		mac: '02:00:00:00:00:01',
+		mtu: 9000,
+		queues: 2,
+		limits: {bps_tx: 1_000_000},
+		capture: '/tmp/frames.pcapng',
+	};
+	t.like(nicFor({endpoint: 'switch:lab', ...own}, 'web')?.options, {endpoint: 'switch:lab', ...own});
+	const target = {address: '127.0.0.1', port: 8080};
+	const guestForwards = [{protocol: 'tcp', address: undefined, port: 80, target}] as const;
+	const endpoint = {kind: 'consomme', name: 'web', closed: 'private', guestForwards} as const;
+	t.deepEqual(nicFor({closed: 'private', guestForwards, ...own}, 'web')?.options?.['endpoint'], endpoint);
 	t.is(nicFor(false, 'web'), undefined);
 });
 

@@ -17,7 +17,9 @@ export type {
 	EndpointChoice,
 	NetworkChoice,
 	NetworkForward,
+	NetworkGuestForward,
 	NetworkOptions,
+	NicOptions,
 } from './network.ts';
 export type {CreateVmOptions, ForkOptions, HostChoices, RestoreVmOptions, VmStep} from './options.ts';
 export type {ForwardOptions, PortForward} from './port-forward.ts';

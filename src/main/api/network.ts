@@ -1,5 +1,6 @@
 import {randomBytes} from 'node:crypto';
 import type {KindHandle} from '#devices/device-type';
+import type {NicLimits} from '#devices/network/limit';
 import {virtioNetId, virtioNetKind} from '#devices/virtio/net';
 import type {GuestStream} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
@@ -40,8 +41,31 @@ export interface NetworkForward {
 	readonly guestPort: number;
 }
 
+/** An address and port, as the guest sees them, that lead to an end on the host's network, whatever is closed. */
+export interface NetworkGuestForward {
+	readonly protocol: 'tcp' | 'udp';
+	/** Undefined for the gateway's. */
+	readonly address: string | undefined;
+	readonly port: number;
+	readonly target: {readonly address: string; readonly port: number};
+}
+
+/** What a NIC has, whatever carries its frames. */
+export interface NicOptions {
+	/** Its address; one of its own if not given. */
+	readonly mac?: string;
+	/** Bytes of a packet, 68 to 65535; 1500 if not given. */
+	readonly mtu?: number;
+	/** Pairs of queues, 1 to 8, which the processors of a guest share; 1 if not given. */
+	readonly queues?: number;
+	/** How much it may pass on in a second, in bytes and packets: `{bps_tx: 10_000_000}`. */
+	readonly limits?: NicLimits;
+	/** A file that frames are written to as they pass, in pcapng. */
+	readonly capture?: string;
+}
+
 /** A network by the host's sockets, and what the guest may reach. */
-export interface NetworkOptions {
+export interface NetworkOptions extends NicOptions {
 	/**
 	 * What the guest may reach: a name, `*.NAME`, an address or ADDRESS/BITS, with `:PORT` or `:PORT-PORT` behind, or `*` for all that is public. With
 	 * rules all else is closed; without any, all is open but the host itself, link-local and metadata addresses.
@@ -57,30 +81,24 @@ export interface NetworkOptions {
 	readonly nameservers?: readonly string[];
 	/** Ports of the host that lead to the guest's through the network. */
 	readonly hostForwards?: readonly NetworkForward[];
-	/** The NIC's address; one of its own if not given. */
-	readonly mac?: string;
-	/** A file that frames are written to as they pass, in pcapng. */
-	readonly capture?: string;
+	/** Ends on the host's network that the guest reaches at addresses of its own, whatever is closed. */
+	readonly guestForwards?: readonly NetworkGuestForward[];
 }
 
 /** What carries a NIC's frames, as its device takes it: `switch:lab`, or `{kind: 'switch', name: 'lab'}`. */
 export type EndpointChoice = string | {readonly kind: string; readonly [option: string]: unknown};
 
 /** What carries a guest's frames: a network of its own by the host's sockets, any other way there is, or nothing. */
-export type NetworkChoice = boolean | NetworkOptions | {readonly endpoint: EndpointChoice; readonly mac?: string};
+export type NetworkChoice = boolean | NetworkOptions | (NicOptions & {readonly endpoint: EndpointChoice});
 
 /** The NIC that is asked for, if any. @param name - of the machine, which the network knows it by */
 export function nicFor(choice: NetworkChoice, name: string): KindHandle | undefined {
 	if (choice === false) return undefined;
-	const asked = choice === true ? {} : choice;
-	const {mac = privateMac()} = asked;
-	if ('endpoint' in asked) return nic(asked.endpoint, mac);
-	const {mac: _, capture, ...network} = asked;
-	return nic({kind: 'consomme', name, ...network}, mac, capture);
+	const {mac = privateMac(), mtu, queues, limits, capture, ...network} = choice === true ? {} : choice;
+	const endpoint = 'endpoint' in network ? network.endpoint : {kind: 'consomme', name, ...network};
+	const given = Object.entries({mtu, queues, limits, capture}).filter(([, value]) => value !== undefined);
+	return ownDevice(virtioNetKind, virtioNetId, 'net', {endpoint, mac, ...Object.fromEntries(given)});
 }
-
-const nic = (endpoint: EndpointChoice, mac: string, capture?: string): KindHandle =>
-	ownDevice(virtioNetKind, virtioNetId, 'net', {endpoint, mac, ...(capture !== undefined && {capture})});
 
 /** An address that is nobody's but this machine's: locally administered, of one guest (IEEE 802, 8.2.2). */
 function privateMac(): string {

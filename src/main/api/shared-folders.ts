@@ -15,6 +15,12 @@ export interface SharedFolder {
 	readonly owner?: 'host' | 'mapped' | {readonly uid: number; readonly gid: number};
 	/** For how long the guest does not look again: not at all, a second (if not given), or for good. */
 	readonly cache?: 'never' | 'auto' | 'always';
+	/** Extended attributes of users (`user.*`) pass. */
+	readonly xattrs?: boolean;
+	/** Locks are locks on the host, between machines as well; otherwise the guest has them among its own programs. */
+	readonly locks?: boolean;
+	/** File systems that the host has mounted inside are there. */
+	readonly submounts?: boolean;
 }
 
 /** Folders by the absolute path where the guest has them. */

@@ -156,7 +156,22 @@ export const ownCommands = {
 			{
 				name: 'allow',
 				value: 'HOST[:PORT]',
-				help: 'what alone the guest may reach, a name or an address; may be repeated',
+				help: 'what the guest may reach, and nothing else unless --closed says so: a name, *.NAME, an address, ADDRESS/BITS or *; may be repeated',
+			},
+			{
+				name: 'closed',
+				value: 'WHAT',
+				help: 'what only --allow opens: host (this host, link-local and metadata addresses), private (private networks too) or all; all without this where --allow is there, host otherwise',
+			},
+			{
+				name: 'guestfwd',
+				value: 'tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT',
+				help: "what the guest sees there (without an address: at its gateway) leads to an end on the host's network (without one: 127.0.0.1), whatever is closed; may be repeated",
+			},
+			{
+				name: 'capture',
+				value: 'FILE',
+				help: 'frames of its network as they pass, in a file in pcapng',
 			},
 			{
 				name: 'memory',

@@ -11,6 +11,7 @@ import {parseCommand} from './parse.ts';
 import {printable} from './print.ts';
 import {howFar} from './progress-line.ts';
 import {parsePort, parseVolumes, portText} from './publish.ts';
+import {networkOf} from './run-network.ts';
 import {tenths} from './tenths.ts';
 
 test('a port is for this host alone unless an address is said', (t) => {
@@ -40,6 +41,32 @@ test('a volume is a folder of the host by a path of the guest', (t) => {
 	});
 	for (const wrong of ['/a', ':/b', '/a:b', '/a:/b:rx', '/a:/b:ro:z'])
 		t.throws(() => parseVolumes([wrong]), {code: 'CONFIG_VALUE_INVALID'});
+});
+
+test('a network is open but for the host unless flags say otherwise, and none has no use for them', (t) => {
+	const network = (...words: string[]) =>
+		networkOf(parseCommand(words, commands().get('run') ?? {flags: []}, '').flags, []);
+	t.deepEqual(network(), {});
+	t.deepEqual(
+		network(
+			...['--allow', '*.example.com:443', '--allow', '10.1.2.3', '--closed', 'private'],
+			...['--guestfwd', 'tcp::80-:8080', '--guestfwd', 'udp:10.0.0.9:53-[::1]:5353', '--capture', 'frames.pcapng'],
+		),
+		{
+			allow: ['*.example.com:443', '10.1.2.3'],
+			closed: 'private',
+			guestForwards: [
+				{protocol: 'tcp', address: undefined, port: 80, target: {address: '127.0.0.1', port: 8080}},
+				{protocol: 'udp', address: '10.0.0.9', port: 53, target: {address: '::1', port: 5353}},
+			],
+			capture: 'frames.pcapng',
+		},
+	);
+	for (const [flag, wrong] of Object.entries({allow: 'a b', closed: 'some', guestfwd: '80:8080', net: 'tap'}))
+		t.throws(() => network(`--${flag}`, wrong), {code: 'CONFIG_VALUE_INVALID', message: new RegExp(`--${flag}`)}, flag);
+	t.is(network('--net', 'none'), false);
+	for (const [flag, value] of Object.entries({allow: '*', closed: 'all', guestfwd: 'tcp::80-:8080', capture: 'x'}))
+		t.throws(() => network('--net', 'none', `--${flag}`, value), {code: 'CLI_FLAG_NEEDS', message: new RegExp(flag)});
 });
 
 test('a place is a path of the host unless a machine is in front of it', (t) => {

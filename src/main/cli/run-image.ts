@@ -2,7 +2,7 @@ import {join} from 'node:path';
 import {ConsoleLog} from '#devices/serial-backends';
 import type {TerminalSize} from '#main/agent';
 import type {CreateVmOptions, VM} from '#main/api';
-import {configError, type LogLevel, logLevels, parseMemory} from '#main/config';
+import {type LogLevel, logLevels, parseMemory} from '#main/config';
 import {entryFiles, type MachineEntry} from '#main/control';
 import {machineOperations, type Operation} from '#main/operations';
 import {isVmmError} from '#support/errors';
@@ -19,6 +19,7 @@ import type {FlagValues} from './parse.ts';
 import {ProgressLine, whileWaiting} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
 import {logNotices, reportError} from './report.ts';
+import {networkOf} from './run-network.ts';
 import {forcingSignals} from './signals.ts';
 import {splitNames} from './split-names.ts';
 import type {Environment} from './to-config.ts';
@@ -280,33 +281,4 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 	};
 	const name = flags.last('name');
 	return {create, choice: readCommandFlags(flags, env), command, ports, keeps: !flags.has('rm'), name};
-}
-
-function networkOf(
-	flags: FlagValues<string>,
-	ports: readonly PublishedPort[],
-): NonNullable<CreateVmOptions['network']> {
-	const kind = oneOf('user', 'none')(flags.last('net') ?? 'user', '--net');
-	const udp = ports.filter(({protocol}) => protocol === 'udp');
-	if (kind === 'none') {
-		if (udp.length > 0)
-			throw configError('CONFIG_VALUE_INVALID', {
-				option: '--publish',
-				value: 'a port of UDP',
-				expected: 'a network for it: not --net none',
-			});
-		return false;
-	}
-	const allow = flags.all('allow');
-	return {
-		...(allow.length > 0 && {allow}),
-		...(udp.length > 0 && {
-			hostForwards: udp.map(({protocol, address, hostPort, guestPort}) => ({
-				protocol,
-				hostAddress: address,
-				hostPort,
-				guestPort,
-			})),
-		}),
-	};
 }
