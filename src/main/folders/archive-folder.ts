@@ -14,13 +14,13 @@ const archiveError = errorTable({
 	FOLDER_ARCHIVE_INVALID: ({cause}: {cause: string}) => ({
 		message: `The archive cannot be shared as a folder: ${cause}`,
 		remedy:
-			'Give a .tar (ustar, pax or GNU), decompressed, whose names stay in it; mostBytes says how much may be in it',
+			'Give a .tar (ustar, pax or GNU), as it is or compressed by gzip or zstd, whose names stay in it; mostBytes says how much may be in it',
 	}),
 });
 const fault = (cause: string) => archiveError('FOLDER_ARCHIVE_INVALID', {cause});
 
 /**
- * Files of a `tar` as a folder that the guest reads. They are unpacked in memory: devices and pipes are left out, and names that lead out of the archive
+ * Files of a `tar`, as it is or compressed by gzip or zstd, as a folder that the guest reads. They are unpacked in memory: devices and pipes are left out, and names that lead out of the archive
  * are refused.
  *
  * @param archive - its path, or its bytes as they come
@@ -35,11 +35,47 @@ export async function archiveFolder(
 	const folder = new MemoryFolder({mostBytes, mostFiles: 2 ** 20});
 	try {
 		const pieces = typeof archive === 'string' ? createReadStream(archive) : archive;
-		for await (const member of tarMembers(pieces, fault)) await add(folder, member);
+		for await (const member of tarMembers(plain(pieces), fault)) await add(folder, member);
 	} catch (error) {
 		throw isVmmError(error) ? error : fault((error as Error).message);
 	}
 	return readOnlyFolder(folder);
+}
+
+const pieceBytes = 2 ** 18;
+/** Bytes by which the longest magic number is known. */
+const magicBytes = 6;
+
+/** The archive without its compression, which its first bytes tell. */
+async function* plain(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+	const [{ByteStream}, {decompressStream, findCompression, isBomb}] = await Promise.all([
+		import('#main/tar'),
+		import('#main/compression'),
+	]);
+	const stream = new ByteStream(archive);
+	let [read, made] = [0, 0];
+	async function* whole(start: Uint8Array) {
+		for (let piece = start; piece.length > 0; piece = await stream.some(pieceBytes)) {
+			read += piece.length;
+			yield piece;
+		}
+	}
+	try {
+		const start = await stream.all(magicBytes);
+		const {format, found} = findCompression(start) ?? {};
+		if (format === undefined) yield* whole(start);
+		else if (format !== 'gzip' && format !== 'zstd') throw fault(`it is ${found}`);
+		else {
+			const faults = {truncated: () => fault('it is cut off'), damaged: fault, unsupported: fault};
+			for await (const piece of decompressStream(whole(start), format, faults)) {
+				made += piece.length;
+				if (isBomb(made, read)) throw fault(`${read} bytes of it are more than ${made}, decompressed`);
+				yield piece;
+			}
+		}
+	} finally {
+		await stream.close();
+	}
 }
 
 /** What is left of a folder for whoever may only read it. */

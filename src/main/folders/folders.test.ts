@@ -2,6 +2,7 @@ import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import * as nodeFiles from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
 import {Volume} from 'memfs';
 import {
@@ -404,6 +405,25 @@ test('an archive is read, and climbs nowhere', async (t) => {
 			code: 'FOLDER_ARCHIVE_INVALID',
 			message: new RegExp(cause.replaceAll('.', '\\.')),
 		});
+});
+
+test('an archive may be compressed, and is refused where that is damaged or makes too much of it', async (t) => {
+	async function* pieces(...bytes: readonly Uint8Array[]) {
+		yield* bytes;
+	}
+	const plain = makeTar([{path: 'etc/motd', data: 'compressed'}]);
+	for (const compressed of [gzipSync(plain), zstdCompressSync(plain)]) {
+		const folder = folderFor(t, await archiveFolder(pieces(...Array.from(compressed, (byte) => Uint8Array.of(byte)))));
+		t.is(await contentOf(folder, 'etc/motd'), 'compressed');
+	}
+	const wrong: readonly (readonly [string, Uint8Array])[] = [
+		['cut off', gzipSync(plain).subarray(0, -9)],
+		['an xz archive', Buffer.from('\xfd7zXZ\0\0\0', 'latin1')],
+		// A header about all members, which nobody reads.
+		['decompressed', zstdCompressSync(makeTar([{path: 'g', type: 'g', data: new Uint8Array(2 ** 26 + 2 ** 20)}]))],
+	];
+	for (const [cause, bytes] of wrong)
+		await t.throwsAsync(archiveFolder(pieces(bytes)), {code: 'FOLDER_ARCHIVE_INVALID', message: new RegExp(cause)});
 });
 
 test('a file that has become another one in the program is not written to under the number of the first', async (t) => {

@@ -1,9 +1,8 @@
 /** Archives of images: those of the OCI image layout, and what `docker save` writes (moby, image/spec: "Combined Image JSON + Filesystem Changeset Format"). */
 
 import {posix} from 'node:path';
-import {decompressStream, findCompression} from '#main/compression';
+import {decompressStream, findCompression, isBomb} from '#main/compression';
 import {gather, type TarForms, type TarMember, tarMembers} from '#main/tar';
-import {isBomb} from './bomb.ts';
 import {digestAlgorithm, digestForm} from './digest.ts';
 import {ociError} from './errors.ts';
 import {filePieces} from './file-pieces.ts';

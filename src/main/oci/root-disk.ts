@@ -1,13 +1,12 @@
 import {randomUUID} from 'node:crypto';
 import {open, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
-import {decompressStream} from '#main/compression';
+import {decompressStream, isBomb} from '#main/compression';
 import {writeExt4} from '#main/ext4';
 import {hashOfKey} from '#main/file-cache';
 import {FileTree, Spool} from '#main/file-tree';
 import {type TarMember, tarMembers} from '#main/tar';
 import {isVmmError} from '#support/errors';
-import {isBomb} from './bomb.ts';
 import {digestOfHash, hashFor} from './digest.ts';
 import {ociError} from './errors.ts';
 import {filePieces} from './file-pieces.ts';

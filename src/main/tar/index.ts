@@ -1,2 +1,2 @@
-export {gather} from './byte-stream.ts';
+export {ByteStream, gather} from './byte-stream.ts';
 export {type TarForms, type TarKind, type TarMember, tarMembers} from './tar.ts';

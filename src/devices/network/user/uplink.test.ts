@@ -125,13 +125,14 @@ test('what is for all reaches each guest once, on the switch and off it', async 
 });
 
 test('a guest of the switch is found by the address that it has sent from last', async (t) => {
-	const {own, plugged} = await onSwitch(t);
+	const {network, own, plugged} = await onSwitch(t);
 	const db = plugged(2, '10.0.0.3', 'db');
 	db.udp('10.0.0.1', 5000, 53, query('web.internal'));
 	await db.nextUdp(5000);
 	const another = mac('02:00:00:00:00:77');
 	db.send(udpFrame({...db.to('10.0.0.99'), fromMac: [...another], toMac: [...toAll]}, 1, 10, 'here'));
 	await own.nextUdp(10);
+	t.deepEqual([...(network.macOf('db') ?? [])], another);
 	say(own, another, 'to another');
 	db.udp('10.0.0.1', 5001, 53, query('web.internal'));
 	t.deepEqual(await heardUntil(db, 5001), ['to another']);

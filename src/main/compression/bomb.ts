@@ -1,4 +1,4 @@
-/** Real layers, even those of empty disks, are far from this; what zlib and zstd can do is beyond. */
+/** Real layers and archives, even those of empty disks, are far from this; what zlib and zstd can do is beyond. */
 const bomb = {bytes: 2 ** 26, ratio: 1000} as const;
 
 /**
