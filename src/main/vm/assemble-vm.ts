@@ -33,7 +33,7 @@ import {BootSource} from './boot-source.ts';
 import {crashDump} from './crash-dump.ts';
 import type {CreateOptions} from './create-options.ts';
 import {DebugControl} from './debug-control.ts';
-import {tellNotices} from './device-notices.ts';
+import {DeviceNotices} from './device-notices.ts';
 import {DeviceThreads} from './device-threads.ts';
 import {tellFailures} from './failed-devices.ts';
 import {GuestSampler} from './guest-sampler.ts';
@@ -188,8 +188,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const mappedPages = taken.host.use(new MappedPages(machine.devices));
 	const runsOn = {kind: chosen.hypervisor.kind, reason: chosen.reason};
 	const writeLog = () => new WriteLog(memory, partition.dirty);
+	const notices = new DeviceNotices(machine, options.deviceNoticed ?? (() => {}));
 	const vm = new Vm({
 		machine,
+		notices,
 		hypervisor: runsOn,
 		memory,
 		writeLog,
@@ -228,11 +230,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 			}
 		},
 	});
-	void tellNotices(
-		machine,
-		{told: options.deviceNoticed ?? (() => {}), pause: (still) => vm.pauseFor(still)},
-		vm.ended,
-	);
+	void notices.follow((still) => vm.pauseFor(still), vm.ended);
 	if (options.deviceFailed !== undefined && config.deviceFailure === 'device')
 		void tellFailures(machine, options.deviceFailed, vm.ended);
 	return {vm, devices};

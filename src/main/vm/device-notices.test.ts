@@ -1,7 +1,7 @@
 import test from 'ava';
 import type {DeviceNotice} from '#devices/device-type';
 import {type AttachedMachine, MachineEvents, MachineState} from '#devices/machine';
-import {type NoticeOfDevice, tellNotices} from './device-notices.ts';
+import {DeviceNotices, type NoticeOfDevice} from './device-notices.ts';
 
 /** A machine of two devices, of which the second has something to tell. */
 function make() {
@@ -31,23 +31,18 @@ test('what happens to a device is told with its name, and has the machine pause 
 	const heard = async (count: number) => {
 		while (told.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
 	};
-	const telling = tellNotices(
-		machine,
-		{
-			told: (each) => void told.push(each),
-			async pause(still) {
-				told.push(asked);
-				pauses++;
-				await undefined;
-				// What is under way when the machine begins to pause.
-				if (pauses === 1) notice('late', true);
-				still();
-				// Its owner has it go on before anybody else has a turn, and there still is no room.
-				if (pauses === 1) notice('again', true);
-			},
-		},
-		over.promise,
-	);
+	const notices = new DeviceNotices(machine, (each) => void told.push(each));
+	const pause = async (still: () => void) => {
+		told.push(asked);
+		pauses++;
+		await undefined;
+		// What is under way when the machine begins to pause.
+		if (pauses === 1) notice('late', true);
+		still();
+		// Its owner has it go on before anybody else has a turn, and there still is no room.
+		if (pauses === 1) notice('again', true);
+	};
+	const telling = notices.follow(pause, over.promise);
 	notice('first');
 	await heard(1);
 	t.like(told[0], {device: 'disk', kind: 'disk-error', message: 'first'});
@@ -61,6 +56,10 @@ test('what happens to a device is told with its name, and has the machine pause 
 		['first', 'pause', 'full', 'late', 'pause', 'again', 'after'],
 		'a pause is asked for before anybody is told, and what came before the machine stood still is no reason for another one',
 	);
+	notice('at the end', true);
+	notices.tell();
+	t.like(told.at(-1), {message: 'at the end'});
+	t.is(pauses, 2, 'a machine that ends has no use for a pause');
 	over.resolve();
 	await telling;
 });

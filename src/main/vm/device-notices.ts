@@ -7,61 +7,66 @@ export interface NoticeOfDevice extends DeviceNotice {
 	readonly device: string;
 }
 
-/** What the owner of a machine does with notices. */
-export interface NoticeListener {
-	told(notice: NoticeOfDevice): void;
-	/** @param still - to be called when the machine stands still, before anybody has it go on */
-	pause(still: () => void): Promise<void>;
-}
-
 /** Time between two rounds of telling: a guest can have as many errors as its disks are fast. */
 const roundMs = 250;
 
-/**
- * Tells of what happens to devices while their machine goes on, and has it pause where that is asked for.
- * @param ended - resolves when the machine has ended, after which nothing is told
- */
-export async function tellNotices(
-	machine: AttachedMachine,
-	{told, pause}: NoticeListener,
-	ended: Promise<unknown>,
-): Promise<void> {
-	const {events} = machine;
-	const readers = new WeakMap<AttachedDevice, () => readonly DeviceNotice[]>();
-	const reader = (device: AttachedDevice) => {
-		const {report}: Partial<AnyDeviceType> = device.model;
-		const {config, hostMemory} = device.placed;
-		if (report === undefined || hostMemory === undefined) return () => [];
-		const made = report(config, hostMemory);
-		return () => made.notices();
-	};
-	let known = 0;
-	const read = (): readonly NoticeOfDevice[] => {
-		known = events.notices;
-		return machine.devices.flatMap((device) => {
-			const own = readers.get(device) ?? reader(device);
-			readers.set(device, own);
+/** Tells a machine's owner of what happens to its devices. */
+export class DeviceNotices {
+	readonly #machine: AttachedMachine;
+	readonly #told: (notice: NoticeOfDevice) => void;
+	readonly #readers = new WeakMap<AttachedDevice, () => readonly DeviceNotice[]>();
+	#known = 0;
+
+	/** @param told - called with each */
+	constructor(machine: AttachedMachine, told: (notice: NoticeOfDevice) => void) {
+		this.#machine = machine;
+		this.#told = told;
+	}
+
+	/** Tells of what there is now: of the last, before the devices end. */
+	tell(): void {
+		for (const notice of this.#read()) this.#told(notice);
+	}
+
+	/**
+	 * Tells of it while the machine goes on, and has it pause where that is asked for.
+	 * @param pause - pauses the machine. `still` is to be called when it stands still, before anybody has it go on
+	 * @param ended - resolves when the machine has ended, after which nothing is told
+	 */
+	async follow(pause: (still: () => void) => Promise<void>, ended: Promise<unknown>): Promise<void> {
+		const {events} = this.#machine;
+		let isOver = false;
+		void ended.then(() => {
+			isOver = true;
+			// Whoever waits for ever keeps the whole machine in memory.
+			events.stopWaiting();
+		});
+		while (!isOver) {
+			await events.moreNotices(this.#known);
+			if (isOver) return;
+			const notices = this.#read();
+			// Those that come until it stands still are of the same trouble: they must not have it pause again when somebody has it go on.
+			const pausing = notices.some(({pauses}) => pauses) ? pause(() => this.tell()) : undefined;
+			// Who is told may have it go on at once: that is after the pause.
+			for (const notice of notices) this.#told(notice);
+			await pausing?.catch(() => {});
+			await sleep(roundMs, undefined, {ref: false});
+		}
+	}
+
+	#read(): readonly NoticeOfDevice[] {
+		this.#known = this.#machine.events.notices;
+		return this.#machine.devices.flatMap((device) => {
+			const own = this.#readers.get(device) ?? readerOf(device);
+			this.#readers.set(device, own);
 			return own().map((notice) => ({device: device.placed.name, ...notice}));
 		});
-	};
-	const tell = (notices: readonly NoticeOfDevice[]): void => {
-		for (const notice of notices) told(notice);
-	};
-	let isOver = false;
-	void ended.then(() => {
-		isOver = true;
-		// Whoever waits for ever keeps the whole machine in memory.
-		events.stopWaiting();
-	});
-	while (!isOver) {
-		await events.moreNotices(known);
-		if (isOver) return;
-		const notices = read();
-		// Those that come until it stands still are of the same trouble: they must not have it pause again when somebody has it go on.
-		const pausing = notices.some(({pauses}) => pauses) ? pause(() => tell(read())) : undefined;
-		// Who is told may have it go on at once: that is after the pause.
-		tell(notices);
-		await pausing?.catch(() => {});
-		await sleep(roundMs, undefined, {ref: false});
 	}
+}
+
+function readerOf({model, placed: {config, hostMemory}}: AttachedDevice): () => readonly DeviceNotice[] {
+	const {report}: Partial<AnyDeviceType> = model;
+	if (report === undefined || hostMemory === undefined) return () => [];
+	const made = report(config, hostMemory);
+	return () => made.notices();
 }

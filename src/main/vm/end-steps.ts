@@ -9,7 +9,7 @@ import type {VmParts} from './vm-parts.ts';
  * @param besideEnded - waits for the operations beside the others
  */
 export function endSteps(
-	{machine, devices, vcpus, sampler, ram, release, limits}: VmParts,
+	{machine, devices, notices, vcpus, sampler, ram, release, limits}: VmParts,
 	halt: (() => Promise<void>) | undefined,
 	besideEnded: () => Promise<void>,
 ): readonly TearDownStep[] {
@@ -22,6 +22,8 @@ export function endSteps(
 				checkNoneLate(machine);
 			},
 		},
+		// The devices' memory goes with their thread.
+		{name: 'what devices tell', run: () => notices.tell()},
 		{name: 'a profile', run: () => sampler.end(() => findKernelNotes({ram})), limitMs: limits.restMs},
 		{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 		// A busy host takes its time for each of many.

@@ -75,6 +75,7 @@ function lifeOf({
 		vcpus,
 		haltWatch,
 		sampler: {async end() {}},
+		notices: {tell: () => void done.push('notices')},
 		debug: new DebugControl(),
 		devices: {
 			failure: failure.promise,
@@ -122,7 +123,8 @@ function lifeOf({
 }
 
 const error: ErrorData = {code: 'DEVICE_FAILED', message: 'The device x failed', context: {}};
-const released = ['devices', 'vcpus', 'release'];
+/** What devices have to tell is told before their memory goes with their thread. */
+const released = ['notices', 'devices', 'vcpus', 'release'];
 
 for (const state of ['created', 'running', 'paused', 'halted'] as const) {
 	test(`a failure of the devices ends a machine that is ${state}, and gives everything back`, async (t) => {
@@ -134,7 +136,7 @@ for (const state of ['created', 'running', 'paused', 'halted'] as const) {
 		t.is(life.state, state);
 		failDevices(error);
 		t.deepEqual(await life.ended, {kind: 'error', error});
-		t.deepEqual(done.slice(-3), released);
+		t.deepEqual(done.slice(-released.length), released);
 		await life.stop();
 		t.is(life.state, 'stopped');
 	});
@@ -147,7 +149,7 @@ test('lost memory ends a machine, and gives everything back', async (t) => {
 	await life.start();
 	loseMemory(loss, 'owner');
 	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
-	t.deepEqual(done.slice(-3), released);
+	t.deepEqual(done.slice(-released.length), released);
 });
 
 test('lost memory of a device ends a machine, and gives everything back', async (t) => {
@@ -155,7 +157,7 @@ test('lost memory of a device ends a machine, and gives everything back', async 
 	await life.start();
 	losePages(loss);
 	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
-	t.deepEqual(done.slice(-3), released);
+	t.deepEqual(done.slice(-released.length), released);
 });
 
 for (const [by, stops] of [
@@ -180,7 +182,7 @@ test('a machine whose parts cannot be stopped ends all the same, with the first 
 	await life.start();
 	guest.stops({kind: 'crash', reason: 'triple fault'});
 	t.like(await life.ended, {kind: 'error', error: {message: 'The machine could not go on: the thread is gone'}});
-	t.deepEqual(done.slice(-3), released);
+	t.deepEqual(done.slice(-released.length), released);
 });
 
 test('stop never rejects: what could not be stopped is how the machine ended', async (t) => {
@@ -188,7 +190,7 @@ test('stop never rejects: what could not be stopped is how the machine ended', a
 	await life.start();
 	await life.stop();
 	t.like(await life.ended, {kind: 'error', error: {message: 'The machine could not be stopped: the thread is gone'}});
-	t.deepEqual(done.slice(-3), released);
+	t.deepEqual(done.slice(-released.length), released);
 });
 
 test('a vCPU whose last access cannot be completed lets no operation see its registers, and ends the machine', async (t) => {
@@ -316,7 +318,7 @@ test('what was asked for before a machine that cannot start again is over with i
 	const pausing = await waitingLife({failAt: 'reset 4'});
 	await t.throwsAsync(pausing.life.pause(), {message: 'reset 4 failed'});
 	t.like(await pausing.life.ended, {kind: 'error'});
-	t.deepEqual(pausing.done.slice(-3), released);
+	t.deepEqual(pausing.done.slice(-released.length), released);
 });
 
 test('a reset by the owner does not wait, nor does a stop', async (t) => {

@@ -8,6 +8,7 @@ import type {InspectNode} from '#support/inspect';
 import type {SavedUnits, StateUnits} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {DebugControl} from './debug-control.ts';
+import type {DeviceNotices} from './device-notices.ts';
 import type {DeviceThreads} from './device-threads.ts';
 import type {GuestSampler} from './guest-sampler.ts';
 import type {HaltWatch} from './halt-watch.ts';
@@ -56,6 +57,7 @@ export interface VmParts {
 	/** Gives the means that stop a guest here. */
 	readonly debugSupport: () => DebugSupport;
 	readonly devices: DeviceThreads;
+	readonly notices: Pick<DeviceNotices, 'tell'>;
 	readonly hotPlug: HotPlug;
 	/** Has a snapshot made by `write`. */
 	readonly save: <T>(write: WriteSnapshot<T>, guest: GuestToSave, asked: LongOperation) => Promise<T>;
