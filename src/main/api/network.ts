@@ -55,6 +55,8 @@ export interface NetworkOptions {
 	readonly cidr?: string;
 	/** Resolvers that are asked in place of the host's. */
 	readonly nameservers?: readonly string[];
+	/** The guest is given addresses of IPv6: where the host has a public one if not given. */
+	readonly ipv6?: boolean;
 	/** Ports of the host that lead to the guest's through the network. */
 	readonly hostForwards?: readonly NetworkForward[];
 	/** The NIC's address; one of its own if not given. */

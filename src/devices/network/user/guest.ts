@@ -99,6 +99,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	#batch = new Set<Flushed>();
 	#isBatchDue = false;
 	#isRoomDue = false;
+	#isLent6 = false;
 	/** Over the bytes of the frame that came last: a NIC uses one again and again. */
 	#view = new DataView(new ArrayBuffer(0));
 	#advertisement: Timer | undefined;
@@ -204,6 +205,11 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	deliver(gatewayPort: number, guestPort: number, payload: Uint8Array): void {
 		this.sendDatagram(this.#pathFromGateway(), {sourcePort: gatewayPort, port: guestPort, payload});
+	}
+
+	/** Its address of IPv6 that others know it by: it has asked for it by DHCPv6. */
+	get address6(): Uint8Array | undefined {
+		return this.#isLent6 ? address6Of(this.plan, this.address) : undefined;
 	}
 
 	share(total: number): number {
@@ -382,8 +388,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 			return;
 		}
 		this.counters.dhcpAnswers++;
+		this.#isLent6 = answer.isLent ?? this.#isLent6;
 		const path = {...pathBack(packet, this.plan.mac), source: this.plan.linkLocal};
-		this.sendDatagram(path, {sourcePort: dhcpv6Ports.server, port: sourcePort, payload: answer});
+		this.sendDatagram(path, {sourcePort: dhcpv6Ports.server, port: sourcePort, payload: answer.message});
 	}
 
 	#answerQuestion({payload, packet, sourcePort}: Datagram): void {

@@ -36,7 +36,9 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 			keepDecision(ring, decision);
 		},
 	});
-	const network = new UserNetwork({clock, plan: planOf(cidr) as NetworkPlan, policy, guestForwards, nameservers});
+	const plan = planOf(cidr) as NetworkPlan;
+	const {nameservers, ipv6} = source;
+	const network = new UserNetwork({clock, plan, policy, guestForwards, nameservers, ipv6});
 	const guest = network.join(nic, {name, counters}) as UserNetworkEndpoint;
 	const forwards: {close(): void}[] = [];
 	let uplink: SwitchUplink | undefined;

@@ -163,18 +163,24 @@ export class UserNetwork implements GuestNetwork {
 		const {gateway, gateway6} = this.plan;
 		const label = name.endsWith(`.${domain}`) ? name.slice(0, -domain.length - 1) : name;
 		const guest = [...this.#guests.values()].find((each) => each.name.toLowerCase() === label);
-		if (guest !== undefined) return [addressText(guest.address)];
+		if (guest !== undefined) return namedAddresses(guest).map(addressText);
 		const own = [addressText(gateway), ...(this.hasIpv6 ? [addressText(gateway6)] : [])];
 		return name !== label && gatewayNames.includes(label) ? own : undefined;
 	}
 
 	#nameOf(address: string): string | undefined {
-		const guest = [...this.#guests.values()].find((each) => addressText(each.address) === address);
+		const guest = [...this.#guests.values()].find((each) =>
+			namedAddresses(each).some((own) => addressText(own) === address),
+		);
 		if (guest !== undefined) return `${guest.name}.${domain}`;
 		const {gateway, gateway6} = this.plan;
 		return [addressText(gateway), addressText(gateway6)].includes(address) ? `gateway.${domain}` : undefined;
 	}
 }
+
+/** Those that a guest's name stands for. */
+const namedAddresses = ({address, address6}: Guest): readonly Uint8Array[] =>
+	address6 === undefined ? [address] : [address, address6];
 
 /** The host's resolvers as they are now: a host moves from one network to another, and Node's own are those of its start. */
 const hostServers = (): readonly string[] => new Resolver().getServers();
