@@ -37,6 +37,8 @@ export interface NetworkForward {
 	readonly hostAddress: string | undefined;
 	/** 0 for any that is free. */
 	readonly hostPort: number;
+	/** One that the network gives a guest, of its switch too; this machine's if not given. */
+	readonly guestAddress?: string;
 	readonly guestPort: number;
 }
 

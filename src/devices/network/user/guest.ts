@@ -35,6 +35,7 @@ import {
 	answerDhcpv6,
 	answerEcho,
 	answerSolicitation,
+	autonomousAddress,
 	dhcpPorts,
 	dhcpv6Ports,
 	isRouterSolicitation,
@@ -198,18 +199,24 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	}
 
 	/** Connects a stream of the host's to a port of the guest. */
-	connect(host: Socket, guestPort: number): void {
-		this.#tcp.connect(host, this.#pathFromGateway(), guestPort);
+	connect(host: Socket, guestPort: number, address?: Uint8Array): void {
+		this.#tcp.connect(host, this.#pathFromGateway(address), guestPort);
 		this.#count();
 	}
 
-	deliver(gatewayPort: number, guestPort: number, payload: Uint8Array): void {
-		this.sendDatagram(this.#pathFromGateway(), {sourcePort: gatewayPort, port: guestPort, payload});
+	deliver(gatewayPort: number, guestPort: number, payload: Uint8Array, address?: Uint8Array): void {
+		this.sendDatagram(this.#pathFromGateway(address), {sourcePort: gatewayPort, port: guestPort, payload});
 	}
 
 	/** Its address of IPv6 that others know it by: it has asked for it by DHCPv6. */
 	get address6(): Uint8Array | undefined {
 		return this.#isLent6 ? address6Of(this.plan, this.address) : undefined;
+	}
+
+	/** Addresses that the network has it use: by DHCP, by DHCPv6, and what it makes of its NIC's by itself. */
+	get addresses(): readonly Uint8Array[] {
+		const {plan, address, mac} = this;
+		return this.#network.hasIpv6 ? [address, address6Of(plan, address), autonomousAddress(plan, mac)] : [address];
 	}
 
 	share(total: number): number {
@@ -432,8 +439,10 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	/** Who asks on the link for an address is to send to the gateway. */
 	readonly #isHere = (address: Uint8Array): boolean => this.isGateway(address) || this.#network.isForwarded(address);
 
-	#pathFromGateway(): Path {
-		return {family: 4, fromMac: this.plan.mac, toMac: this.mac, source: this.plan.gateway, destination: this.address};
+	#pathFromGateway(destination = this.address): Path {
+		const {gateway, gateway6, mac} = this.plan;
+		const [family, source] = destination.length === 4 ? ([4, gateway] as const) : ([6, gateway6] as const);
+		return {family, fromMac: mac, toMac: this.mac, source, destination};
 	}
 
 	/** Gives what the writer has written, in as many frames as the link needs. */

@@ -96,6 +96,7 @@ const isHostForward = (value: unknown): boolean =>
 	isProtocol(value['protocol']) &&
 	isAddress(value['hostAddress']) &&
 	isPort(value['hostPort'], 0) &&
+	isAddress(value['guestAddress']) &&
 	isPort(value['guestPort']);
 
 function isGuestForward(value: unknown): boolean {

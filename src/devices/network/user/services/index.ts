@@ -5,6 +5,7 @@ export {answerEcho, pathBack, type UnreachableReason, writeUnreachable} from './
 export {
 	advertisementEveryMs,
 	answerSolicitation,
+	autonomousAddress,
 	isRouterSolicitation,
 	Neighbor,
 	RouterAdvertisement,
