@@ -9,8 +9,8 @@ import {ownDevice} from './own-device.ts';
 export interface ConnectAttempt {
 	/** The machine's name. */
 	readonly guest: string;
-	/** A question about a name, of DNS, has neither address nor port. */
-	readonly protocol: 'tcp' | 'udp' | 'dns';
+	/** A question about a name, of DNS, has neither address nor port; an echo request (ping), of ICMP, no port. */
+	readonly protocol: 'tcp' | 'udp' | 'icmp' | 'dns';
 	/** By which the guest has asked for the address last; undefined for an address that it has from elsewhere. */
 	readonly name: string | undefined;
 	readonly address: string | undefined;

@@ -2,7 +2,7 @@ import {addressOf, libc} from './libc.ts';
 
 const [AF_INET, AF_INET6] = [2, 10];
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
-const [IPPROTO_UDP, IPPROTO_IPV6] = [17, 41];
+const [IPPROTO_IP, IPPROTO_ICMP, IPPROTO_UDP, IPPROTO_IPV6, IPPROTO_ICMPV6] = [0, 1, 17, 41, 58];
 const [UDP_SEGMENT, IPV6_V6ONLY] = [103, 26];
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 
@@ -21,6 +21,13 @@ export function openUdp(isV6: boolean): number {
 	if (fd >= 0 && isV6) cSetsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, one, one.length);
 	return fd;
 }
+
+/**
+ * Opens a socket for echo requests of one version of IP and their answers, each with its ICMP header, non-blocking (icmp(7)): it needs no rights where
+ * `net.ipv4.ping_group_range` has a group of the process. The descriptor, or the negated errno.
+ */
+export const openEcho = (isV6: boolean): number =>
+	cSocket(isV6 ? AF_INET6 : AF_INET, SOCK_DGRAM_CLOEXEC_NONBLOCK, isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 
 /** Sends a datagram, or several as {@link cutDatagrams} has it, to an address of `inetAddress`. Bytes, or the negated errno. */
 export const sendDatagrams = (fd: number, bytes: Uint8Array, address: Uint8Array): number =>

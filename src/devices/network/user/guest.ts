@@ -7,6 +7,7 @@ import {GuestCounters, type GuestCountersView} from './counters.ts';
 import type {DatagramReceiver} from './forward/index.ts';
 import type {GuestLink, HostEnd} from './guest-link.ts';
 import type {GuestNetwork} from './guest-network.ts';
+import {EchoFlows} from './icmp/echo-flows.ts';
 import {
 	type Datagram,
 	destinationOf,
@@ -38,10 +39,12 @@ import {
 	autonomousAddress,
 	dhcpPorts,
 	dhcpv6Ports,
+	isEchoRequest,
 	isRouterSolicitation,
 	pathBack,
 	type UnreachableReason,
 	writeAdvertisement,
+	writeMessage,
 	writeUnreachable,
 } from './services/index.ts';
 import {
@@ -93,6 +96,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	readonly #fragments = new Fragments();
 	readonly #tcp: TcpConnections;
 	readonly #udp: UdpFlows;
+	readonly #echoes: EchoFlows;
 	/** Copies of frames that the guest had no room for, the oldest first. */
 	readonly #waiting: Frame[] = [];
 	#isBlocked = false;
@@ -117,6 +121,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 			this.#network.dns.serve(stream, this).catch(() => stream.destroy());
 		});
 		this.#udp = new UdpFlows(this);
+		this.#echoes = new EchoFlows(this);
 	}
 
 	get clock() {
@@ -157,6 +162,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		this.#advertisement?.cancel();
 		this.#tcp.close();
 		this.#udp.close();
+		this.#echoes.close();
 		this.#fragments.clear();
 		this.#waiting.length = 0;
 		this.#network.left(this);
@@ -275,6 +281,12 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		this.#giveWritten(path, IpProtocol.UDP);
 	}
 
+	sendMessage(path: Path, message: Uint8Array): void {
+		if (message.length > mostPayload) return;
+		writeMessage(this.#writer, path, message);
+		this.#giveWritten(path, path.family === 4 ? IpProtocol.ICMP : IpProtocol.ICMPV6);
+	}
+
 	sendUnreachable(packet: IpPacket, reason: UnreachableReason): void {
 		// Nothing tells of what was for several, or from nobody (RFC 1122, 3.2.2; RFC 4443, 2.4).
 		if (!this.#isUnicastPair(packet)) return;
@@ -344,9 +356,13 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		} else if (this.isGateway(destinationOf(packet)) && answerEcho(packet, plan.mac, this.#writer)) {
 			this.#giveWritten(pathBack(packet, plan.mac), packet.protocol);
 		} else if (isEchoRequest(packet) && this.#isUnicastPair(packet) && !this.isGateway(destinationOf(packet))) {
-			// Node opens no sockets for that: who asks is told, and does not wait.
-			this.sendUnreachable(packet, 'PROHIBITED');
-			this.counters.unanswered++;
+			// The host may have a network with the same addresses: see `TcpConnections`.
+			if (plan.isOnLink(destinationOf(packet))) this.sendUnreachable(packet, 'HOST');
+			else if (!this.#echoes.take(packet)) {
+				// Who asks is told, and does not wait.
+				this.sendUnreachable(packet, 'PROHIBITED');
+				this.counters.unanswered++;
+			}
 		} else this.counters.unanswered++;
 	}
 
@@ -516,5 +532,3 @@ const checksumOffset: Readonly<Record<number, number | undefined>> = {
 	[IpProtocol.ICMP]: Icmp.offset('checksum'),
 	[IpProtocol.ICMPV6]: Icmp.offset('checksum'),
 };
-
-const isEchoRequest = ({bytes, start, family}: IpPacket): boolean => bytes[start] === (family === 4 ? 8 : 128);

@@ -4,7 +4,7 @@ import type {Decision} from './verdict.ts';
 /** Decisions that are kept where others look. */
 const kept = 32;
 const kinds = ['allow', 'refuse', 'redirect', 'answer'] as const;
-const protocols = ['tcp', 'udp', 'dns'] as const;
+const protocols = ['tcp', 'udp', 'dns', 'icmp'] as const;
 
 const Record = packed('user_network_decision', {
 	kind: u8,
@@ -48,7 +48,8 @@ export function keptDecisions(ring: DecisionRingView): readonly string[] {
 		const record = ring.records[(first + index) % kept];
 		if (record === undefined) return '';
 		const {kind, protocol, port, address, name, detail} = record;
-		const end = protocol === 2 ? name : `${address} port ${port}${name === '' ? '' : ` (${name})`}`;
+		const where = protocols[protocol] === 'icmp' ? address : `${address} port ${port}`;
+		const end = protocols[protocol] === 'dns' ? name : `${where}${name === '' ? '' : ` (${name})`}`;
 		return `${kinds[kind]} ${protocols[protocol]} ${end}${detail === '' ? '' : `: ${detail}`}`;
 	});
 }

@@ -52,8 +52,8 @@ export class Policy {
 		this.log = new DecisionLog(options.decided);
 	}
 
-	/** Decides about a connection, or about datagrams to one address and port. */
-	async connection(attempt: Attempt & {address: string; port: number}, names: KnownNames): Promise<Verdict> {
+	/** Decides about a connection, about datagrams to one address and port, or about echo requests to an address. */
+	async connection(attempt: Attempt & {address: string}, names: KnownNames): Promise<Verdict> {
 		return this.#told(attempt, await this.#connection(attempt, names));
 	}
 
@@ -72,7 +72,7 @@ export class Policy {
 		return addresses.filter((address) => this.#isOpenToNames(address));
 	}
 
-	async #connection(attempt: Attempt & {address: string; port: number}, names: KnownNames): Promise<Verdict> {
+	async #connection(attempt: Attempt & {address: string}, names: KnownNames): Promise<Verdict> {
 		const {address, port} = attempt;
 		const kind = this.#kinds.of(address);
 		if (kind === 'never') return refuse('nobody has such an address');
@@ -89,12 +89,13 @@ export class Policy {
 		return kindNow !== 'public' && closed.includes(kindNow) ? refuse(closedReason(kindNow)) : verdict;
 	}
 
-	#isAllowed(address: string, port: number, kind: AddressKind, names: KnownNames): boolean {
+	/** @param port - undefined for what has none: a rule that names some does not open that */
+	#isAllowed(address: string, port: number | undefined, kind: AddressKind, names: KnownNames): boolean {
 		const known = names.namesOf(address);
 		// There may be many rules.
 		const isOpenToNames = known.length > 0 && this.#isOpenToNames(address);
 		return this.#options.allow.some((rule) => {
-			if (!rule.hasPort(port)) return false;
+			if (!rule.hasPort(port ?? 0)) return false;
 			if (rule.hasAddress(address) || (rule.isAny && kind === 'public')) return true;
 			return isOpenToNames && known.some((name) => namesName(rule, name));
 		});

@@ -1,8 +1,7 @@
-import {lookup} from 'node:dns/promises';
 import {close, DatagramReader, openUdp, transient} from '#support/ffi';
 import type {Timer, Watch} from '#support/reactor';
 import type {GuestLink, HostEnd} from '../guest-link.ts';
-import {socketAddress} from '../host-address.ts';
+import {permittedEnd, socketAddress} from '../host-address.ts';
 import {type Datagram, destinationOf, type IpPacket, kept, type Path, readDatagram, sourceOf} from '../ip/index.ts';
 import {addressText, type Family} from '../packets/index.ts';
 import {pathBack} from '../services/index.ts';
@@ -195,12 +194,7 @@ export class UdpFlows {
 			policy.told(attempt, {kind: 'redirect', ...forward});
 			return forward;
 		}
-		const verdict = await policy.connection(attempt, names);
-		if (verdict.kind === 'allow') return {address, port};
-		if (verdict.kind !== 'redirect') return undefined;
-		// It may be a name, or written in another way than the address that answers.
-		const found = await lookup(verdict.address, {family});
-		return {address: found.address.replace(/%.*$/, ''), port: verdict.port};
+		return permittedEnd(this.#link, attempt, family);
 	}
 
 	#read(key: string, flow: Flow): void {
