@@ -16,6 +16,7 @@ const choices = {
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
 			'test.guests.net-amid-linux.',
+			'test.guests.networkd-linux.',
 			'test.guests.parallel-connections.',
 			'test.guests.run-background.',
 			'test.guests.run-packages.',

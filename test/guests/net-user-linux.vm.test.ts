@@ -1,4 +1,5 @@
 import {createHash, randomBytes} from 'node:crypto';
+import {createSocket} from 'node:dgram';
 import {once} from 'node:events';
 import {createServer, get, type IncomingMessage, type ServerResponse} from 'node:http';
 import type {Duplex} from 'node:stream';
@@ -9,12 +10,14 @@ import type {ConnectFunction} from '#devices/network/user';
 import type {VmOptions} from '#main/config';
 import type {CreateOptions} from '#main/vm';
 import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
-import {freePort, onLoopback} from './testing/host-network.ts';
+import {freePorts, onLoopback} from './testing/host-network.ts';
+import {udpEchoProgram} from './testing/udp-echo-program.ts';
 
 const body = randomBytes(3_000_000);
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
-/** Addresses of the guest's own choice below the network's prefix; the gateway's is the first. */
+/** The network's prefix, of which the gateway's address is the first, and the one that a guest makes of its NIC's (RFC 4862, 5.5.3). */
 const prefix6 = 'fd4f:7065:6e56::';
+const ownAddress6 = `${prefix6}ff:fe00:1`;
 
 /** A server on the host's loopback that gives a file, takes one, and holds what asks for `/wait` until it is told. */
 async function serve(t: ExecutionContext) {
@@ -37,6 +40,16 @@ async function fetched(port: number) {
 	return {status: response.statusCode, sum: md5(await buffer(response))};
 }
 
+/** What comes back from a port of the host's that leads to a guest, which may not listen yet. */
+async function echoed(t: ExecutionContext, port: number, word: string): Promise<string> {
+	const socket = createSocket('udp4');
+	const again = setInterval(() => socket.send(word, port, '127.0.0.1'), 200);
+	t.teardown(() => clearInterval(again));
+	t.teardown(() => socket.close());
+	const [answer] = await once(socket, 'message');
+	return String(answer);
+}
+
 /** Gives back all that a guest says, when it has said it. */
 async function answerAll(stream: Duplex): Promise<void> {
 	stream.end(await buffer(stream));
@@ -44,8 +57,8 @@ async function answerAll(stream: Duplex): Promise<void> {
 
 linuxTest('Linux gets an address by DHCP, names, files both ways and connections from the host', async (t, machine) => {
 	const server = await serve(t);
-	const hostPort = await freePort();
-	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,mac=02:00:00:00:00:01`;
+	const [hostPort, echoPort, echoPort6] = (await freePorts(3)) as [number, number, number];
+	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,hostfwd=udp:127.0.0.1:${echoPort}-10.0.0.2:7,hostfwd=udp:127.0.0.1:${echoPort6}-[${ownAddress6}]:7,ipv6=on,mac=02:00:00:00:00:01`;
 	const asked: unknown[] = [];
 	const connect: ConnectFunction = async (attempt) => {
 		asked.push(attempt);
@@ -77,7 +90,9 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 		`(echo '#!/bin/sh'; echo '[ $1 = bound ] || exit 0; ip addr add $ip/$mask dev $interface; ip route add default via $router; echo bound=$ip,$mask,$router,$dns,$hostname,$domain,$mtu') >/dhcp`,
 		'chmod +x /dhcp',
 		until('udhcpc -i eth0 -n -q -s /dhcp 2>&1'),
-		`ip addr add ${prefix6}2/64 dev eth0`,
+		// By the router's advertisement, without a word from anybody here.
+		`${until(`ip addr show dev eth0 | grep -q 'inet6 ${ownAddress6}/64 scope global'`)}; echo address6=own`,
+		"ip -6 route | grep -q '^default via fe80::5055:aff:fe00:1 ' && echo route6=ok",
 		'ping -c 2 -W 60 10.0.0.1 >/dev/null && echo ping4=ok',
 		// The address is nobody's until the kernel has looked for somebody else who has it.
 		`${until(`ping6 -c 1 -W 60 ${prefix6}1 >/dev/null 2>&1`)}; echo ping6=ok`,
@@ -94,6 +109,7 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 		'nc 93.184.216.9 80 </dev/null || echo refused=yes',
 		'nc 169.254.169.254 80 </dev/null || echo metadata=closed',
 		'nc 10.0.0.1 81 </dev/null || echo port=closed',
+		`echo ${Buffer.from(udpEchoProgram(7)).toString('base64')} | base64 -d >/udp-echo && chmod +x /udp-echo && /udp-echo &`,
 		'httpd -p 7 -h / && echo listening=now',
 		'wget -q -O - http://10.0.0.1/wait',
 		"dmesg | grep -v OPENVMM_RUN | grep -E 'csum|WARNING: CPU|BUG:|Call Trace'",
@@ -102,11 +118,22 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 	await guest.waitFor(/^listening=now\r?$/m);
 	for (const each of await Promise.all([1, 2, 3].map(() => fetched(hostPort))))
 		t.deepEqual(each, {status: 200, sum: md5(body)});
+	t.is(await echoed(t, echoPort, 'by IPv4'), 'by IPv4');
+	t.is(await echoed(t, echoPort6, 'by IPv6'), 'by IPv6');
 	server.goOn();
 	await guest.waitFor(/^all=done\r?$/m);
 	const said = (line: string) => t.regex(guest.output, new RegExp(`^${line}\\r?$`, 'm'), `${line}: ${guest.output}`);
 	said('bound=10\\.0\\.0\\.2,24,10\\.0\\.0\\.1,10\\.0\\.0\\.1,web,internal,1500');
-	for (const each of ['ping4=ok', 'ping6=ok', 'fragments=ok', 'name= 10.0.0.1', 'name= 10.0.0.2']) said(each);
+	for (const each of [
+		'ping4=ok',
+		'address6=own',
+		'route6=ok',
+		'ping6=ok',
+		'fragments=ok',
+		'name= 10.0.0.1',
+		'name= 10.0.0.2',
+	])
+		said(each);
 	for (const from of ['four', 'six', 'link', 'redirected']) said(`${from}=${md5(body)}`);
 	said(`answered=${md5(Buffer.concat([Buffer.from('question\n'), body]))}`);
 	const decided = (address: string, port: number) => ({guest: 'web', protocol: 'tcp', name: undefined, address, port});

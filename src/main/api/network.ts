@@ -10,8 +10,8 @@ import {ownDevice} from './own-device.ts';
 export interface ConnectAttempt {
 	/** The machine's name. */
 	readonly guest: string;
-	/** A question about a name, of DNS, has neither address nor port. */
-	readonly protocol: 'tcp' | 'udp' | 'dns';
+	/** A question about a name, of DNS, has neither address nor port; an echo request (ping), of ICMP, no port. */
+	readonly protocol: 'tcp' | 'udp' | 'icmp' | 'dns';
 	/** By which the guest has asked for the address last; undefined for an address that it has from elsewhere. */
 	readonly name: string | undefined;
 	readonly address: string | undefined;
@@ -38,6 +38,8 @@ export interface NetworkForward {
 	readonly hostAddress: string | undefined;
 	/** 0 for any that is free. */
 	readonly hostPort: number;
+	/** One that the network gives a guest, of its switch too; this machine's if not given. */
+	readonly guestAddress?: string;
 	readonly guestPort: number;
 }
 
@@ -79,6 +81,8 @@ export interface NetworkOptions extends NicOptions {
 	readonly cidr?: string;
 	/** Resolvers that are asked in place of the host's. */
 	readonly nameservers?: readonly string[];
+	/** The guest is given addresses of IPv6: where the host has a public one if not given. */
+	readonly ipv6?: boolean;
 	/** Ports of the host that lead to the guest's through the network. */
 	readonly hostForwards?: readonly NetworkForward[];
 	/** Ends on the host's network that the guest reaches at addresses of its own, whatever is closed. */

@@ -32,6 +32,7 @@ interface Forward {
 	readonly protocol: string;
 	readonly hostAddress?: string;
 	readonly hostPort: number;
+	readonly guestAddress?: string;
 	readonly guestPort: number;
 }
 
@@ -43,8 +44,10 @@ function portsIn(options: unknown): string[] {
 	);
 }
 
-const portText = ({protocol, hostAddress = '0.0.0.0', hostPort, guestPort}: Forward): string =>
-	`${hostAddress.includes(':') ? `[${hostAddress}]` : hostAddress}:${hostPort}->${guestPort}/${protocol}`;
+const portText = ({protocol, hostAddress = '0.0.0.0', hostPort, guestAddress, guestPort}: Forward): string =>
+	`${endText(hostAddress, hostPort)}->${guestAddress === undefined ? guestPort : endText(guestAddress, guestPort)}/${protocol}`;
+const endText = (address: string, port: number): string =>
+	`${address.includes(':') ? `[${address}]` : address}:${port}`;
 
 /** The machine with a log of what is bound to its console. */
 export const withConsoleLog = (config: VmConfig, log: string): VmConfig => ({

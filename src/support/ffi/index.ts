@@ -103,5 +103,5 @@ export {
 	unixPathLimit,
 } from './socket.ts';
 export {openTap, type TapOptions} from './tap.ts';
-export {cutDatagrams, DatagramReader, openUdp, sendDatagrams} from './udp-socket.ts';
+export {cutDatagrams, DatagramReader, openEcho, openUdp, SocketErrors, sendDatagrams} from './udp-socket.ts';
 export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

@@ -2,25 +2,35 @@ import {addressOf, libc} from './libc.ts';
 
 const [AF_INET, AF_INET6] = [2, 10];
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
-const [IPPROTO_UDP, IPPROTO_IPV6] = [17, 41];
-const [UDP_SEGMENT, IPV6_V6ONLY] = [103, 26];
+const [IPPROTO_IP, IPPROTO_ICMP, IPPROTO_UDP, IPPROTO_IPV6, IPPROTO_ICMPV6] = [0, 1, 17, 41, 58];
+const [UDP_SEGMENT, IPV6_V6ONLY, IP_RECVERR, IPV6_RECVERR] = [103, 26, 11, 25];
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
+const MSG_ERRQUEUE = 0x2000;
 
 const cSocket = libc('int socket(int domain, int type, int protocol)');
 const cSetsockopt = libc('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
 const cSendto = libc(
 	'intptr_t sendto(int fd, const void *bytes, size_t length, int flags, const void *address, uint32_t addressLength)',
 );
+const cRecvmsg = libc('intptr_t recvmsg(int fd, void *message, int flags)');
 const cRecvmmsg = libc('int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)');
 
 const one = new Uint8Array(Int32Array.of(1).buffer);
 
-/** Opens a socket for datagrams of one version of IP, non-blocking. The descriptor, or the negated errno. */
+/** Opens a socket for datagrams of one version of IP, non-blocking, which keeps what {@link SocketErrors} reads. The descriptor, or the negated errno. */
 export function openUdp(isV6: boolean): number {
 	const fd = cSocket(isV6 ? AF_INET6 : AF_INET, SOCK_DGRAM_CLOEXEC_NONBLOCK, 0);
 	if (fd >= 0 && isV6) cSetsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, one, one.length);
+	if (fd >= 0) cSetsockopt(fd, isV6 ? IPPROTO_IPV6 : IPPROTO_IP, isV6 ? IPV6_RECVERR : IP_RECVERR, one, one.length);
 	return fd;
 }
+
+/**
+ * Opens a socket for echo requests of one version of IP and their answers, each with its ICMP header, non-blocking (icmp(7)): it needs no rights where
+ * `net.ipv4.ping_group_range` has a group of the process. The descriptor, or the negated errno.
+ */
+export const openEcho = (isV6: boolean): number =>
+	cSocket(isV6 ? AF_INET6 : AF_INET, SOCK_DGRAM_CLOEXEC_NONBLOCK, isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 
 /** Sends a datagram, or several as {@link cutDatagrams} has it, to an address of `inetAddress`. Bytes, or the negated errno. */
 export const sendDatagrams = (fd: number, bytes: Uint8Array, address: Uint8Array): number =>
@@ -84,5 +94,37 @@ export class DatagramReader {
 	from(index: number): Uint8Array {
 		const start = index * addressBytes;
 		return this.#addresses.subarray(start, start + this.#view.getUint32(index * messageBytes + at.nameLength, true));
+	}
+}
+
+/** `struct msghdr`, and `struct cmsghdr` with `struct sock_extended_err` and an address in its control data (recvmsg(2), ip(7)). */
+const errorAt = {control: 32, controlLength: 40, level: 8, type: 12, errno: 16};
+const [headerBytes, controlBytes] = [56, 64];
+
+/** Reads what became of datagrams that did not arrive, as the network has told by ICMP (IP_RECVERR). What was read stays until the next read. */
+export class SocketErrors {
+	readonly #message = new Uint8Array(new ArrayBuffer(headerBytes));
+	readonly #view = new DataView(this.#message.buffer);
+	readonly #address = new Uint8Array(new ArrayBuffer(addressBytes));
+	readonly #control = new Uint8Array(new ArrayBuffer(controlBytes));
+	readonly #found = new DataView(this.#control.buffer);
+
+	constructor() {
+		this.#view.setBigUint64(at.name, addressOf(this.#address), true);
+		this.#view.setBigUint64(errorAt.control, addressOf(this.#control), true);
+	}
+
+	/** The next one: an errno, and where the datagram went to, of `inetAddress`. Undefined where there is none. */
+	read(fd: number): {readonly errno: number; readonly to: Uint8Array} | undefined {
+		this.#view.setUint32(at.nameLength, addressBytes, true);
+		this.#view.setBigUint64(errorAt.controlLength, BigInt(controlBytes), true);
+		this.#control.fill(0);
+		if (cRecvmsg(fd, this.#message, MSG_DONTWAIT_NOSIGNAL | MSG_ERRQUEUE) < 0) return undefined;
+		const [level, type] = [this.#found.getInt32(errorAt.level, true), this.#found.getInt32(errorAt.type, true)];
+		const isError = level === IPPROTO_IP ? type === IP_RECVERR : level === IPPROTO_IPV6 && type === IPV6_RECVERR;
+		return {
+			errno: isError ? this.#found.getUint32(errorAt.errno, true) : 0,
+			to: this.#address.subarray(0, this.#view.getUint32(at.nameLength, true)),
+		};
 	}
 }

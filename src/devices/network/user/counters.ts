@@ -23,6 +23,8 @@ export const GuestCounters = wire('user_network_guest', {
 	tcpReset: u64.asNumber,
 	udpOpened: u64.asNumber,
 	udpRefused: u64.asNumber,
+	/** Echo requests that went on to the host's network. */
+	echoes: u64.asNumber,
 	dnsQuestions: u64.asNumber,
 	dhcpAnswers: u64.asNumber,
 	/** At this moment. */

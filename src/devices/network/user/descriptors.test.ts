@@ -1,11 +1,16 @@
 import {once} from 'node:events';
 import {readdirSync} from 'node:fs';
-import {connect} from 'node:net';
+import {type AddressInfo, connect, createServer} from 'node:net';
 import test from 'ava';
+import {close, connectTcp, Errno, inetAddress} from '#support/ffi';
 import {Descriptors} from './descriptors.ts';
+import {Chunks} from './tcp/chunks.ts';
+import {Gather} from './tcp/gather.ts';
+import {HostSocket} from './tcp/host-socket.ts';
 import {query, rcode} from './testing/dns-messages.ts';
 import {RST, SYN} from './testing/frames.ts';
 import {makeNetwork} from './testing/make-network.ts';
+import {ManualClock} from './testing/manual-clock.ts';
 import {tcpServer} from './testing/tcp-server.ts';
 import {TestGuest} from './testing/test-guest.ts';
 import {udpServer} from './testing/udp-server.ts';
@@ -112,5 +117,66 @@ test('where there are none left the network asks no resolver, and who comes from
 	await once(client, 'close');
 	t.is(guest.frames.length, 0, 'the guest hears nothing of it');
 	forward.close();
+	guest.endpoint.dispose();
+});
+
+/** Has the host refuse to wait for one more descriptor, as epoll_ctl(2) does (ENOSPC, ENOMEM). @returns how often that was asked for */
+function refuseWatches(clock: ManualClock): () => number {
+	let refused = 0;
+	clock.watch = () => {
+		refused++;
+		throw new Error('no space left on device');
+	};
+	return () => refused;
+}
+
+const openNow = () => readdirSync('/proc/self/fd').length;
+
+test.serial('a connection that the host cannot wait for fails, and its descriptor is closed', async (t) => {
+	const server = createServer().listen({port: 0, host: '127.0.0.1', backlog: 1});
+	t.teardown(() => server.close());
+	await once(server, 'listening');
+	const address = inetAddress(Uint8Array.of(127, 0, 0, 1), (server.address() as AddressInfo).port);
+	// Nobody accepts before this thread's next turn: with a full backlog a connection is not there at once.
+	const others: number[] = [];
+	for (let isFull = false; !isFull && others.length < 16; ) {
+		const begun = connectTcp(address);
+		if (typeof begun === 'number') break;
+		others.push(begun.fd);
+		isFull = !begun.isConnected;
+	}
+	t.teardown(() => others.forEach(close));
+	const clock = new ManualClock();
+	const refused = refuseWatches(clock);
+	const before = openNow();
+	const failures: number[] = [];
+	let connections = 0;
+	HostSocket.connect(
+		address,
+		{clock, chunks: new Chunks(), gather: new Gather()},
+		{connected: () => connections++, failed: (errno) => failures.push(errno)},
+	);
+	t.is(openNow(), before + 1);
+	t.deepEqual([refused(), connections, failures], [1, 0, []], 'whoever asks is not told from within');
+	await new Promise<void>(queueMicrotask);
+	t.deepEqual([connections, failures], [0, [-Errno.ENOMEM]]);
+	t.is(openNow(), before);
+});
+
+test.serial('a connection that stands and cannot be waited for is reset, and one of UDP is none', async (t) => {
+	const [server, listener] = [await tcpServer(t), await udpServer(t, () => undefined)];
+	const {network, clock} = makeNetwork({ipv6: false});
+	const guest = new TestGuest(network);
+	const refused = refuseWatches(clock);
+	const before = openNow();
+	guest.udp('127.0.0.1', 4000, listener.port, 'x');
+	t.deepEqual([refused(), openNow()], [1, before]);
+	t.like(guest.endpoint, {counters: {udpFlows: 0, udpOpened: 0}} as object);
+	guest.tcp('127.0.0.1', {sourcePort: 4000, port: server.port, sequence: 99, flags: SYN});
+	t.truthy(await guest.nextTcp(4000, ({flags}) => (flags & RST) !== 0));
+	t.is(refused(), 2);
+	(await server.accepted()).destroy();
+	while (openNow() > before) await new Promise(setImmediate);
+	t.is((guest.endpoint as unknown as {connections: {size: number}}).connections.size, 0);
 	guest.endpoint.dispose();
 });

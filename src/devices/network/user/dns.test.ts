@@ -14,10 +14,10 @@ import {
 	response,
 	type TestRecord,
 } from './testing/dns-messages.ts';
-import {be16} from './testing/frames.ts';
+import {be16, mac, udpFrame} from './testing/frames.ts';
 import {makeNetwork, type NetworkChoices} from './testing/make-network.ts';
 import {TcpClient} from './testing/tcp-client.ts';
-import {TestGuest} from './testing/test-guest.ts';
+import {gatewayMac, TestGuest} from './testing/test-guest.ts';
 
 function makeGuest(t: ExecutionContext, choices: NetworkChoices = {}) {
 	const made = makeNetwork(choices);
@@ -96,6 +96,31 @@ test('the network has names of its own, of machines and of the gateway', async (
 	t.true(pointer.includes(Buffer.from(nameBytes('db.internal'))));
 	const digits = [...'fd4f70656e5600000000000000000001'].toReversed().join('.');
 	t.true((await ask(query(`${digits}.ip6.arpa`, PTR))).includes(Buffer.from(nameBytes('gateway.internal'))));
+});
+
+test('a machine’s name has the address of IPv6 that DHCPv6 has lent it, until it gives that back', async (t) => {
+	const {ask, network} = makeGuest(t);
+	const db = new TestGuest(network, {name: 'db', number: 2});
+	t.teardown(() => db.endpoint.dispose());
+	const server = [0, 2, 0, 10, 0, 3, 0, 1, ...mac(gatewayMac)];
+	const wanted = [0, 3, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+	const say = async (type: number, ...options: readonly number[]) => {
+		const message = Uint8Array.from([type, 1, 2, 3, 0, 1, 0, 2, 7, 7, ...wanted, ...options]);
+		db.send(udpFrame(db.to('ff02:0:0:0:0:0:1:2', 'fe80:0:0:0:0:0:0:9'), 546, 547, message));
+		return (await db.nextUdp(546)).data[0];
+	};
+	const known = async () => addresses(await ask(query('db.internal', AAAA)));
+	const digits = [...'fd4f70656e560000000000000a000003'].toReversed().join('.');
+	const pointer = query(`${digits}.ip6.arpa`, PTR);
+	t.is(await say(1), 2);
+	t.deepEqual(await known(), [], 'it was offered');
+	t.is(await say(3, ...server), 7);
+	t.deepEqual(await known(), ['fd4f70656e560000000000000a000003']);
+	t.deepEqual(addresses(await ask(query('db.internal'))), ['10.0.0.3']);
+	t.true((await ask(pointer)).includes(Buffer.from(nameBytes('db.internal'))));
+	t.is(await say(8, ...server), 7);
+	t.deepEqual(await known(), []);
+	t.false((await ask(pointer)).includes(Buffer.from(nameBytes('db.internal'))));
 });
 
 test('what is no question is answered by a code, or not at all', async (t) => {

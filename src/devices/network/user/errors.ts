@@ -11,4 +11,12 @@ export const userNetworkError = errorTable({
 					? 'Ports below 1024 are for root: name a higher one'
 					: 'Name an address of this host',
 	}),
+	NETWORK_GUEST_UNKNOWN: (c: {asked: string; network: string; given: readonly string[]; isShared: boolean}) => ({
+		message: `A port of the host is to lead to ${c.asked}, which no guest of ${c.network} is given: ${
+			c.isShared ? 'guests have the addresses behind the gateway’s' : `its guest has ${c.given.join(', ')}`
+		}`,
+		remedy: c.isShared
+			? 'Name the address of a guest of the switch'
+			: 'Leave the address out, or give the network a switch=NAME, whose NICs have the addresses behind it',
+	}),
 });

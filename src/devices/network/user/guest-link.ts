@@ -25,6 +25,8 @@ export interface GuestLink {
 	/** True for an address that is the gateway's. */
 	isGateway(address: Uint8Array): boolean;
 	sendDatagram(path: Path, datagram: OutgoingDatagram): void;
+	/** Sends a message of ICMP, whose checksum is made anew. */
+	sendMessage(path: Path, message: Uint8Array): void;
 	sendUnreachable(packet: IpPacket, reason: UnreachableReason): void;
 }
 

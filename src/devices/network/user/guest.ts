@@ -7,6 +7,7 @@ import {GuestCounters, type GuestCountersView} from './counters.ts';
 import type {DatagramReceiver} from './forward/index.ts';
 import type {GuestLink, HostEnd} from './guest-link.ts';
 import type {GuestNetwork} from './guest-network.ts';
+import {EchoFlows} from './icmp/echo-flows.ts';
 import {
 	type Datagram,
 	destinationOf,
@@ -47,12 +48,15 @@ import {
 	answerDhcpv6,
 	answerEcho,
 	answerSolicitation,
+	autonomousAddress,
 	dhcpPorts,
 	dhcpv6Ports,
+	isEchoRequest,
 	isRouterSolicitation,
 	pathBack,
 	type UnreachableReason,
 	writeAdvertisement,
+	writeMessage,
 	writeUnreachable,
 } from './services/index.ts';
 import {
@@ -104,6 +108,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	readonly #fragments = new Fragments();
 	readonly #tcp: TcpConnections;
 	readonly #udp: UdpFlows;
+	readonly #echoes: EchoFlows;
 	/** Copies of frames that the guest had no room for, the oldest first. */
 	readonly #waiting: Frame[] = [];
 	#isBlocked = false;
@@ -111,6 +116,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	#batch = new Set<Flushed>();
 	#isBatchDue = false;
 	#isRoomDue = false;
+	#isLent6 = false;
 	/** Over the bytes of the frame that came last: a NIC uses one again and again. */
 	#view = new DataView(new ArrayBuffer(0));
 	#advertisement: Timer | undefined;
@@ -127,6 +133,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 			this.#network.dns.serve(stream, this).catch(() => stream.destroy());
 		});
 		this.#udp = new UdpFlows(this);
+		this.#echoes = new EchoFlows(this);
 	}
 
 	get clock() {
@@ -167,6 +174,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		this.#advertisement?.cancel();
 		this.#tcp.close();
 		this.#udp.close();
+		this.#echoes.close();
 		this.#fragments.clear();
 		this.#waiting.length = 0;
 		this.#network.left(this);
@@ -209,13 +217,24 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	}
 
 	/** Connects a stream of the host's to a port of the guest. */
-	connect(host: Socket, guestPort: number): void {
-		this.#tcp.connect(host, this.#pathFromGateway(), guestPort);
+	connect(host: Socket, guestPort: number, address?: Uint8Array): void {
+		this.#tcp.connect(host, this.#pathFromGateway(address), guestPort);
 		this.#count();
 	}
 
-	deliver(gatewayPort: number, guestPort: number, payload: Uint8Array): void {
-		this.sendDatagram(this.#pathFromGateway(), {sourcePort: gatewayPort, port: guestPort, payload});
+	deliver(gatewayPort: number, guestPort: number, payload: Uint8Array, address?: Uint8Array): void {
+		this.sendDatagram(this.#pathFromGateway(address), {sourcePort: gatewayPort, port: guestPort, payload});
+	}
+
+	/** Its address of IPv6 that others know it by: it has asked for it by DHCPv6. */
+	get address6(): Uint8Array | undefined {
+		return this.#isLent6 ? address6Of(this.plan, this.address) : undefined;
+	}
+
+	/** Addresses that the network has it use: by DHCP, by DHCPv6, and what it makes of its NIC's by itself. */
+	get addresses(): readonly Uint8Array[] {
+		const {plan, address, mac} = this;
+		return this.#network.hasIpv6 ? [address, address6Of(plan, address), autonomousAddress(plan, mac)] : [address];
 	}
 
 	share(total: number): number {
@@ -272,6 +291,12 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		if (datagram.payload.length > mostPayload) return;
 		writeDatagram(this.#writer, path, datagram, this.mtu);
 		this.#giveWritten(path, IpProtocol.UDP);
+	}
+
+	sendMessage(path: Path, message: Uint8Array): void {
+		if (message.length > mostPayload) return;
+		writeMessage(this.#writer, path, message);
+		this.#giveWritten(path, path.family === 4 ? IpProtocol.ICMP : IpProtocol.ICMPV6);
 	}
 
 	sendUnreachable(packet: IpPacket, reason: UnreachableReason): void {
@@ -343,9 +368,13 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		} else if (this.isGateway(destinationOf(packet)) && answerEcho(packet, plan.mac, this.#writer)) {
 			this.#giveWritten(pathBack(packet, plan.mac), packet.protocol);
 		} else if (isEchoRequest(packet) && this.#isUnicastPair(packet) && !this.isGateway(destinationOf(packet))) {
-			// Node opens no sockets for that: who asks is told, and does not wait.
-			this.sendUnreachable(packet, 'PROHIBITED');
-			this.counters.unanswered++;
+			// The host may have a network with the same addresses: see `TcpConnections`.
+			if (plan.isOnLink(destinationOf(packet))) this.sendUnreachable(packet, 'HOST');
+			else if (!this.#echoes.take(packet)) {
+				// Who asks is told, and does not wait.
+				this.sendUnreachable(packet, 'PROHIBITED');
+				this.counters.unanswered++;
+			}
 		} else this.counters.unanswered++;
 	}
 
@@ -402,8 +431,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 			return;
 		}
 		this.counters.dhcpAnswers++;
+		this.#isLent6 = answer.isLent ?? this.#isLent6;
 		const path = {...pathBack(packet, this.plan.mac), source: this.plan.linkLocal};
-		this.sendDatagram(path, {sourcePort: dhcpv6Ports.server, port: sourcePort, payload: answer});
+		this.sendDatagram(path, {sourcePort: dhcpv6Ports.server, port: sourcePort, payload: answer.message});
 	}
 
 	#answerQuestion({payload, packet, sourcePort}: Datagram): void {
@@ -445,8 +475,10 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	/** Who asks on the link for an address is to send to the gateway. */
 	readonly #isHere = (address: Uint8Array): boolean => this.isGateway(address) || this.#network.isForwarded(address);
 
-	#pathFromGateway(): Path {
-		return {family: 4, fromMac: this.plan.mac, toMac: this.mac, source: this.plan.gateway, destination: this.address};
+	#pathFromGateway(destination = this.address): Path {
+		const {gateway, gateway6, mac} = this.plan;
+		const [family, source] = destination.length === 4 ? ([4, gateway] as const) : ([6, gateway6] as const);
+		return {family, fromMac: mac, toMac: this.mac, source, destination};
 	}
 
 	/** Gives what the writer has written, in as many frames as the link needs. */
@@ -520,5 +552,3 @@ const checksumOffset: Readonly<Record<number, number | undefined>> = {
 	[IpProtocol.ICMP]: Icmp.offset('checksum'),
 	[IpProtocol.ICMPV6]: Icmp.offset('checksum'),
 };
-
-const isEchoRequest = ({bytes, start, family}: IpPacket): boolean => bytes[start] === (family === 4 ? 8 : 128);

@@ -263,7 +263,7 @@ test('where there is no IPv6 nobody gets an address of it by DHCPv6', async (t) 
 });
 
 test('the gateway answers echo requests, in pieces where they are long; others are told that there is no way', async (t) => {
-	const {guest} = makeGuest();
+	const guest = new TestGuest(makeNetwork({closed: 'all', allow: []}).network);
 	guest.send(icmpFrame(guest.to('10.0.0.1'), 8, 0, [0, 5, 0, 1, 1, 2, 3]));
 	const answer = await guest.next();
 	t.deepEqual([...answer.payload.subarray(0, 2), ...answer.payload.subarray(4)], [0, 0, 0, 5, 0, 1, 1, 2, 3]);
@@ -280,4 +280,6 @@ test('the gateway answers echo requests, in pieces where they are long; others a
 	t.deepEqual([...payload.subarray(28)].slice(0, 2), [8, 0]);
 	guest.send(icmpFrame(guest.to('2001:4860:0:0:0:0:0:8'), 128, 0, [0, 5, 0, 1]));
 	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [1, 1]);
+	guest.send(icmpFrame(guest.to('10.0.0.9'), 8, 0, [0, 5, 0, 1]));
+	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [3, 1], 'nobody has it on the link');
 });

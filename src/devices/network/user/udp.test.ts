@@ -86,6 +86,47 @@ test('a port of the gateway that nobody has is unreachable, with what was sent',
 	t.deepEqual([payload.readUInt16BE(28), payload.readUInt16BE(30), payload.readUInt16BE(32)], [5000, 99, 13]);
 });
 
+/** A port of the host's that nobody has any more. */
+async function closedPort(host: string): Promise<number> {
+	const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+	socket.bind(0, host);
+	await once(socket, 'listening');
+	const {port} = socket.address();
+	await new Promise<void>((closed) => socket.close(closed));
+	return port;
+}
+
+for (const [host, told, quoted] of [
+	['127.0.0.1', [3, 3], 28],
+	['0:0:0:0:0:0:0:1', [1, 4], 48],
+] as const)
+	test(`a closed port of ${host} is unreachable, and others of the same flow lose nothing by that`, async (t) => {
+		const echo = await udpServer(t, (message) => message, host);
+		const closed = await closedPort(host);
+		const {guest, counters} = makeGuest(t);
+		guest.udp(host, 5000, closed, 'x');
+		const {payload, source} = await guest.next();
+		t.deepEqual([...payload.subarray(0, 2)], [...told]);
+		t.is(source, host);
+		t.deepEqual([payload.readUInt16BE(quoted), payload.readUInt16BE(quoted + 2)], [5000, closed]);
+		guest.udp(host, 5000, echo.port, 'first');
+		t.is(`${(await guest.nextUdp(5000)).data}`, 'first');
+		for (let round = 0; round < 20; round++) {
+			guest.udp(host, 5000, closed, 'x');
+			guest.udp(host, 5000, echo.port, `${round}`);
+		}
+		for (let round = 0; round < 20; round++) t.is(`${(await guest.nextUdp(5000)).data}`, `${round}`);
+		t.deepEqual([counters['dropped'], counters['udpOpened'], counters['udpFlows']], [0, 1, 1]);
+	});
+
+test('an error of an end that a function has led elsewhere is of the end that the guest knows', async (t) => {
+	const closed = await closedPort('127.0.0.1');
+	const {guest} = makeGuest(t, {allow: [], connect: () => ({kind: 'redirect', address: '127.0.0.1', port: closed})});
+	guest.udp('93.184.216.34', 5000, 9, 'x');
+	const {payload, source} = await guest.next();
+	t.deepEqual([source, ...payload.subarray(0, 2), payload.readUInt16BE(30)], ['93.184.216.34', 3, 3, 9]);
+});
+
 test('broadcasts, multicasts and nobody go nowhere', (t) => {
 	const {guest, counters} = makeGuest(t);
 	for (const address of ['224.0.0.251', '255.255.255.255', '240.0.0.1', 'ff02:0:0:0:0:0:0:fb'])

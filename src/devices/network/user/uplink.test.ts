@@ -1,4 +1,5 @@
 import {randomBytes} from 'node:crypto';
+import {connect} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
 import {SwitchCounters, SwitchEndpoint, switchCommon} from '#devices/network/switch';
 import type {Reactor} from '#support/reactor';
@@ -25,7 +26,7 @@ async function onSwitch(t: ExecutionContext) {
 		const memory = new SharedArrayBuffer(SwitchCounters.byteLength);
 		return {common, memory, offset: 0, reactor, program: noProgram, noticed() {}, track() {}};
 	};
-	const {network, clock, decisions} = makeNetwork();
+	const {network, clock, decisions} = makeNetwork({isShared: true});
 	const own = new TestGuest(network, {name: 'web'});
 	const uplink = new SwitchUplink(network, 'lan', 1500, host());
 	open.push(uplink);
@@ -97,6 +98,26 @@ test('NICs of a switch are guests of the network: they have names, connections a
 		decisions.filter(({protocol}) => protocol === 'tcp').map(({guest}) => guest),
 		['db', 'cache'],
 	);
+});
+
+test('a port of the host leads to the NIC of the switch that has an address', async (t) => {
+	const {own, plugged} = await onSwitch(t);
+	const forward = await own.endpoint.forward({
+		...{protocol: 'tcp', guestAddress: '10.0.0.3', hostAddress: '127.0.0.1', hostPort: 0, guestPort: 22},
+	});
+	t.teardown(() => forward.close());
+	const db = plugged(2, '10.0.0.3', 'db');
+	db.udp('10.0.0.1', 5000, 53, query('web.internal'));
+	await db.nextUdp(5000);
+	const socket = connect(forward.port, '127.0.0.1');
+	socket.on('error', () => undefined);
+	t.teardown(() => socket.destroy());
+	const {sourcePort, sequence} = await db.nextTcp(22);
+	const acknowledgment = (sequence + 1) >>> 0;
+	db.tcp('10.0.0.1', {sourcePort: 22, port: sourcePort, sequence: 99, acknowledgment, flags: SYN | ACK});
+	socket.write('for db');
+	t.is((await db.nextTcp(22, ({data}) => data.length > 0)).data.toString(), 'for db');
+	t.deepEqual(own.frames, []);
 });
 
 test('what is for all reaches each guest once, on the switch and off it', async (t) => {

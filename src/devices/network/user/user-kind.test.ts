@@ -11,7 +11,7 @@ import {isUserSource} from './user-source.ts';
 
 test('a network is written as OpenVMM has it, and with rules', (t) => {
 	const text =
-		'192.168.5.0/24,hostfwd=tcp::2222-:22,hostfwd=udp:[::1]:53-:53,guestfwd=tcp::80-127.0.0.1:8080,allow=*.example.com:443,closed=private,name=web,dns=9.9.9.9';
+		'192.168.5.0/24,hostfwd=tcp::2222-:22,hostfwd=udp:[::1]:53-:53,hostfwd=tcp::23-192.168.5.2:22,guestfwd=tcp::80-127.0.0.1:8080,allow=*.example.com:443,closed=private,name=web,dns=9.9.9.9,ipv6=on';
 	const source = userKind.parse(text, '--virtio-net');
 	t.deepEqual(source, {
 		kind: 'consomme',
@@ -21,13 +21,16 @@ test('a network is written as OpenVMM has it, and with rules', (t) => {
 		hostForwards: [
 			{protocol: 'tcp', hostAddress: undefined, hostPort: 2222, guestPort: 22},
 			{protocol: 'udp', hostAddress: '::1', hostPort: 53, guestPort: 53},
+			{protocol: 'tcp', hostAddress: undefined, hostPort: 23, guestAddress: '192.168.5.2', guestPort: 22},
 		],
 		guestForwards: [{protocol: 'tcp', address: undefined, port: 80, target: {address: '127.0.0.1', port: 8080}}],
 		allow: ['*.example.com:443'],
 		nameservers: ['9.9.9.9'],
+		ipv6: true,
 	});
 	t.true(isUserSource({...source}));
 	t.deepEqual(userKind.parse(undefined, '--virtio-net'), {kind: 'consomme'});
+	t.deepEqual(userKind.parse('ipv6=off', '--virtio-net'), {kind: 'consomme', ipv6: false});
 	t.deepEqual(userKind.parse('allow=*', '--virtio-net'), {kind: 'consomme', allow: ['*']});
 });
 
@@ -46,6 +49,8 @@ for (const text of [
 	'closed=some',
 	'name=a.b',
 	'dns=one',
+	'ipv6=',
+	'ipv6=yes',
 	'more',
 	'allow=*,10.0.0.0/24',
 	',',
@@ -61,9 +66,11 @@ test('data that is no network is refused', (t) => {
 		{allow: 'x'},
 		{closed: 'x'},
 		{hostForwards: [{}]},
+		{hostForwards: [{protocol: 'tcp', hostPort: 1, guestPort: 1, guestAddress: 'web'}]},
 		{guestForwards: [{protocol: 'tcp', port: 1}]},
 		{name: 'a.b'},
 		{nameservers: ['x']},
+		{ipv6: 'on'},
 	];
 	for (const fields of wrong) t.false(isUserSource({kind: 'consomme', ...fields}), JSON.stringify(fields));
 });

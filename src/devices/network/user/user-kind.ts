@@ -21,9 +21,9 @@ import {SwitchUplink} from './uplink.ts';
 import {UserNetwork, type UserNetworkEndpoint} from './user-network.ts';
 import {isUserSource, parseUserSource, type UserSource, userForm, usualCidr} from './user-source.ts';
 
-/** Opens a network for one NIC, and the ports of the host that lead to its guest. @throws VmmError NETWORK_PORT_UNAVAILABLE */
+/** Opens a network for one NIC, and the ports of the host that lead to its guests. @throws VmmError NETWORK_PORT_UNAVAILABLE, NETWORK_GUEST_UNKNOWN */
 async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<Endpoint> {
-	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], nameservers, name, connect} = source;
+	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], name, connect} = source;
 	const {reactor, memory, offset, program, noticed} = host;
 	const clock = reactorClock(reactor);
 	const counters = GuestCounters.on(memory, offset);
@@ -40,13 +40,10 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 			noticed();
 		},
 	});
-	const network: UserNetwork = new UserNetwork({
-		clock,
-		plan: planOf(cidr) as NetworkPlan,
-		policy,
-		guestForwards,
-		nameservers,
-	});
+	const plan = planOf(cidr) as NetworkPlan;
+	const {nameservers, ipv6} = source;
+	const isShared = source.switch !== undefined;
+	const network: UserNetwork = new UserNetwork({clock, plan, policy, guestForwards, nameservers, ipv6, isShared});
 	const guest = network.join(nic, {name, counters}) as UserNetworkEndpoint;
 	const forwards: {close(): void}[] = [];
 	let uplink: SwitchUplink | undefined;

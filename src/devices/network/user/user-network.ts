@@ -5,12 +5,13 @@ import type {Clock} from './clock.ts';
 import type {GuestCountersView} from './counters.ts';
 import {Descriptors} from './descriptors.ts';
 import {DnsServer, HostResolver} from './dns/index.ts';
+import {userNetworkError} from './errors.ts';
 import {type GuestForward, type HostForward, TcpForward, UdpForward} from './forward/index.ts';
 import {Guest} from './guest.ts';
 import type {HostEnd} from './guest-link.ts';
 import type {GuestNetwork, Member} from './guest-network.ts';
-import {addressText, isGroupMac, sameBytes} from './packets/index.ts';
-import type {NetworkPlan} from './plan.ts';
+import {addressText, bytesOf, isGroupMac, sameBytes} from './packets/index.ts';
+import {type NetworkPlan, planText} from './plan.ts';
 import type {Policy} from './policy/index.ts';
 
 /** What a network is made from. */
@@ -25,6 +26,8 @@ export interface UserNetworkOptions {
 	readonly descriptors?: Descriptors | undefined;
 	/** Guests are given addresses of IPv6; where the host has a public one without this. */
 	readonly ipv6?: boolean | undefined;
+	/** Others may join: they have the addresses behind the first guest's. */
+	readonly isShared?: boolean | undefined;
 }
 
 /** How a guest joins. */
@@ -52,7 +55,7 @@ export interface UserNetworkEndpoint extends Endpoint {
 	/**
 	 * Opens a port of the host that leads to the guest.
 	 * @returns the port that the host gave, and how to close it
-	 * @throws VmmError NETWORK_PORT_UNAVAILABLE
+	 * @throws VmmError NETWORK_PORT_UNAVAILABLE, NETWORK_GUEST_UNKNOWN
 	 */
 	forward(forward: HostForward): Promise<{readonly port: number; close(): void}>;
 }
@@ -66,14 +69,16 @@ export class UserNetwork implements GuestNetwork {
 	readonly domain = domain;
 	readonly hasIpv6: boolean;
 	readonly descriptors: Descriptors;
+	readonly #isShared: boolean;
 	readonly #guestForwards: readonly GuestForward[];
 	readonly #guests = new Map<number, Guest>();
 
-	constructor({clock, plan, policy, guestForwards = [], nameservers, ipv6, descriptors}: UserNetworkOptions) {
+	constructor({clock, plan, policy, guestForwards = [], nameservers, ipv6, isShared, descriptors}: UserNetworkOptions) {
 		this.clock = clock;
 		this.plan = plan;
 		this.policy = policy;
 		this.hasIpv6 = ipv6 ?? hostHasIpv6();
+		this.#isShared = isShared ?? false;
 		this.#guestForwards = guestForwards;
 		this.descriptors = descriptors ?? new Descriptors();
 		const servers = nameservers === undefined ? hostServers : () => nameservers;
@@ -155,31 +160,61 @@ export class UserNetwork implements GuestNetwork {
 		return usual(place);
 	}
 
-	async #forward(guest: Guest, forward: HostForward): Promise<{readonly port: number; close(): void}> {
+	async #forward(own: Guest, forward: HostForward): Promise<{readonly port: number; close(): void}> {
+		const address = forward.guestAddress === undefined ? undefined : bytesOf(forward.guestAddress);
+		if (address !== undefined && !this.#mayHave(own, address))
+			throw userNetworkError('NETWORK_GUEST_UNKNOWN', {
+				asked: addressText(address),
+				network: planText(this.plan),
+				given: own.addresses.map(addressText),
+				isShared: this.#isShared,
+			});
+		/** Whoever has it at that moment: guests come and go. */
+		const guest = () => (address === undefined ? own : this.#guestWith(address));
 		if (forward.protocol === 'udp') return UdpForward.open(forward, this.clock, guest);
 		return TcpForward.open(forward, this.clock, (socket) => {
+			const reached = guest();
 			// It has a descriptor already: who connects from there cannot take the last one.
-			if (this.descriptors.take()) guest.connect(socket, forward.guestPort);
+			if (reached !== undefined && this.descriptors.take()) reached.connect(socket, forward.guestPort, address);
 			else socket.destroy();
 		});
+	}
+
+	#mayHave(own: Guest, address: Uint8Array): boolean {
+		if (!this.#isShared) return hasAddress(own, address);
+		const isGiven = address.length === 4 ? !this.plan.isForAll(address) : this.hasIpv6;
+		return isGiven && this.plan.isOnLink(address) && !own.isGateway(address);
+	}
+
+	#guestWith(address: Uint8Array): Guest | undefined {
+		return [...this.#guests.values()].find((guest) => hasAddress(guest, address));
 	}
 
 	#addressesOf(name: string): readonly string[] | undefined {
 		const {gateway, gateway6} = this.plan;
 		const label = name.endsWith(`.${domain}`) ? name.slice(0, -domain.length - 1) : name;
 		const guest = [...this.#guests.values()].find((each) => each.name.toLowerCase() === label);
-		if (guest !== undefined) return [addressText(guest.address)];
+		if (guest !== undefined) return namedAddresses(guest).map(addressText);
 		const own = [addressText(gateway), ...(this.hasIpv6 ? [addressText(gateway6)] : [])];
 		return name !== label && gatewayNames.includes(label) ? own : undefined;
 	}
 
 	#nameOf(address: string): string | undefined {
-		const guest = [...this.#guests.values()].find((each) => addressText(each.address) === address);
+		const guest = [...this.#guests.values()].find((each) =>
+			namedAddresses(each).some((own) => addressText(own) === address),
+		);
 		if (guest !== undefined) return `${guest.name}.${domain}`;
 		const {gateway, gateway6} = this.plan;
 		return [addressText(gateway), addressText(gateway6)].includes(address) ? `gateway.${domain}` : undefined;
 	}
 }
+
+/** Those that a guest's name stands for. */
+const namedAddresses = ({address, address6}: Guest): readonly Uint8Array[] =>
+	address6 === undefined ? [address] : [address, address6];
+
+const hasAddress = ({addresses}: Guest, address: Uint8Array): boolean =>
+	addresses.some((own) => own.length === address.length && sameBytes(address, 0, own));
 
 /** The host's resolvers as they are now: a host moves from one network to another, and Node's own are those of its start. */
 const hostServers = (): readonly string[] => new Resolver().getServers();

@@ -21,6 +21,8 @@ export interface UserSource {
 	readonly name?: string;
 	/** Resolvers that are asked in place of the host's. */
 	readonly nameservers?: readonly string[];
+	/** Guests are given addresses of IPv6: where the host has a public one without this. */
+	readonly ipv6?: boolean;
 	/** A switch of this process whose NICs are guests of the network too. */
 	readonly switch?: string;
 	/** Decides about what no rule opens. Devices have what stands for it. */
@@ -33,7 +35,7 @@ const mostItems = 1024;
 
 /** How a network is written, for errors and help. */
 export const userForm =
-	"consomme[:CIDR] (a network by the host's sockets, with any of hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, allow=HOST[:PORT], closed=host|private|all, name=NAME, dns=ADDRESS and switch=NAME (a switch whose NICs are guests of it too) behind it, between commas)";
+	"consomme[:CIDR] (a network by the host's sockets, with any of hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, allow=HOST[:PORT], closed=host|private|all, name=NAME, dns=ADDRESS, ipv6=on|off and switch=NAME (a switch whose NICs are guests of it too) behind it, between commas)";
 
 const isClosed = (value: unknown): value is Closed => value === 'host' || value === 'private' || value === 'all';
 const isLabel = (value: unknown): value is string => typeof value === 'string' && isName(value) && !value.includes('.');
@@ -46,7 +48,7 @@ export function parseUserSource(text: string | undefined, option: string): UserS
 	const guestForwards: GuestForward[] = [];
 	const allow: string[] = [];
 	const nameservers: string[] = [];
-	const rest: {cidr?: string; closed?: Closed; name?: string; switch?: string} = {};
+	const rest: {cidr?: string; closed?: Closed; name?: string; ipv6?: boolean; switch?: string} = {};
 	const keep = <T>(list: T[], value: T | undefined, item: string, expected: string) => {
 		if (value === undefined || list.length >= mostItems) throw wrong(item, expected);
 		list.push(value);
@@ -65,6 +67,7 @@ export function parseUserSource(text: string | undefined, option: string): UserS
 		else if (key === 'dns') keep(nameservers, isServer(value) ? value : undefined, item, 'dns=ADDRESS');
 		else if (key === 'closed' && isClosed(value)) rest.closed = value;
 		else if (key === 'name' && isLabel(value)) rest.name = value;
+		else if (key === 'ipv6' && (value === 'on' || value === 'off')) rest.ipv6 = value === 'on';
 		else if (key === 'switch' && isSwitchName(value)) rest.switch = value;
 		else if (key === '' && index === 0 && planOf(value) !== undefined) rest.cidr = value;
 		else throw wrong(item, userForm);
@@ -93,6 +96,7 @@ const isHostForward = (value: unknown): boolean =>
 	isProtocol(value['protocol']) &&
 	isAddress(value['hostAddress']) &&
 	isPort(value['hostPort'], 0) &&
+	isAddress(value['guestAddress']) &&
 	isPort(value['guestPort']);
 
 function isGuestForward(value: unknown): boolean {
@@ -106,7 +110,7 @@ function isGuestForward(value: unknown): boolean {
 
 /** True for data, which may be anybody's, that is such a network. */
 export function isUserSource(fields: Unknown): boolean {
-	const {cidr, hostForwards, guestForwards, allow, closed, name, nameservers, connect, ...others} = fields as {
+	const {cidr, hostForwards, guestForwards, allow, closed, name, nameservers, ipv6, connect, ...others} = fields as {
 		[K in keyof UserSource]?: unknown;
 	};
 	return (
@@ -117,6 +121,7 @@ export function isUserSource(fields: Unknown): boolean {
 		isList(nameservers, isServer) &&
 		(closed === undefined || isClosed(closed)) &&
 		(name === undefined || isLabel(name)) &&
+		(ipv6 === undefined || typeof ipv6 === 'boolean') &&
 		(connect === undefined || typeof connect === 'function') &&
 		(others.switch === undefined || isSwitchName(others.switch))
 	);

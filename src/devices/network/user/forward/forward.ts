@@ -7,6 +7,8 @@ export interface HostForward {
 	readonly hostAddress: string | undefined;
 	/** 0 for any that is free. */
 	readonly hostPort: number;
+	/** One that the network gives a guest; that of the machine which has the network without this. */
+	readonly guestAddress?: string | undefined;
 	readonly guestPort: number;
 }
 
@@ -45,11 +47,13 @@ function readEnd(text: string | undefined, port: number): Ends['from'] | undefin
 	return bytes === undefined ? undefined : {address: addressText(bytes), port};
 }
 
-/** Reads `tcp|udp:[address]:port-[guest address]:port`, as OpenVMM's `hostfwd` is written. The guest's address is not looked at. */
+/** Reads `tcp|udp:[address]:port-[guest address]:port`, as OpenVMM's `hostfwd` is written. */
 export function parseHostForward(text: string): HostForward | undefined {
 	const ends = readEnds(text);
 	if (ends === undefined || ends.to.port === 0) return undefined;
-	return {protocol: ends.protocol, hostAddress: ends.from.address, hostPort: ends.from.port, guestPort: ends.to.port};
+	const {protocol, from, to} = ends;
+	const guestAddress = to.address !== undefined && {guestAddress: to.address};
+	return {protocol, hostAddress: from.address, hostPort: from.port, ...guestAddress, guestPort: to.port};
 }
 
 /** Reads `tcp|udp:[address]:port-[address]:port`: what the guest sees, and where it leads; without addresses the gateway and the host's loopback. */

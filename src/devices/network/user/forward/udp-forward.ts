@@ -2,6 +2,7 @@ import {createSocket, type RemoteInfo, type Socket} from 'node:dgram';
 import {isIPv6} from 'node:net';
 import type {Clock} from '../clock.ts';
 import {userNetworkError} from '../errors.ts';
+import {bytesOf} from '../packets/index.ts';
 import type {HostForward} from './forward.ts';
 
 /** Ends that one port hears from, as ports of the gateway that the guest answers to. */
@@ -14,13 +15,16 @@ interface Client {
 	readonly address: string;
 	readonly port: number;
 	readonly gatewayPort: number;
+	/** Whose port that is: another guest may come to the same address. */
+	readonly guest: DatagramReceiver;
 }
 
 /** What a forward needs of its guest. */
 export interface DatagramReceiver {
 	/** Ports of the gateway whose datagrams are an answer to somebody. */
 	readonly answers: Map<number, (payload: Uint8Array, sourcePort: number) => void>;
-	deliver(gatewayPort: number, guestPort: number, payload: Uint8Array): void;
+	/** @param address - of the guest's; the one that it was given first without this */
+	deliver(gatewayPort: number, guestPort: number, payload: Uint8Array, address?: Uint8Array): void;
 }
 
 /**
@@ -30,22 +34,28 @@ export interface DatagramReceiver {
 export class UdpForward {
 	readonly #socket: Socket;
 	readonly #forward: HostForward;
-	readonly #guest: DatagramReceiver;
+	readonly #guest: () => DatagramReceiver | undefined;
+	readonly #address: Uint8Array | undefined;
 	readonly #clock: Clock;
 	/** The last that was heard from comes last. */
 	readonly #clients = new Map<string, Client>();
 
-	private constructor(socket: Socket, forward: HostForward, guest: DatagramReceiver, clock: Clock) {
+	private constructor(socket: Socket, forward: HostForward, guest: () => DatagramReceiver | undefined, clock: Clock) {
 		this.#socket = socket;
 		this.#forward = forward;
+		this.#address = forward.guestAddress === undefined ? undefined : bytesOf(forward.guestAddress);
 		this.#guest = guest;
 		this.#clock = clock;
 		socket.on('message', (message, from) => this.#hear(message, from));
 		socket.on('error', () => undefined);
 	}
 
-	/** @throws VmmError NETWORK_PORT_UNAVAILABLE */
-	static async open(forward: HostForward, clock: Clock, guest: DatagramReceiver): Promise<UdpForward> {
+	/** @param guest - gives the guest that is there now @throws VmmError NETWORK_PORT_UNAVAILABLE */
+	static async open(
+		forward: HostForward,
+		clock: Clock,
+		guest: () => DatagramReceiver | undefined,
+	): Promise<UdpForward> {
 		const address = forward.hostAddress ?? '0.0.0.0';
 		const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
 		try {
@@ -69,8 +79,7 @@ export class UdpForward {
 	}
 
 	close(): void {
-		for (const {gatewayPort} of this.#clients.values()) this.#guest.answers.delete(gatewayPort);
-		this.#clients.clear();
+		for (const client of this.#clients.values()) this.#forget(client);
 		this.#socket.close();
 		this.#clock.began();
 	}
@@ -78,21 +87,27 @@ export class UdpForward {
 	#hear(message: Buffer, {address, port}: RemoteInfo): void {
 		// Who has no port wants no answer (RFC 768), and none can be sent.
 		if (port === 0) return;
+		const guest = this.#guest();
 		const key = `${address} ${port}`;
-		const client = this.#clients.get(key) ?? this.#welcome(key, address, port);
+		const known = this.#clients.get(key);
+		if (known !== undefined && known.guest !== guest) this.#forget(known);
+		if (guest === undefined) return;
+		const client = this.#clients.get(key) ?? this.#welcome(guest, key, address, port);
 		if (client === undefined) return;
 		this.#clients.delete(key);
 		this.#clients.set(key, client);
-		this.#guest.deliver(client.gatewayPort, this.#forward.guestPort, message);
+		guest.deliver(client.gatewayPort, this.#forward.guestPort, message, this.#address);
 	}
 
-	#welcome(key: string, address: string, port: number): Client | undefined {
+	#forget({key, guest, gatewayPort}: Client): void {
+		this.#clients.delete(key);
+		guest.answers.delete(gatewayPort);
+	}
+
+	#welcome(guest: DatagramReceiver, key: string, address: string, port: number): Client | undefined {
 		const [oldest] = this.#clients.values();
-		if (this.#clients.size >= mostClients && oldest !== undefined) {
-			this.#clients.delete(oldest.key);
-			this.#guest.answers.delete(oldest.gatewayPort);
-		}
-		const {answers} = this.#guest;
+		if (this.#clients.size >= mostClients && oldest !== undefined) this.#forget(oldest);
+		const {answers} = guest;
 		let gatewayPort = firstPort;
 		while (gatewayPort <= 65_535 && answers.has(gatewayPort)) gatewayPort++;
 		if (gatewayPort > 65_535) return undefined;
@@ -101,6 +116,6 @@ export class UdpForward {
 			this.#socket.send(payload.slice(), port, address, () => undefined);
 			this.#clock.began();
 		});
-		return {key, address, port, gatewayPort};
+		return {key, address, port, gatewayPort, guest};
 	}
 }

@@ -4,7 +4,7 @@ import type {Decision} from './verdict.ts';
 /** Decisions that are kept where others look. */
 const kept = 32;
 const kinds = ['allow', 'refuse', 'redirect', 'answer'] as const;
-const protocols = ['tcp', 'udp', 'dns'] as const;
+const protocols = ['tcp', 'udp', 'dns', 'icmp'] as const;
 
 const Record = packed('user_network_decision', {
 	kind: u8,
@@ -83,7 +83,7 @@ function decisionAt(ring: DecisionRingView, number: number): KeptDecision {
 
 /** What was decided about, and why, in a line: `web (02:00:00:00:00:01) tcp 10.1.2.3 port 80: private networks are closed`. */
 export function decisionText({protocol, guest, mac, address, port, name, detail}: KeptDecision): string {
-	const end =
-		protocol === 'dns' ? (name ?? '') : `${address} port ${port ?? 0}${name === undefined ? '' : ` (${name})`}`;
+	const where = protocol === 'icmp' ? `${address}` : `${address} port ${port ?? 0}`;
+	const end = protocol === 'dns' ? (name ?? '') : `${where}${name === undefined ? '' : ` (${name})`}`;
 	return `${guest} (${mac}) ${protocol} ${end}${detail === '' ? '' : `: ${detail}`}`;
 }

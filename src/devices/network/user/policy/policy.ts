@@ -54,8 +54,8 @@ export class Policy {
 		this.pinsNames = options.closed === 'all' || options.connect !== undefined;
 	}
 
-	/** Decides about a connection, or about datagrams to one address and port. */
-	async connection(attempt: Attempt & {address: string; port: number}, names: KnownNames): Promise<Verdict> {
+	/** Decides about a connection, about datagrams to one address and port, or about echo requests to an address. */
+	async connection(attempt: Attempt & {address: string}, names: KnownNames): Promise<Verdict> {
 		return this.#told(attempt, await this.#connection(attempt, names));
 	}
 
@@ -79,7 +79,7 @@ export class Policy {
 		});
 	}
 
-	async #connection(attempt: Attempt & {address: string; port: number}, names: KnownNames): Promise<Verdict> {
+	async #connection(attempt: Attempt & {address: string}, names: KnownNames): Promise<Verdict> {
 		const {address, port} = attempt;
 		const kind = this.#kinds.of(address);
 		if (kind === 'never') return refuse('nobody has such an address');
@@ -96,10 +96,11 @@ export class Policy {
 		return kindNow !== 'public' && closed.includes(kindNow) ? refuse(closedReason(kindNow)) : verdict;
 	}
 
-	#isAllowed(address: string, port: number, kind: AddressKind, names: KnownNames): boolean {
+	/** @param port - undefined for what has none: a rule that names some does not open that */
+	#isAllowed(address: string, port: number | undefined, kind: AddressKind, names: KnownNames): boolean {
 		const known = this.#isOpenToNames(kind) ? names.namesOf(address) : [];
 		return this.#options.allow.some((rule) => {
-			if (!rule.hasPort(port)) return false;
+			if (!rule.hasPort(port ?? 0)) return false;
 			if (rule.hasAddress(address) || (rule.isAny && kind === 'public')) return true;
 			return known.some((name) => namesName(rule, name));
 		});

@@ -11,8 +11,8 @@ export interface Rule {
 	readonly isAny: boolean;
 	/** True for addresses that the rule names, by themselves or as a range. */
 	hasAddress(address: string): boolean;
-	/** True for ports that the rule names; undefined, for a question of DNS, is on the way to any. */
-	hasPort(port: number | undefined): boolean;
+	/** True for ports that the rule names, and for 0, what has no port, where it names none. */
+	hasPort(port: number): boolean;
 }
 
 /** One label: letters, digits, `_` and `-` (RFC 1123, 2.1; RFC 2782 for `_`). */
@@ -32,7 +32,7 @@ export function parseRule(text: string): Rule | undefined {
 	const [from, to] = bare === undefined ? [match?.[3], match?.[4]] : [];
 	const [low, high] = from === undefined ? [0, 65_535] : [Number(from), Number(to ?? from)];
 	if (low > high || high > 65_535) return undefined;
-	const hasPort = (port: number | undefined) => port === undefined || (port >= low && port <= high);
+	const hasPort = (port: number) => port >= low && port <= high;
 	const name = host.toLowerCase().replace(/\.$/, '');
 	if (host === '*') return {text, name: undefined, isAny: true, hasAddress: () => false, hasPort};
 	const addresses = parseRange(host);

@@ -4,8 +4,8 @@ import type {Duplex} from 'node:stream';
 export interface Attempt {
 	/** The machine's name on its network. */
 	readonly guest: string;
-	/** A question about a name, of DNS, has neither address nor port. */
-	readonly protocol: 'tcp' | 'udp' | 'dns';
+	/** A question about a name, of DNS, has neither address nor port; an echo request, of ICMP, no port. */
+	readonly protocol: 'tcp' | 'udp' | 'icmp' | 'dns';
 	/** By which the guest has asked for the address last, in DNS; undefined for an address that it has from elsewhere. */
 	readonly name: string | undefined;
 	readonly address: string | undefined;

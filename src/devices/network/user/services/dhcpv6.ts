@@ -60,11 +60,27 @@ const namesServer: ReadonlySet<number> = new Set([
 	MessageType.DECLINE,
 ]);
 
+/** Kinds of messages whose answers lend the address, or take it back. */
+const lends: ReadonlyMap<number, boolean> = new Map([
+	[MessageType.SOLICIT, true],
+	[MessageType.REQUEST, true],
+	[MessageType.RENEW, true],
+	[MessageType.REBIND, true],
+	[MessageType.RELEASE, false],
+	[MessageType.DECLINE, false],
+]);
+
 /** Bytes of an identifier, with its type (RFC 8415, 11.1). */
 const mostIdentifier = 130;
 
+/** What a guest is told, and whether it has its address from then on: undefined where that is as it was. */
+export interface Answer6 {
+	readonly message: Uint8Array;
+	readonly isLent: boolean | undefined;
+}
+
 /** Answers a guest's message (RFC 8415, 18.3): it has one address, always the same. Undefined where it is to have no answer, or is none. */
-export function answerDhcpv6(request: Uint8Array, lease: Lease6): Uint8Array | undefined {
+export function answerDhcpv6(request: Uint8Array, lease: Lease6): Answer6 | undefined {
 	const [type] = request;
 	const options = readOptions(request.subarray(4));
 	if (request.length < 4 || type === undefined || options === undefined) return undefined;
@@ -77,7 +93,7 @@ export function answerDhcpv6(request: Uint8Array, lease: Lease6): Uint8Array | u
 	if (given === undefined) return undefined;
 	const isOffer = type === MessageType.SOLICIT && !options.has(Option.RAPID_COMMIT);
 	const labels = lease.domain.split('.').flatMap((label) => [label.length, ...Buffer.from(label)]);
-	return Uint8Array.from([
+	const message = Uint8Array.from([
 		...[isOffer ? MessageType.ADVERTISE : MessageType.REPLY, ...request.subarray(1, 4)],
 		...(client === undefined ? [] : option(Option.CLIENT_ID, client)),
 		...option(Option.SERVER_ID, serverId(plan)),
@@ -86,6 +102,7 @@ export function answerDhcpv6(request: Uint8Array, lease: Lease6): Uint8Array | u
 		...option(Option.DNS_SERVERS, plan.gateway6),
 		...option(Option.DOMAIN_LIST, [...labels, 0]),
 	]);
+	return {message, isLent: isOffer || lease.address === undefined ? undefined : lends.get(type)};
 }
 
 /** What a message is answered with beside what all are told. */

@@ -16,20 +16,27 @@ export const pathBack = (packet: IpPacket, fromMac: Uint8Array): Path => ({
 	destination: sourceOf(packet).slice(),
 });
 
+/** True for a request that its end is to answer (RFC 792; RFC 4443, 4.1). */
+export const isEchoRequest = ({bytes, start, end, family}: IpPacket): boolean =>
+	end - start >= Icmp.size &&
+	bytes[start] === (family === 4 ? IcmpType.ECHO : Icmpv6Type.ECHO) &&
+	bytes[start + 1] === 0;
+
+/** Writes a message with a checksum of its own. @param type - in place of the message's */
+export function writeMessage(writer: FrameWriter, path: Path, message: Uint8Array, type = message[0] as number): void {
+	const protocol = path.family === 4 ? IpProtocol.ICMP : IpProtocol.ICMPV6;
+	const at = payloadStart(path.family);
+	writer.ip(path, protocol, message.length);
+	writer.bytes.set(message, at);
+	writer.bytes[at] = type;
+	writer.checksum(path, protocol, Icmp.offset('checksum'));
+}
+
 /** Writes the answer to an echo request (RFC 792; RFC 4443, 4.2). @returns false for what is no echo request */
 export function answerEcho(packet: IpPacket, fromMac: Uint8Array, writer: FrameWriter): boolean {
-	const {bytes, start, end, family} = packet;
-	const [request, reply, protocol] =
-		family === 4
-			? [IcmpType.ECHO, IcmpType.ECHO_REPLY, IpProtocol.ICMP]
-			: [Icmpv6Type.ECHO, Icmpv6Type.ECHO_REPLY, IpProtocol.ICMPV6];
-	if (end - start < Icmp.size || bytes[start] !== request || bytes[start + 1] !== 0) return false;
-	const path = pathBack(packet, fromMac);
-	writer.ip(path, protocol, end - start);
-	const at = payloadStart(family);
-	writer.bytes.set(bytes.subarray(start, end), at);
-	writer.bytes[at] = reply;
-	writer.checksum(path, protocol, Icmp.offset('checksum'));
+	if (!isEchoRequest(packet)) return false;
+	const reply = packet.family === 4 ? IcmpType.ECHO_REPLY : Icmpv6Type.ECHO_REPLY;
+	writeMessage(writer, pathBack(packet, fromMac), packet.bytes.subarray(packet.start, packet.end), reply);
 	return true;
 }
 

@@ -1,6 +1,6 @@
 import {bits, bytes, flag, packed, range, u8, u16, u32} from '#support/wire';
 import {type FrameWriter, type IpPacket, type Path, payloadStart, sourceOf} from '../ip/index.ts';
-import {Icmp, Icmpv6Type, IpProtocol, multicastMac} from '../packets/index.ts';
+import {Icmp, Icmpv6Type, IpProtocol, linkLocalOf, multicastMac} from '../packets/index.ts';
 import type {NetworkPlan} from '../plan.ts';
 
 /** Every message of neighbour discovery is from the link itself: none of them has been passed on (RFC 4861, 6.1 and 7.1). */
@@ -52,6 +52,13 @@ export const RouterAdvertisement = packed('router_advertisement', {
 	dnsLifetime: u32.be.initial(3600),
 	dns: bytes(16),
 }).sized(88, 'RFC 4861, 4.2 and 4.6; RFC 8106, 5.1');
+
+/** The address that a guest makes itself of its NIC's below the prefix (RFC 4862, 5.5.3; RFC 2464, 4). */
+export function autonomousAddress({prefix6}: NetworkPlan, mac: Uint8Array): Uint8Array {
+	const address = linkLocalOf(mac);
+	address.set(prefix6.subarray(0, 8));
+	return address;
+}
 
 /** How often a router tells of itself unasked, in milliseconds, and for how long that holds, in seconds (RFC 4861, 6.2.1; OpenVMM's 9000). */
 export const advertisementEveryMs = 600_000;

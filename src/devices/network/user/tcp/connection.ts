@@ -6,7 +6,8 @@ import type {HostStream} from './host-stream.ts';
 import type {Flushed, TcpLink} from './link.ts';
 import {OutOfOrder} from './out-of-order.ts';
 import {RoundTrip} from './round-trip.ts';
-import {readSynOptions, type Segment, type SynOptions} from './segment.ts';
+import {Scoreboard} from './scoreboard.ts';
+import {readSackBlocks, readSynOptions, type Segment, type SynOptions} from './segment.ts';
 import {SendQueue} from './send-queue.ts';
 import type {Outgoing} from './transmit.ts';
 
@@ -58,6 +59,9 @@ export class TcpConnection implements Flushed {
 	#acknowledged = 0;
 	#next = 0;
 	#sent = 0;
+	/** What the guest has beyond what it has acknowledged, and until where that it has not was sent again. */
+	readonly #scoreboard = new Scoreboard();
+	#repeated = 0;
 	/** Position of our FIN, once the host's side has ended. */
 	#end: number | undefined;
 	#mss = usualMss;
@@ -227,8 +231,9 @@ export class TcpConnection implements Flushed {
 	}
 
 	/** @returns false where the segment means nothing else */
-	#takeAcknowledgment({acknowledgment, window}: Segment, from: number, length: number): boolean {
-		const position = this.#acknowledged + ((acknowledgment - this.#wire(this.#acknowledged)) | 0);
+	#takeAcknowledgment(segment: Segment, from: number, length: number): boolean {
+		const {acknowledgment, window} = segment;
+		const position = this.#position(acknowledgment);
 		if (position > this.#sent) {
 			if (this.phase === 'syn-received') this.#resetAt(acknowledgment);
 			else this.#acknowledge();
@@ -247,15 +252,36 @@ export class TcpConnection implements Flushed {
 			this.#acknowledged = 1;
 			this.#open();
 		}
-		if (position > this.#acknowledged) this.#progress(position);
-		else if (length === 0 && scaled === windowBefore && this.#sent > this.#acknowledged && this.#peerWindow > 0) {
-			if (this.#congestion.duplicate(this.#sent - this.#acknowledged, this.#sent)) this.#repeatFirst(false);
-		}
+		const isProgress = position > this.#acknowledged;
+		if (isProgress) this.#progress(position);
+		const isNews = this.#takesSack && this.#learnBlocks(segment);
+		const isAgain = !isProgress && length === 0 && scaled === windowBefore && this.#peerWindow > 0;
+		if ((isNews || isAgain) && this.#sent > this.#acknowledged) this.#mayBeLost();
 		// A guest that takes nothing but answers is there; what a probe has sent is to be sent again when it takes something.
 		if (this.#peerWindow === 0) this.#repeats = 0;
 		else if (windowBefore === 0) this.#next = Math.max(1, this.#acknowledged);
 		if (this.phase === 'open') this.#sendData();
 		return this.phase !== 'closed';
+	}
+
+	/** Learns what has come out of order. @returns true where the guest has said so for the first time */
+	#learnBlocks(segment: Segment): boolean {
+		let isNews = false;
+		for (const block of readSackBlocks(segment)) {
+			const [from, to] = [this.#position(block[0]), this.#position(block[1])];
+			// What has been acknowledged too came twice (RFC 2883, 4), and what was never sent is a lie.
+			if (from <= this.#acknowledged || from >= to || to > this.#sent) continue;
+			isNews = this.#scoreboard.add(from, to) || isNews;
+		}
+		return isNews;
+	}
+
+	#mayBeLost(): void {
+		const first = this.#acknowledged;
+		const known = {any: !this.#scoreboard.isEmpty, isLost: this.#scoreboard.isLost(first, this.#mss)};
+		if (!this.#congestion.duplicate(first, this.#sent, known)) return;
+		this.#repeated = first;
+		this.#repeatFirst(false);
 	}
 
 	/** The guest has all until `position`. */
@@ -264,6 +290,7 @@ export class TcpConnection implements Flushed {
 		const isFin = this.#end !== undefined && position > this.#end;
 		this.#queue.release(bytes - (isFin ? 1 : 0));
 		this.#acknowledged = position;
+		this.#scoreboard.release(position);
 		this.#next = Math.max(this.#next, position);
 		this.#repeats = 0;
 		this.#roundTrip.acknowledged(position, this.#link.clock.now());
@@ -367,10 +394,13 @@ export class TcpConnection implements Flushed {
 
 	/** Sends data as far as the guest's window and the link go, and our FIN behind it. */
 	#sendData(): void {
+		this.#sendLost();
 		for (;;) {
+			// What is sent again since nothing was acknowledged in time is what the guest has not said meanwhile that it has.
+			this.#next = this.#scoreboard.past(this.#next);
 			const stop = Math.max(1, this.#acknowledged) + this.#queue.length;
-			const limit = this.#acknowledged + Math.min(this.#peerWindow, this.#congestion.window);
-			const left = stop - this.#next;
+			const limit = Math.min(this.#acknowledged + this.#peerWindow, this.#congestionLimit);
+			const left = Math.min(stop, this.#scoreboard.nextFrom(this.#next)) - this.#next;
 			const length = Math.min(left, limit - this.#next, this.#frameData);
 			const isFin =
 				this.#end !== undefined && this.#next + Math.max(0, length) === this.#end && this.#next <= this.#end;
@@ -383,6 +413,24 @@ export class TcpConnection implements Flushed {
 		}
 		// With nothing under way nothing comes that tells of room: it is asked for (RFC 9293, 3.8.6.1).
 		if (this.#deadline === undefined && this.#hasMore()) this.#arm();
+	}
+
+	/** Sends again what is lost and was not, as far as the link goes (RFC 6675, 5, C; what is not lost by the guest's words waits for the timer). */
+	#sendLost(): void {
+		while (this.#congestion.isSelective) {
+			const from = this.#scoreboard.past(Math.max(this.#repeated, this.#acknowledged));
+			const to = this.#scoreboard.nextFrom(from);
+			const room = Math.floor((this.#congestionLimit - this.#next) / this.#mss) * this.#mss;
+			if (room <= 0 || to > this.#sent || !this.#scoreboard.isLost(from, this.#mss)) return;
+			if (!this.#sendAt(from, Math.min(to - from, room, this.#frameData), false)) return;
+		}
+	}
+
+	/** The position until which the link takes data. */
+	get #congestionLimit(): number {
+		const {window, isSelective} = this.#congestion;
+		if (!isSelective) return this.#acknowledged + window;
+		return this.#next + window - this.#scoreboard.underWay(this.#acknowledged, this.#sent, this.#repeated, this.#mss);
 	}
 
 	#hasMore(): boolean {
@@ -402,8 +450,10 @@ export class TcpConnection implements Flushed {
 			this.#link.awaitRoom(this);
 			return false;
 		}
-		if (isAgain) this.#link.countRepeated();
-		else this.#roundTrip.sent(position, clock.now());
+		if (isAgain) {
+			this.#repeated = Math.max(this.#repeated, position + length);
+			this.#link.countRepeated();
+		} else this.#roundTrip.sent(position, clock.now());
 		this.#sent = Math.max(this.#sent, position + length + (isFin ? 1 : 0));
 		if (this.#deadline === undefined) this.#arm();
 		return true;
@@ -412,7 +462,8 @@ export class TcpConnection implements Flushed {
 	/** Sends the first segment that is not acknowledged again. */
 	#repeatFirst(isTimeout: boolean): void {
 		this.#roundTrip.repeated(isTimeout);
-		const length = Math.min(this.#queue.length, this.#mss, Math.max(1, this.#sent - this.#acknowledged));
+		const until = Math.min(this.#sent, this.#scoreboard.nextFrom(this.#acknowledged));
+		const length = Math.min(this.#queue.length, this.#mss, Math.max(1, until - this.#acknowledged));
 		this.#sendAt(this.#acknowledged, length, this.#end === this.#acknowledged + length);
 	}
 
@@ -461,7 +512,8 @@ export class TcpConnection implements Flushed {
 			this.#sendAt(this.#acknowledged, 1, false);
 			this.#next = Math.max(this.#next, this.#acknowledged + 1);
 		} else if (this.#sent > this.#acknowledged) {
-			this.#congestion.timedOut(this.#sent - this.#acknowledged);
+			this.#congestion.timedOut(this.#acknowledged, this.#sent);
+			this.#scoreboard.clear();
 			this.#roundTrip.repeated(true);
 			this.#next = this.#acknowledged;
 			this.#sendData();
@@ -585,6 +637,11 @@ export class TcpConnection implements Flushed {
 		const counted = this.phase === 'closed' ? 0 : this.#queue.length + this.#beyond.size + (this.#host?.waiting ?? 0);
 		this.#link.budget.used += counted - this.#counted;
 		this.#counted = counted;
+	}
+
+	/** Of a sequence number near those that the guest has acknowledged. */
+	#position(wire: number): number {
+		return this.#acknowledged + ((wire - this.#wire(this.#acknowledged)) | 0);
 	}
 
 	#wire(position: number): number {

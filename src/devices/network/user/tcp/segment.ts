@@ -51,24 +51,45 @@ export function readSegment(packet: IpPacket): Segment | undefined {
 	};
 }
 
-/** Reads the options of a SYN; what is no option ends them. */
-export function readSynOptions({packet: {view, start}, data}: Segment): SynOptions {
-	let mss: number | undefined;
-	let scale: number | undefined;
-	let takesSack = false;
+/** Options, each with where its data begins; what is no option ends them. */
+function* optionsOf({packet: {view, start}, data}: Segment): Generator<{kind: number; at: number; bytes: number}> {
 	for (let place = start + Tcp.size; place < data; ) {
 		const kind = view.getUint8(place);
-		if (kind === TcpOption.END) break;
+		if (kind === TcpOption.END) return;
 		if (kind === TcpOption.NOP) {
 			place++;
 			continue;
 		}
 		const length = place + 1 < data ? view.getUint8(place + 1) : 0;
-		if (length < 2 || place + length > data) break;
-		if (kind === TcpOption.MSS && length === 4) mss = view.getUint16(place + 2);
-		if (kind === TcpOption.WINDOW_SCALE && length === 3) scale = Math.min(view.getUint8(place + 2), mostScale);
-		if (kind === TcpOption.SACK_PERMITTED && length === 2) takesSack = true;
+		if (length < 2 || place + length > data) return;
+		yield {kind, at: place + 2, bytes: length - 2};
 		place += length;
 	}
+}
+
+/** Reads the options of a SYN. */
+export function readSynOptions(segment: Segment): SynOptions {
+	const {view} = segment.packet;
+	let mss: number | undefined;
+	let scale: number | undefined;
+	let takesSack = false;
+	for (const {kind, at: place, bytes} of optionsOf(segment)) {
+		if (kind === TcpOption.MSS && bytes === 2) mss = view.getUint16(place);
+		if (kind === TcpOption.WINDOW_SCALE && bytes === 1) scale = Math.min(view.getUint8(place), mostScale);
+		if (kind === TcpOption.SACK_PERMITTED && bytes === 0) takesSack = true;
+	}
 	return {mss, scale, takesSack};
+}
+
+/** Reads what a segment says has come out of order (RFC 2018, 3): sequence numbers of the first bytes, and of those behind the last. */
+export function readSackBlocks(segment: Segment): readonly (readonly [from: number, to: number])[] {
+	const {view, start} = segment.packet;
+	// Most have no options at all.
+	if (segment.data === start + Tcp.size) return [];
+	const blocks: [number, number][] = [];
+	for (const {kind, at: place, bytes} of optionsOf(segment))
+		if (kind === TcpOption.SACK)
+			for (let from = place; from + 8 <= place + bytes; from += 8)
+				blocks.push([view.getUint32(from), view.getUint32(from + 4)]);
+	return blocks;
 }

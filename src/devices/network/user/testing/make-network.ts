@@ -4,7 +4,7 @@ import {UserNetwork, type UserNetworkOptions} from '../user-network.ts';
 import {ManualClock} from './manual-clock.ts';
 
 export interface NetworkChoices
-	extends Partial<Pick<UserNetworkOptions, 'guestForwards' | 'nameservers' | 'ipv6' | 'descriptors'>> {
+	extends Partial<Pick<UserNetworkOptions, 'guestForwards' | 'nameservers' | 'ipv6' | 'isShared' | 'descriptors'>> {
 	readonly closed?: Closed;
 	readonly allow?: readonly string[];
 	readonly connect?: Decide;

@@ -64,7 +64,9 @@ export class Outbox {
 	}
 
 	#send(outlet: Outlet, address: Uint8Array, bytes: Uint8Array, count: number): void {
-		const sent = sendDatagrams(outlet.fd, bytes, address);
+		let sent = sendDatagrams(outlet.fd, bytes, address);
+		// What became of one that went before, to whichever end, is told to who sends next (ip(7), IP_RECVERR).
+		if (sent < 0 && !transient.has(-sent)) sent = sendDatagrams(outlet.fd, bytes, address);
 		if (sent >= 0) return;
 		// A link that is narrower than these, or that does no checksums, says so (EINVAL, EMSGSIZE, EIO).
 		if (count > 1 && !transient.has(-sent)) {

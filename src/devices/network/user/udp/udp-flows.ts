@@ -1,11 +1,10 @@
-import {lookup} from 'node:dns/promises';
-import {close, DatagramReader, openUdp, transient} from '#support/ffi';
-import type {Timer, Watch} from '#support/reactor';
+import {close, DatagramReader, Errno, openUdp, SocketErrors, transient} from '#support/ffi';
+import type {Readiness, Timer, Watch} from '#support/reactor';
 import type {GuestLink, HostEnd} from '../guest-link.ts';
-import {socketAddress} from '../host-address.ts';
+import {permittedEnd, socketAddress} from '../host-address.ts';
 import {type Datagram, destinationOf, type IpPacket, kept, type Path, readDatagram, sourceOf} from '../ip/index.ts';
-import {addressText, type Family} from '../packets/index.ts';
-import {pathBack} from '../services/index.ts';
+import {addressText, type Family, IpProtocol, Udp} from '../packets/index.ts';
+import {pathBack, type UnreachableReason} from '../services/index.ts';
 import {Outbox, type Outlet} from './outbox.ts';
 
 /** Sockets that one network has at most for its guests' flows. */
@@ -20,6 +19,15 @@ const [mostUndecided, mostDeciding] = [4, 256];
 const [datagramsOfRead, readsPerTurn] = [32, 4];
 /** A flow that has been silent for so long is gone (RFC 4787, 4.3), and how often that is looked at, in milliseconds. */
 const [idleMs, sweepMs] = [300_000, 30_000];
+
+/** Errors that one socket tells of in one turn. */
+const errorsPerTurn = 32;
+/** What ICMP says of a datagram, as errno(3) has it, and what the guest is told. */
+const reasons: ReadonlyMap<number, UnreachableReason> = new Map([
+	[Errno.ECONNREFUSED, 'PORT'],
+	[Errno.EHOSTUNREACH, 'HOST'],
+	[Errno.ENETUNREACH, 'HOST'],
+]);
 
 /** An end that a flow has wanted to talk to. */
 interface Peer {
@@ -67,6 +75,7 @@ export class UdpFlows {
 	#isFlushDue = false;
 	/** It has room for long datagrams: guests without any do without. */
 	#reader: DatagramReader | undefined;
+	readonly #errors = new SocketErrors();
 
 	constructor(link: GuestLink) {
 		this.#link = link;
@@ -115,7 +124,7 @@ export class UdpFlows {
 		if (fd < 0) return undefined;
 		let watch: Watch;
 		try {
-			watch = this.#link.clock.watch(fd, {readable: true, writable: false}, () => this.#read(key, flow));
+			watch = this.#link.clock.watch(fd, {readable: true, writable: false}, (state) => this.#read(flow, state));
 		} catch {
 			// The host has no room for one more that is waited for.
 			close(fd);
@@ -195,22 +204,18 @@ export class UdpFlows {
 			policy.told(attempt, {kind: 'redirect', ...forward});
 			return forward;
 		}
-		const verdict = await policy.connection(attempt, names);
-		if (verdict.kind === 'allow') return {address, port};
-		if (verdict.kind !== 'redirect') return undefined;
-		// It may be a name, or written in another way than the address that answers.
-		const found = await lookup(verdict.address, {family});
-		return {address: found.address.replace(/%.*$/, ''), port: verdict.port};
+		return permittedEnd(this.#link, attempt, family);
 	}
 
-	#read(key: string, flow: Flow): void {
+	#read(flow: Flow, {failed}: Readiness): void {
+		if (failed) this.#hearErrors(flow);
 		this.#reader ??= new DatagramReader(datagramsOfRead);
 		for (let reads = 0; reads < readsPerTurn && !flow.isClosed; reads++) {
 			const count = this.#reader.read(flow.fd);
 			for (let index = 0; index < count; index++)
 				this.#hear(flow, this.#reader.payload(index), this.#reader.from(index));
-			if (count < 0 && !transient.has(-count)) this.#close(key);
-			if (count < datagramsOfRead) return;
+			// An error is of a datagram that went out, and is read elsewhere; what comes may be behind it.
+			if (count >= 0 ? count < datagramsOfRead : transient.has(-count)) return;
 		}
 	}
 
@@ -219,6 +224,16 @@ export class UdpFlows {
 		if (peer === undefined) return;
 		flow.usedMs = this.#link.clock.now();
 		this.#link.sendDatagram(peer.path, {sourcePort: peer.port, port: flow.guestPort, payload});
+	}
+
+	/** Tells the guest which of its datagrams nobody has taken. */
+	#hearErrors(flow: Flow): void {
+		for (let errors = 0; errors < errorsPerTurn; errors++) {
+			const error = this.#errors.read(flow.fd);
+			if (error === undefined) return;
+			const [peer, reason] = [flow.heard.get(hostKey(error.to)), reasons.get(error.errno)];
+			if (peer !== undefined && reason !== undefined) this.#link.sendUnreachable(sentTo(peer, flow.guestPort), reason);
+		}
 	}
 
 	#close(key: string): void {
@@ -249,4 +264,14 @@ export class UdpFlows {
 		for (const [key, {usedMs}] of [...this.#flows]) if (now - usedMs >= idleMs) this.#close(key);
 		this.#sweep = this.#flows.size > 0 ? this.#link.clock.after(sweepMs, this.#sweepIdle) : undefined;
 	};
+}
+
+/** A packet that a guest has sent to an end, but for its payload. */
+function sentTo({path, port}: Peer, sourcePort: number): IpPacket {
+	const {family, toMac: mac} = path;
+	const bytes = new Uint8Array([...path.destination, ...path.source, ...new Uint8Array(Udp.size)]);
+	const [view, start] = [new DataView(bytes.buffer), bytes.length - Udp.size];
+	Udp.write(bytes, start, {source: sourcePort, destination: port, length: Udp.size});
+	const rest = {addresses: 0, protocol: IpProtocol.UDP, end: bytes.length, isChecked: true, segmentBytes: 0};
+	return {family, bytes, view, start, mac, ...rest};
 }
