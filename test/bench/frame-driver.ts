@@ -38,6 +38,7 @@ interface Connection {
 export class FrameDriver implements Nic {
 	readonly mac = Uint8Array.of(0x02, 0, 0, 0, 0, 1);
 	readonly mtu = 1500;
+	readonly pairs = 1;
 	readonly #clock: Clock;
 	/** Its driver leaves checksums and cutting to the NIC, in both directions, as Linux's does by virtio-net. */
 	readonly #offloads: boolean;

@@ -59,8 +59,9 @@ function packetsOf(path: string) {
 test('frames that pass are in the file, in both directions, and those that are refused are not', async (t) => {
 	const it = await capture('both');
 	const begin = Date.now() / 1000;
-	t.true(it.endpoint.send(frame(3)));
-	t.true(it.nic.receive(frame(100)));
+	t.true(it.endpoint.send(frame(3), 2));
+	t.true(it.nic.receive(frame(100), 1));
+	t.deepEqual([it.peer.sentBy, it.own.receivedBy], [[2], [1]], 'pairs of queues');
 	it.peer.most = 1;
 	t.false(it.endpoint.send(frame(4)));
 	it.own.most = 1;

@@ -73,7 +73,8 @@ export class Capture {
 		return {
 			mac: nic.mac,
 			mtu: nic.mtu,
-			receive: (frame) => this.#passed(frame, Direction.IN, () => nic.receive(frame)),
+			pairs: nic.pairs,
+			receive: (frame, pair) => this.#passed(frame, Direction.IN, () => nic.receive(frame, pair)),
 			room: () => nic.room(),
 			carrier: (isUp) => nic.carrier(isUp),
 		};
@@ -82,7 +83,7 @@ export class Capture {
 	/** The endpoint, as the NIC is to have it. */
 	wrap(endpoint: Endpoint): Endpoint {
 		return endpointOver(endpoint, {
-			send: (frame) => this.#passed(frame, Direction.OUT, () => endpoint.send(frame)),
+			send: (frame, pair) => this.#passed(frame, Direction.OUT, () => endpoint.send(frame, pair)),
 			stop: async () => {
 				await endpoint.stop();
 				await this.#file.written();

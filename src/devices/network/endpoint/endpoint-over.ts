@@ -4,7 +4,7 @@ import type {Endpoint} from './endpoint.ts';
 export const endpointOver = (endpoint: Endpoint, changed: Partial<Endpoint>): Endpoint => ({
 	takes: endpoint.takes,
 	start: () => endpoint.start(),
-	send: (frame) => endpoint.send(frame),
+	send: (frame, pair) => endpoint.send(frame, pair),
 	room: () => endpoint.room(),
 	stop: () => endpoint.stop(),
 	remember: (most) => endpoint.remember?.(most) ?? new Uint8Array(),

@@ -25,13 +25,16 @@ export interface Nic {
 	readonly mac: Uint8Array;
 	/** Most bytes of a packet, as the guest is told: 68–65535. Frames are 14 bytes longer, or 18 with a VLAN tag. */
 	readonly mtu: number;
+	/** Pairs of queues that the guest may use. */
+	readonly pairs: number;
 	/**
 	 * Gives the guest a frame, with whatever is still to be done to it: what its driver does not do the NIC does. Frames that a guest
 	 * cannot get, since it has not asked for their address, is down, or they are no frames, are taken too, and counted.
 	 * @returns false where the guest has no room now. The endpoint keeps the frame and offers it again when {@link Endpoint.room} says
 	 * so, or drops it: what it does is its kind's to state. Frames before {@link Endpoint.start} and after {@link Endpoint.stop} are refused so.
+	 * @param pair - of the guest's queues whose flow it is of, where the endpoint knows
 	 */
-	receive(frame: Frame): boolean;
+	receive(frame: Frame, pair?: number): boolean;
 	/** There is room for a frame again, of which {@link Endpoint.send} has refused one. */
 	room(): void;
 	/** The other end of the wire is there, or has gone: the guest is told. It is there until this says something else. */
@@ -50,10 +53,11 @@ export interface Endpoint {
 	start(): void;
 	/**
 	 * Takes a frame of the guest's, or drops it.
+	 * @param pair - of the guest's queues by which it comes; the first without this
 	 * @returns false where there is no room now: the NIC keeps the frame, stops taking the guest's, and offers it again when
 	 * {@link Nic.room} says so. A frame that nobody will take is taken and dropped.
 	 */
-	send(frame: Frame): boolean;
+	send(frame: Frame, pair?: number): boolean;
 	/** The guest has room again, after {@link Nic.receive} has refused a frame. */
 	room(): void;
 	/**

@@ -8,7 +8,7 @@ const framesPerTurn = 64;
 /** What a frame descriptor is made of. */
 export interface FrameDescriptorParts {
 	readonly fd: number;
-	readonly nic: Nic;
+	readonly nic: Pick<Nic, 'receive' | 'room'>;
 	readonly reactor: Pick<Reactor, 'watch'>;
 	/** The frame that was read last. */
 	readonly frame: Frame;

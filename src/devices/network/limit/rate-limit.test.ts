@@ -64,7 +64,10 @@ test('what has no room at the other end costs nothing', (t) => {
 	t.false(seen.receive(frameOf(60)));
 	t.is(reactor.timers.size, 0, 'whoever has no room says so');
 	endpoint.most = 1;
-	t.true(wrapped.send(frameOf(60)));
+	t.true(wrapped.send(frameOf(60), 2));
+	const other = limited({pps: 10, pps_burst: 1});
+	t.true(other.seen.receive(frameOf(60), 1));
+	t.deepEqual([endpoint.sentBy, other.nic.receivedBy], [[2], [1]], 'pairs of queues');
 });
 
 test('a frame that is still to be cut is as many packets as it will be', (t) => {

@@ -38,10 +38,11 @@ export class RateLimit {
 		return {
 			mac: nic.mac,
 			mtu: nic.mtu,
-			receive: (frame) =>
+			pairs: nic.pairs,
+			receive: (frame, pair) =>
 				this.#buckets.isLimited
-					? this.#passes('received', frame, {pass: () => nic.receive(frame), again: () => endpoint()?.room()})
-					: nic.receive(frame),
+					? this.#passes('received', frame, {pass: () => nic.receive(frame, pair), again: () => endpoint()?.room()})
+					: nic.receive(frame, pair),
 			room: () => nic.room(),
 			carrier: (isUp) => nic.carrier(isUp),
 		};
@@ -56,10 +57,10 @@ export class RateLimit {
 				endpoint.start();
 				if (isAwaited) endpoint.room();
 			},
-			send: (frame) =>
+			send: (frame, pair) =>
 				this.#buckets.isLimited
-					? this.#passes('sent', frame, {pass: () => endpoint.send(frame), again: () => nic.room()})
-					: endpoint.send(frame),
+					? this.#passes('sent', frame, {pass: () => endpoint.send(frame, pair), again: () => nic.room()})
+					: endpoint.send(frame, pair),
 			dispose: () => {
 				this.#rest();
 				return endpoint.dispose();

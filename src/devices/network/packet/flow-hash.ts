@@ -7,8 +7,8 @@ const [tcp, udp] = [6, 17];
 const fragmentBits = 0x3fff;
 
 /**
- * A number of 16 bits that all frames of a flow have in common, whatever tags, numbers and checksums they have: it is made of their
- * addresses of IP, and of their ports where each frame has them.
+ * A number of 16 bits that all frames of a flow have in common, in both directions, whatever tags, numbers and checksums they have: it is made of
+ * their addresses of IP, and of their ports where each frame has them.
  */
 export function flowHash(frame: Frame): number {
 	const {view, length} = frame;
@@ -19,21 +19,25 @@ export function flowHash(frame: Frame): number {
 		const isWhole = (view.getUint16(packet + 6) & fragmentBits) === 0;
 		const hasPorts = isWhole && isPorted(view.getUint8(packet + 9));
 		const transport = packet + (view.getUint8(packet) & 0xf) * 4;
-		return hash(frame, packet + 12, packet + 20, hasPorts ? transport : length);
+		return hash(frame, packet + 12, 4, hasPorts ? transport : length);
 	}
 	if (type !== EtherType.IPV6 || length < packet + 40) return 0;
-	return hash(frame, packet + 8, packet + 40, isPorted(view.getUint8(packet + 6)) ? packet + 40 : length);
+	return hash(frame, packet + 8, 16, isPorted(view.getUint8(packet + 6)) ? packet + 40 : length);
 }
 
 const isPorted = (protocol: number): boolean => protocol === tcp || protocol === udp;
 
-/** Of addresses from one place to another, and of the ports where there are any in the frame. */
-function hash({view, length}: Frame, from: number, end: number, ports: number): number {
-	let mixed = 0;
-	const mix = (word: number): void => {
-		mixed = Math.imul(mixed ^ word, 0x9e37_79b1);
+/** Of two addresses, one behind the other, and of the ports where there are any in the frame. */
+function hash({view, length}: Frame, from: number, bytes: number, ports: number): number {
+	const hasPorts = ports + 4 <= length;
+	const end = (address: number, port: number): number => {
+		let mixed = hasPorts ? view.getUint16(port) : 0;
+		for (let at = address; at < address + bytes; at += 4) mixed = mix(mixed ^ view.getUint32(at));
+		return mixed;
 	};
-	for (let at = from; at < end; at += 4) mix(view.getUint32(at));
-	if (ports + 4 <= length) mix(view.getUint32(ports));
+	// A sum has no order: who answers has the ends the other way round.
+	const mixed = mix(end(from, ports) + end(from + bytes, ports + 2));
 	return (mixed >>> 16) ^ (mixed & 0xffff);
 }
+
+const mix = (word: number): number => Math.imul(word, 0x9e37_79b1);

@@ -15,7 +15,8 @@ export interface DatagramSource extends DatagramPlace {
 	readonly kind: 'dgram';
 }
 
-const isPath = (path: unknown): path is string =>
+/** A Unix socket may be there. */
+export const isSocketPath = (path: unknown): path is string =>
 	typeof path === 'string' && path !== '' && Buffer.byteLength(path) <= unixPathLimit;
 
 /** `stream:connect=PATH`, `stream:listen=PATH`. */
@@ -24,7 +25,7 @@ export const streamKind: EndpointKind<StreamSource> = {
 	form: 'stream:connect=PATH or stream:listen=PATH (a Unix socket, by which another machine or a QEMU with -netdev stream is reached, or reaches this one)',
 	parse(text, option) {
 		const [, word, path] = /^(connect|listen)=(.*)$/s.exec(text ?? '') ?? [];
-		if (!isPath(path))
+		if (!isSocketPath(path))
 			throw invalidValue(
 				option,
 				`stream:${text ?? ''}`,
@@ -32,7 +33,7 @@ export const streamKind: EndpointKind<StreamSource> = {
 			);
 		return {kind: 'stream', path, listens: word === 'listen'};
 	},
-	isRight: ({path, listens}) => isPath(path) && typeof listens === 'boolean',
+	isRight: ({path, listens}) => isSocketPath(path) && typeof listens === 'boolean',
 	checkHost: ({path, listens}, option, host) => (listens ? checkPath(host, 'listen', path, option) : undefined),
 	sharedBytes: () => SocketCounters.byteLength,
 	open: (source, nic, host) => StreamEndpoint.open(source, nic, host),
@@ -45,7 +46,7 @@ export const datagramKind: EndpointKind<DatagramSource> = {
 	form: 'dgram:local=PATH;remote=PATH (Unix datagrams, to another machine or a QEMU with -netdev dgram)',
 	parse(text, option) {
 		const [, local, remote] = /^local=([^;]*);remote=([^;]*)$/s.exec(text ?? '') ?? [];
-		if (!isPath(local) || !isPath(remote))
+		if (!isSocketPath(local) || !isSocketPath(remote))
 			throw invalidValue(
 				option,
 				`dgram:${text ?? ''}`,
@@ -53,7 +54,7 @@ export const datagramKind: EndpointKind<DatagramSource> = {
 			);
 		return {kind: 'dgram', local, remote};
 	},
-	isRight: ({local, remote}) => isPath(local) && isPath(remote),
+	isRight: ({local, remote}) => isSocketPath(local) && isSocketPath(remote),
 	checkHost: ({local}, option, host) => checkPath(host, 'listen', local, option),
 	sharedBytes: () => SocketCounters.byteLength,
 	open: (source, nic, host) => DatagramEndpoint.open(source, nic, host),

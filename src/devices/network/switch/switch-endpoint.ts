@@ -12,6 +12,14 @@ const networkWord = SwitchPort.word('network');
 /** What a port tells the machine's owner. */
 export const SwitchCounters = wire('switch', {port: f64, connected: f64, lostHere: f64, lostThere: f64});
 
+/** The same for inspect. */
+export const portNodes = ({port, connected, lostHere, lostThere}: ViewOf<typeof SwitchCounters>) => ({
+	port,
+	connected,
+	lostHere,
+	lostThere,
+});
+
 const switchError = errorTable({
 	NETWORK_SWITCH_FULL: (c: {name: string}) => ({
 		message: `The switch ${c.name} has no port left: ${mostPorts} are taken`,

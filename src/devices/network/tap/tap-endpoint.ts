@@ -1,24 +1,16 @@
-import {
-	type Endpoint,
-	type EndpointHost,
-	Frame,
-	FrameDescriptor,
-	leastFrameBytes,
-	mostFrameBytes,
-	type Nic,
-	type Offloads,
-} from '#devices/network/endpoint';
-import {readHeader, Segments, VnetHeader, writeHeader} from '#devices/network/packet';
+import type {Endpoint, EndpointHost, Frame, Nic, Offloads} from '#devices/network/endpoint';
 import {errorTable} from '#support/errors';
-import {close, errnoName, openTap, read, transient, write} from '#support/ffi';
+import {errnoName, openTap, transient} from '#support/ffi';
 import {f64, u32, type ViewOf, wire} from '#support/wire';
+import {TapQueue} from './tap-queue.ts';
 
 /** What a tap interface tells the machine's owner. */
 export const TapCounters = wire('network-tap', {
 	/** Frames of the guest's that the host did not take, and why the last one was not, or the interface has gone. */
 	lost: f64,
 	errno: u32,
-	padding: u32,
+	/** Queues of the interface that this NIC has. */
+	queues: u32,
 });
 
 /** `errno` is negated, as the FFI returns it. */
@@ -30,89 +22,64 @@ const tapError = errorTable({
 });
 
 /**
- * Carries frames by a tap interface of the host's, with what is still to be done to them. What comes while the guest has no room waits in the
- * interface's queue, which drops what does not fit.
+ * Carries frames by a tap interface of the host's, with what is still to be done to them: by a queue of the interface for each pair of the NIC's,
+ * where it was made with several. The kernel chooses by which one a frame comes: a flow by that which its last frame was sent by. All stay attached
+ * however few pairs the guest uses, since the kernel makes its caller wait when one comes or goes, and the guest could have others wait so. What
+ * comes while the guest has no room waits in the interface's queue, which drops what does not fit.
  */
 export class TapEndpoint implements Endpoint {
 	readonly takes: Offloads;
-	readonly #nic: Nic;
-	readonly #fd: number;
+	readonly #queues: readonly TapQueue[];
 	readonly #counters: ViewOf<typeof TapCounters>;
-	readonly #header = VnetHeader.on(new ArrayBuffer(VnetHeader.byteLength));
-	readonly #bytes = new Uint8Array(VnetHeader.size + mostFrameBytes);
-	readonly #frame = new Frame();
-	readonly #segments = new Segments();
-	readonly #descriptor: FrameDescriptor;
+	/** The queue that is told first when there is room: each has its turn, so that one does not take all of it. */
+	#first = 0;
 
 	/** @throws VmmError NETWORK_TAP_UNUSABLE */
 	constructor(name: string, nic: Nic, {memory, offset, reactor}: EndpointHost) {
-		const opened = openTap(name);
+		const opened = openTap(name, nic.pairs);
 		if (typeof opened === 'number') throw tapError('NETWORK_TAP_UNUSABLE', {name, errno: opened});
-		const {fd} = opened;
-		this.#fd = fd;
-		this.takes = {checksum: true, tcp4: true, tcp6: true, udp: opened.cutsUdp};
-		this.#nic = nic;
+		const {fds, cutsUdp} = opened;
+		this.takes = {checksum: true, tcp4: true, tcp6: true, udp: cutsUdp};
+		const gone = (errno: number) => {
+			this.#counters.errno = errno;
+			nic.carrier(false);
+		};
+		this.#queues = fds.map((fd, index) => {
+			// What comes by the only queue is for the NIC to spread.
+			const pair = fds.length === 1 ? undefined : index;
+			const own = {receive: (frame: Frame) => nic.receive(frame, pair), room: () => nic.room()};
+			return new TapQueue({fd, nic: own, reactor, gone});
+		});
 		this.#counters = TapCounters.on(memory, offset);
-		this.#descriptor = new FrameDescriptor({fd, nic, reactor, frame: this.#frame, read: () => this.#read()});
+		this.#counters.queues = this.#queues.length;
 	}
 
 	start(): void {
-		this.#descriptor.start();
+		for (const queue of this.#queues) queue.start();
 	}
 
-	send(frame: Frame): boolean {
-		writeHeader(this.#header, frame, this.#headerBytes(frame));
-		// The driver's checksum is told as it is, and looked at by whoever wants to.
-		if (!frame.needsChecksum) this.#header.flags = 0;
-		this.#bytes.set(this.#header.$bytes);
-		this.#bytes.set(frame.bytes.subarray(0, frame.length), VnetHeader.size);
-		const count = write(this.#fd, this.#bytes.subarray(0, VnetHeader.size + frame.length));
-		if (transient.has(-count)) {
-			this.#descriptor.full();
-			return false;
-		}
-		if (count < 0) {
+	send(frame: Frame, pair = 0): boolean {
+		const queue = (this.#queues[pair] ?? this.#queues[0]) as TapQueue;
+		const result = queue.send(frame);
+		if (transient.has(-result)) return false;
+		if (result < 0) {
 			this.#counters.lost++;
-			this.#counters.errno = -count;
+			this.#counters.errno = -result;
 		}
 		return true;
 	}
 
 	room(): void {
-		this.#descriptor.room();
+		const queues = this.#queues;
+		for (let count = 0; count < queues.length; count++) queues[(this.#first + count) % queues.length]?.room();
+		this.#first = (this.#first + 1) % queues.length;
 	}
 
 	stop(): void {
-		this.#descriptor.stop();
+		for (const queue of this.#queues) queue.stop();
 	}
 
 	dispose(): void {
-		this.stop();
-		close(this.#fd);
-	}
-
-	#headerBytes(frame: Frame): number {
-		return frame.segmentation !== 0 && this.#segments.begin(frame) ? this.#segments.headerBytes : 0;
-	}
-
-	#read(): 'frame' | 'wrong' | 'nothing' {
-		const count = read(this.#fd, this.#bytes);
-		if (count < 0) {
-			if (!transient.has(-count)) this.#gone(-count);
-			return 'nothing';
-		}
-		const length = count - VnetHeader.size;
-		if (length < leastFrameBytes) return 'wrong';
-		this.#header.$bytes.set(this.#bytes.subarray(0, VnetHeader.size));
-		this.#frame.bytes.set(this.#bytes.subarray(VnetHeader.size, VnetHeader.size + length));
-		this.#frame.become(length);
-		return readHeader(this.#header, this.#frame) ? 'frame' : 'wrong';
-	}
-
-	/** The host has taken the interface away: it never comes back to this descriptor. */
-	#gone(errno: number): void {
-		this.#counters.errno = errno;
-		this.#nic.carrier(false);
-		this.#descriptor.gone();
+		for (const queue of this.#queues) queue.dispose();
 	}
 }

@@ -26,6 +26,6 @@ export const tapKind: EndpointKind<TapSource> = {
 	open: ({name}, nic, host) => new TapEndpoint(name, nic, host),
 	report({name}, memory, offset) {
 		const counters = TapCounters.on(memory, offset);
-		return {nodes: () => ({name, lost: counters.lost, errno: counters.errno})};
+		return {nodes: () => ({name, queues: counters.queues, lost: counters.lost, errno: counters.errno})};
 	},
 };

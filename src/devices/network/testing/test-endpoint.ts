@@ -7,6 +7,8 @@ export class TestEndpoint implements Endpoint {
 	nic!: Nic;
 	/** Frames that the guest has sent. */
 	readonly sent: Frame[] = [];
+	/** Of each: the pair of queues that it came by. */
+	readonly sentBy: (number | undefined)[] = [];
 	/** It takes no more than so many. */
 	most = Number.POSITIVE_INFINITY;
 	/** What a guest that goes on elsewhere is told there, and what this one was told. */
@@ -23,11 +25,12 @@ export class TestEndpoint implements Endpoint {
 		this.calls.push('start');
 	}
 
-	send(frame: Frame): boolean {
+	send(frame: Frame, pair?: number): boolean {
 		if (this.sent.length >= this.most) return false;
 		const kept = new Frame(frame.length);
 		kept.copy(frame);
 		this.sent.push(kept);
+		this.sentBy.push(pair);
 		return true;
 	}
 

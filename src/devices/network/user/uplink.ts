@@ -41,6 +41,7 @@ export class SwitchUplink {
 		const own: Nic = {
 			mac: network.plan.mac,
 			mtu,
+			pairs: 1,
 			receive: (frame) => this.#isRunning && this.#received(frame),
 			room() {},
 			carrier() {},
@@ -86,7 +87,8 @@ export class SwitchUplink {
 	#join(port: number, epoch: number, frame: Frame): Neighbor | undefined {
 		const name = this.#port.nameOf(port);
 		const mac = frame.bytes.slice(macLength, 2 * macLength);
-		const nic: Nic = {mac, mtu: this.#mtu, receive: (given) => this.#give(given), room() {}, carrier() {}};
+		const receive = (given: Frame) => this.#give(given);
+		const nic: Nic = {mac, mtu: this.#mtu, pairs: 1, receive, room() {}, carrier() {}};
 		const guest = this.#network.join(nic, {segment: this, ...(name !== '' && {name})});
 		if (guest === undefined) return undefined;
 		const neighbor = {epoch, mac, guest};

@@ -83,6 +83,7 @@ async function onReactor(t: ExecutionContext, text: string) {
 	const nic: Nic = {
 		mac: Uint8Array.from(mac('00:15:5d:00:00:01')),
 		mtu: 1500,
+		pairs: 1,
 		receive(frame) {
 			const bytes = frame.bytes.slice(0, frame.length);
 			if (frame.needsChecksum) return finishAndKeep(bytes, frame);

@@ -36,6 +36,8 @@ test('what carries the frames has words of its own, in any place among the NICâ€
 	const [made] = devices('consomme:10.1.0.0/16,name=web,mtu=9000,closed=all,mac=02:00:00:00:00:01');
 	t.deepEqual(made?.options?.['endpoint'], {kind: 'consomme', cidr: '10.1.0.0/16', closed: 'all', name: 'web'});
 	t.deepEqual([made?.options?.['mac'], made?.options?.['mtu']], ['02:00:00:00:00:01', 9000]);
+	const [listening] = devices('switch:lan,listen=/tmp/lan,mtu=9000,name=web');
+	t.deepEqual(listening?.options?.['endpoint'], {kind: 'switch', name: 'lan', guest: 'web', listen: '/tmp/lan'});
 	t.throws(() => devices('tap:vm0,name=web'), {instanceOf: VmmError});
 });
 
@@ -100,6 +102,9 @@ for (const nic of [
 	'none:1',
 	'switch',
 	'switch:a b',
+	'switch:lan,name=a.b',
+	'switch:lan,path=/tmp/lan',
+	`switch:lan,listen=${'x'.repeat(108)}`,
 	'stream:/tmp/a',
 	'dgram:local=/a',
 	'none,mac=01:00:00:00:00:00',

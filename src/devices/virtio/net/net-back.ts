@@ -1,5 +1,5 @@
 import {Capture, CaptureCounters} from '#devices/network/capture';
-import type {Endpoint, EndpointHost, Frame, Nic} from '#devices/network/endpoint';
+import type {Endpoint, EndpointHost, Nic} from '#devices/network/endpoint';
 import {NicBuckets, RateLimit} from '#devices/network/limit';
 import type {OpenEndpoint} from '#devices/network/source';
 import type {VirtioBack} from '#devices/virtio/device';
@@ -11,6 +11,7 @@ import {macBytes, type VirtioNetConfig} from './handle.ts';
 import {NetConfig, NetStatus} from './layout.ts';
 import {Receiver, receiveQueue} from './receiver.ts';
 import {forgetDriver, macLength, mostRemembered, type NetStateView} from './state.ts';
+import {Steering} from './steering.ts';
 import {Transmitter, transmitQueue} from './transmitter.ts';
 
 const statusOffset = NetConfig.offset('status');
@@ -41,8 +42,15 @@ export class NetBack implements VirtioBack {
 		this.#services = services;
 		const {queues: pairs} = config;
 		const counters = NetCounters.on(services.hostMemory as SharedArrayBuffer);
-		this.#receiver = new Receiver(services, state, counters, pairs);
-		this.#transmitter = new Transmitter(services, state, counters, () => this.#endpoint as Endpoint);
+		const steering = new Steering(() => (services.has('pairs') ? Math.min(state.pairs, pairs) : 1));
+		this.#receiver = new Receiver({services, state, counters, steering});
+		this.#transmitter = new Transmitter({
+			services,
+			state,
+			counters,
+			steering,
+			endpoint: () => this.#endpoint as Endpoint,
+		});
 		this.#control = new ControlQueue({
 			state,
 			services,
@@ -128,7 +136,7 @@ export class NetBack implements VirtioBack {
 
 	queueReady(queue: VirtQueue, index: number): void {
 		if (index === this.#controlIndex) this.#control.serve(queue);
-		else if (index % 2 === 1) this.#transmitter.serve(queue);
+		else if (index % 2 === 1) this.#transmitter.serve(queue, index >>> 1);
 		else if (this.#receiver.isWaiting) {
 			this.#receiver.isWaiting = false;
 			this.#endpoint?.room();
@@ -176,7 +184,8 @@ export class NetBack implements VirtioBack {
 		return {
 			mac: this.#services.config.slice(macOffset, macOffset + macLength),
 			mtu: this.#config.mtu,
-			receive: (frame: Frame) => this.#isRunning && this.#receiver.receive(frame),
+			pairs: this.#config.queues,
+			receive: (frame, pair) => this.#isRunning && this.#receiver.receive(frame, pair),
 			room: () => {
 				for (let pair = 0; pair < this.#config.queues; pair++) this.#services.serve(transmitQueue(pair));
 			},

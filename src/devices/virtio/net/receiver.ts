@@ -1,10 +1,11 @@
 import {Frame, leastFrameBytes, mostFrameBytes, Segmentation} from '#devices/network/endpoint';
-import {finishChecksum, flowHash, Segments, VnetHeader, writeHeader} from '#devices/network/packet';
+import {finishChecksum, Segments, VnetHeader, writeHeader} from '#devices/network/packet';
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import type {NetCountersView} from './counters.ts';
 import {driverTakes, type NetFeature, type NetServices} from './features.ts';
 import {isWanted} from './receive-filter.ts';
 import type {NetStateView} from './state.ts';
+import type {Steering} from './steering.ts';
 
 /** Receive queue of a pair. */
 export const receiveQueue = (pair: number): number => 2 * pair;
@@ -19,12 +20,20 @@ const segmentationFeature: Readonly<Record<number, (isV6: boolean) => NetFeature
 	[Segmentation.UDP]: (isV6) => (isV6 ? 'guestUdp6' : 'guestUdp4'),
 };
 
+/** What a receiver is made of. */
+export interface ReceiverParts {
+	readonly services: NetServices;
+	readonly state: NetStateView;
+	readonly counters: NetCountersView;
+	readonly steering: Steering;
+}
+
 /** Gives a driver frames (virtio 1.2, 5.1.6.3 and 5.1.6.4), and does to them what it does not. */
 export class Receiver {
 	readonly #services: NetServices;
 	readonly #state: NetStateView;
 	readonly #counters: NetCountersView;
-	readonly #pairs: number;
+	readonly #steering: Steering;
 	readonly #header = VnetHeader.on(new ArrayBuffer(VnetHeader.byteLength));
 	readonly #chains: (Chain | undefined)[] = new Array<undefined>(mostBuffers).fill(undefined);
 	readonly #written = new Uint32Array(mostBuffers);
@@ -36,21 +45,21 @@ export class Receiver {
 	/** A frame has been refused since there was room last. */
 	isWaiting = false;
 
-	constructor(services: NetServices, state: NetStateView, counters: NetCountersView, pairs: number) {
+	constructor({services, state, counters, steering}: ReceiverParts) {
 		this.#services = services;
 		this.#state = state;
 		this.#counters = counters;
-		this.#pairs = pairs;
+		this.#steering = steering;
 	}
 
 	/** See `Nic.receive`. */
-	receive(frame: Frame): boolean {
+	receive(frame: Frame, asked?: number): boolean {
 		const counters = this.#counters;
 		if (frame.length < leastFrameBytes || frame.length > mostFrameBytes) counters.receivedWrong++;
 		else if (this.#state.isDown !== 0) counters.receivedDropped++;
 		else if (!isWanted(frame, this.#services, this.#state)) counters.receivedFiltered++;
 		else {
-			const pair = this.#pairOf(frame);
+			const pair = this.#steering.pairFor(frame, asked);
 			const queue = this.#services.queue(receiveQueue(pair));
 			if (queue === undefined) counters.receivedDropped++;
 			else if (!this.#give(queue, pair, frame)) {
@@ -66,13 +75,6 @@ export class Receiver {
 	tell(): void {
 		for (let pair = 0; this.#untold !== 0; pair++, this.#untold >>>= 1)
 			if ((this.#untold & 1) !== 0) this.#services.queue(receiveQueue(pair))?.tell();
-	}
-
-	/** A flow has one queue, so that its frames keep their order (5.1.6.5.5). */
-	#pairOf(frame: Frame): number {
-		const {pairs} = this.#state;
-		if (pairs <= 1 || !this.#services.has('pairs')) return 0;
-		return flowHash(frame) % Math.min(pairs, this.#pairs);
 	}
 
 	#takes(feature: NetFeature): boolean {

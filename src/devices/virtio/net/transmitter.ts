@@ -11,6 +11,7 @@ import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import type {NetCountersView} from './counters.ts';
 import type {NetFeature, NetServices} from './features.ts';
 import type {NetStateView} from './state.ts';
+import type {Steering} from './steering.ts';
 
 /** Transmit queue of a pair. */
 export const transmitQueue = (pair: number): number => 2 * pair + 1;
@@ -22,36 +23,53 @@ const segmentations = new Map<number, readonly [NetFeature, keyof Offloads]>([
 	[Segmentation.UDP, ['hostUdp', 'udp']],
 ]);
 
+/** What a transmitter is made of. */
+export interface TransmitterParts {
+	readonly services: NetServices;
+	readonly state: NetStateView;
+	readonly counters: NetCountersView;
+	readonly steering: Steering;
+	endpoint(): Endpoint;
+}
+
 /** Gives an endpoint the frames of a driver (virtio 1.2, 5.1.6.2), and does to them what it does not. */
 export class Transmitter {
 	readonly #services: NetServices;
 	readonly #state: NetStateView;
 	readonly #counters: NetCountersView;
+	readonly #steering: Steering;
 	readonly #endpoint: () => Endpoint;
 	readonly #header = VnetHeader.on(new ArrayBuffer(VnetHeader.byteLength));
 	readonly #frame = new Frame();
 	readonly #segment = new Frame();
 	readonly #segments = new Segments();
+	/** The pair by which the driver's last frame has come. */
+	#pair = 0;
 	/** Of the driver's last frame the endpoint has had no room for this: the frame, or a segment with those behind it. */
 	#waiting: 'nothing' | 'frame' | 'segments' = 'nothing';
 
-	constructor(services: NetServices, state: NetStateView, counters: NetCountersView, endpoint: () => Endpoint) {
+	constructor({services, state, counters, steering, endpoint}: TransmitterParts) {
 		this.#services = services;
+		this.#steering = steering;
 		this.#state = state;
 		this.#counters = counters;
 		this.#endpoint = endpoint;
 	}
 
 	/** Takes frames of the driver's until the endpoint has no room. Called again when it has. */
-	serve(queue: VirtQueue): void {
+	serve(queue: VirtQueue, pair: number): void {
 		while (this.#passWaiting()) {
 			const chain = queue.next();
 			if (chain === undefined) return;
+			this.#pair = pair;
 			const isFrame = this.#read(chain);
 			queue.complete(chain, 0);
 			if (!isFrame) this.#counters.sentWrong++;
 			else if (this.#state.isDown !== 0) this.#counters.sentDropped++;
-			else queue.spend(this.#send());
+			else {
+				this.#steering.sent(this.#frame, pair);
+				queue.spend(this.#send());
+			}
 		}
 	}
 
@@ -119,7 +137,7 @@ export class Transmitter {
 
 	#pass(frame: Frame, what: 'frame' | 'segments'): boolean {
 		const {length} = frame;
-		if (!this.#endpoint().send(frame)) {
+		if (!this.#endpoint().send(frame, this.#pair)) {
 			this.#counters.sentWaited++;
 			this.#waiting = what;
 			return false;

@@ -479,6 +479,48 @@ for (const vlan of [undefined, 5])
 			);
 		});
 
+for (const v6 of [false, true])
+	test(`a flow of IPv${v6 ? 6 : 4} comes by the pair that it was sent by last, or that its endpoint says`, async (t) => {
+		const nic = await NetMachine.begin({features: [...all, 'control', 'pairs'], queues: 4, queueSize: 32});
+		/** One of a flow, as it is sent, or as it is answered: with its ends the other way round. */
+		const frameOf = (port: number, isAnswer: boolean) => {
+			const frame = packet({v6});
+			const {bytes, view} = frame;
+			const [at, length, transport] = v6 ? [22, 16, 54] : [26, 4, 34];
+			view.setUint16(transport, port);
+			if (!isAnswer) return frame;
+			const [from, to] = [bytes.slice(at, at + length), bytes.slice(at + length, at + 2 * length)];
+			bytes.set(to, at);
+			bytes.set(from, at + length);
+			view.setUint16(transport, view.getUint16(transport + 2));
+			view.setUint16(transport + 2, port);
+			return frame;
+		};
+		/** The pair by which a frame is got. */
+		const pairOf = async (frame: ReturnType<typeof packet>, asked?: number) => {
+			for (let pair = 0; pair < 4; pair++) await nic.offerBuffers([1500], pair);
+			t.true(nic.endpoint.nic.receive(frame, asked));
+			await nic.machine.run();
+			const found = [0, 1, 2, 3].filter((pair) => nic.received(pair).length > 0);
+			t.is(found.length, 1);
+			return found[0];
+		};
+		const answer = frameOf(5000, true);
+		await nic.send(frameOf(5000, false), {}, 2);
+		t.is(await pairOf(answer), 0, 'there is one pair as yet');
+		t.is(await nic.ask(4, 0, 4, 0), 0);
+		const [before, other] = [await pairOf(answer), await pairOf(frameOf(6000, true))];
+		for (const pair of [3, 0, 2]) {
+			await nic.send(frameOf(5000, false), {}, pair);
+			t.is(await pairOf(answer), pair);
+		}
+		t.is(await pairOf(frameOf(6000, true)), other);
+		t.deepEqual(nic.endpoint.sentBy, [2, 3, 0, 2]);
+		t.deepEqual([await pairOf(answer, 1), await pairOf(answer, 4)], [1, 2], 'there is no fifth pair');
+		t.is(await nic.ask(4, 0, 2, 0), 0);
+		t.is(await pairOf(answer), (before as number) % 2, 'the third is not used any more');
+	});
+
 test('features that need others are not agreed on without them', async (t) => {
 	for (const features of [['guestTcp4'], ['hostUdp'], ['announce'], ['hostChecksum', 'hostCongestion']] as const) {
 		const nic = await NetMachine.begin({features});

@@ -8,6 +8,7 @@ export const gatewayMac = '52:55:0a:00:00:01';
 export class TestGuest implements Nic {
 	readonly mac: Uint8Array;
 	readonly mtu: number;
+	readonly pairs = 1;
 	/** What it has been given and has not looked at. */
 	readonly frames: Parsed[] = [];
 	/** Longest frame, and pieces that the NIC was left to cut. */
