@@ -73,6 +73,41 @@ const write = (block: number, nsid = 1) => ({opcode: WRITE, nsid, prp1: dataPage
 const full: FaultyDisks['fault'] = ({operation}) =>
 	operation === DiskOperation.WRITE ? DiskError.NO_SPACE : undefined;
 
+test('writes and zeros are durable when they are done that say so, and all where the driver has turned the cache off', async (t) => {
+	const one = await make({});
+	const {driver, faulty} = one;
+	const forced = 2 ** 30;
+	const durable = async () => {
+		const from = faulty.seen.length;
+		for (const flags of [0, forced]) {
+			const ids = [
+				driver.submit(1, {...write(1), dword12: flags}),
+				driver.submit(1, {opcode: 8, nsid: 1, dword10: 2, dword12: flags}),
+			];
+			t.deepEqual(
+				(await one.take(1, 2)).toSorted(([one], [other]) => one - other),
+				ids.map((id) => [id, SUCCESS]),
+			);
+		}
+		return faulty.seen.slice(from).map(({operation, isDurable}) => [operation, isDurable]);
+	};
+	const {WRITE: writes, WRITE_ZEROES: zeros} = DiskOperation;
+	t.deepEqual(await durable(), [
+		[writes, false],
+		[zeros, false],
+		[writes, true],
+		[zeros, true],
+	]);
+	t.is((await driver.admin({opcode: 9, dword10: 6, dword11: 0})).status, SUCCESS);
+	t.deepEqual(await durable(), [
+		[writes, true],
+		[zeros, true],
+		[writes, true],
+		[zeros, true],
+	]);
+	await one.end();
+});
+
 for (const workers of [1, 2]) {
 	test(`commands that fail are held, are nobody’s during a pause, and are done afterwards, on ${workers} workers`, async (t) => {
 		const one = await make({enospc: 'stop'}, {workers});
