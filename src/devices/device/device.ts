@@ -386,6 +386,11 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	 * device that drives one is held while this one's is taken: a machine in which what it drives in turn leads back is refused.
 	 */
 	inputs?(config: C): Readonly<Record<string, number>>;
+	/**
+	 * Says why a command of the machine's owner can never be done, of a device so configured, as the end of a sentence whose subject is the device. Who asks is
+	 * told that, and {@link DeviceFront.control} is not called.
+	 */
+	refuses?(command: DeviceCommand, config: C): string | undefined;
 	front(config: C, state: FieldsView<T>, services: S): F;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackParts.locked}. */
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;

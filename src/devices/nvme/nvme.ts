@@ -4,7 +4,7 @@ import {openDisk} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
 import {type SavedFields, stateError} from '#support/saved-state';
 import {Controller, headDoorbell, tailDoorbell} from './controller.ts';
-import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind} from './handle.ts';
+import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind, refusesNamespace} from './handle.ts';
 import {pciIds} from './identify.ts';
 import {hostBytes, savedMemory} from './namespaces.ts';
 import {NvmeBack} from './nvme-back.ts';
@@ -74,6 +74,7 @@ export const nvmeOver = (open: OpenDisk): DeviceModel<NvmeConfig, NvmeFields, 'p
 /** The same over any disk. */
 export const nvme = nvmeOver(openDisk);
 
+	refuses: refusesNamespace,
 /** @throws VmmError NVME_IMPOSSIBLE */
 function check({namespaces, serial}: NvmeConfig): void {
 	const impossible = (cause: string) => nvmeError('NVME_IMPOSSIBLE', {cause});

@@ -135,7 +135,7 @@ const onNamespace = (name: string, help: string, command: (nsid: number) => Devi
 			nsid: {
 				kind: integer(1, mostNamespaceId),
 				placeholder: 'NSID',
-				help: 'its number; one that the controller has not changes nothing',
+				help: 'its number',
 			},
 		},
 		result: 'nothing',
@@ -159,11 +159,7 @@ export const detach = onNamespace(
 /** Names one unit of a SCSI controller. */
 const unitParams = {
 	device: {kind: word, placeholder: 'DEVICE', help: "the controller's name"},
-	lun: {
-		kind: integer(0, mostLun),
-		placeholder: 'LUN',
-		help: 'its number; one that the controller has not changes nothing',
-	},
+	lun: {kind: integer(0, mostLun), placeholder: 'LUN', help: 'its number'},
 } as const;
 
 /** An operation on one unit of a SCSI controller. */

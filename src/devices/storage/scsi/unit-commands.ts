@@ -1,3 +1,5 @@
+import type {DeviceCommand} from '#devices/device';
+import type {UnitConfig} from './scsi-units.ts';
 import {Attention, MediaEvent, takeOut, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
 
 /** What the owner of a machine asks for of one unit. */
@@ -21,6 +23,16 @@ export const detachUnit = (lun: number): UnitCommand => ({kind: detachKind, lun}
 export const ejectMedium = (lun: number, force = false): UnitCommand => ({kind: ejectKind, lun, force});
 /** What the drive's image is now comes into it, in place of what is in it: of that the lock holds too. */
 export const insertMedium = (lun: number, force = false): UnitCommand => ({kind: insertKind, lun, force});
+
+/** See `DeviceModel.refuses`. */
+export function refusesUnit(command: DeviceCommand, units: readonly UnitConfig[]): string | undefined {
+	const {kind, lun} = command as UnitCommand;
+	const isOfMedium = kind === ejectKind || kind === insertKind;
+	if (kind !== attachKind && kind !== detachKind && !isOfMedium) return undefined;
+	const unit = units.find((each) => each.lun === lun);
+	if (unit === undefined) return `has no unit ${lun}, but ${units.map((each) => each.lun).join(', ') || 'none'}`;
+	return isOfMedium && unit.dvd !== true ? `has a disk as unit ${lun}, whose medium stays in it` : undefined;
+}
 
 /**
  * Does what the owner asks for, of a unit and of all others what comes of it. Under the lock.

@@ -67,6 +67,8 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	readonly sharedMemory?: SharedMemory<C>;
 	/** Words for its own state, for inspect. The state may hold anything. */
 	words?(state: FieldsView<T>, config: C): Readonly<Record<string, string>>;
+	/** See `DeviceModel.refuses`. */
+	refuses?(command: DeviceCommand, config: C): string | undefined;
 	/** The machine's owner asks for something. Called under the device's lock; true has {@link VirtioBack.notified} called. */
 	control?(command: DeviceCommand, state: FieldsView<T>, config: C): boolean;
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
