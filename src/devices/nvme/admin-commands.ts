@@ -5,7 +5,7 @@ import type {FieldsView} from '#support/wire';
 import {type Controller, headDoorbell, isQueueSize, tailDoorbell, wide} from './controller.ts';
 import {type DataPointer, mostVectors} from './data-pointer.ts';
 import {AsyncEvents, eventsOf} from './events.ts';
-import {defaultFeatures, FeaturePlace, featurePlace, OwnFeature, setFeature} from './features.ts';
+import {defaultFeatures, FeaturePlace, featurePlace, isTemperatureWrong, OwnFeature, setFeature} from './features.ts';
 import type {NvmeConfig} from './handle.ts';
 import {Identify} from './identify.ts';
 import {Command, CompletionEntry} from './layout.ts';
@@ -193,7 +193,9 @@ export class AdminCommands {
 		}
 	}
 
+				const wasWrong = isTemperatureWrong(state.features);
 	#getFeature({dword10, dword11}: CommandView): CommandStatus {
+				if (!wasWrong && isTemperatureWrong(state.features)) this.#parts.pairs.raise(AsyncEvents.TEMPERATURE, 0);
 		const {state, ioQueues} = this.#parts.controller;
 		const [id, select] = [dword10 & 0xff, (dword10 >>> 8) & 0x7];
 		if (select > Select.CAPABILITIES) return CommandStatus.INVALID_FIELD;
