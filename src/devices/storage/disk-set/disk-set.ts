@@ -7,7 +7,7 @@ import {
 	type OpenDisk,
 	type ReportedDisk,
 } from '#devices/storage/backend';
-import type {Disk} from '#devices/storage/disk';
+import type {Disk, DiskRequest} from '#devices/storage/disk';
 import type {DiskSource} from '#devices/storage/source';
 import type {Reactor} from '#support/reactor';
 
@@ -131,6 +131,11 @@ export class DiskSet {
 	stop(isReset = false): void {
 		this.#isStopping = true;
 		for (const {disk} of this.#places) disk?.stop(isReset);
+	}
+
+	/** Ends a request that waits for a limit of one of them: see `DiskBackend.withdraw`. */
+	withdraw(request: DiskRequest): boolean {
+		return this.#places.some(({disk}) => disk?.withdraw(request));
 	}
 
 	/** Has the disks' files hold what was written. When nothing is in flight. What fails is tried again by the next flush, whose error the driver gets. */

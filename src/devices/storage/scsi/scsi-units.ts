@@ -1,6 +1,6 @@
 import type {BackWork, SavedMemory} from '#devices/device';
 import type {DiskPolicy, OpenDisk, ReportedDisk} from '#devices/storage/backend';
-import {type Disk, diskMovers} from '#devices/storage/disk';
+import {type Disk, type DiskRequest, diskMovers} from '#devices/storage/disk';
 import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces, diskSetSavedParts} from '#devices/storage/disk-set';
 import type {DiskSource} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
@@ -158,6 +158,11 @@ export class ScsiUnits {
 	/** The device comes to rest: no limit keeps a command any more. See `DiskBackend.stop`. */
 	stop(isReset = false): void {
 		this.#disks.stop(isReset);
+	}
+
+	/** Ends a command that waits for a limit, if it does: see `DiskBackend.withdraw`. */
+	withdraw(request: DiskRequest): void {
+		this.#disks.withdraw(request);
 	}
 
 	/** Has the disks' files hold what was written. When no command is under way. */

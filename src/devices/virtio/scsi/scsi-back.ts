@@ -327,6 +327,8 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 		}
 		if (found > 0) this.#services.locked(() => this.#management.found());
 		for (const command of this.#held) if (command.withdrawn !== undefined) this.#giveBack(command);
+		for (const command of this.#all)
+			if (command.isUnderWay && command.withdrawn !== undefined) this.#opened.withdraw(command);
 		if (this.#withdrawn === 0) this.#endWithdrawal();
 	}
 
