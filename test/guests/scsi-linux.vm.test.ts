@@ -1,5 +1,5 @@
 import {createHash, randomBytes} from 'node:crypto';
-import {mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
@@ -156,13 +156,12 @@ linuxTest(
 			messages,
 		]);
 		await guest.waitFor(/^wants=none\r?$/m);
-		// What is there as a new file is found, not the one that was open.
-		writeFileSync(`${iso}.new`, second);
-		renameSync(`${iso}.new`, iso);
+		const other = `${iso}.other`;
+		writeFileSync(other, second);
 		await guest.vm.control('scsi0', ejectMedium(3, true));
 		await guest.vm.powerButton();
 		await guest.waitFor(/^wants=medium\r?$/m);
-		await guest.vm.control('scsi0', insertMedium(3));
+		await guest.vm.control('scsi0', insertMedium(3, false, other));
 		await guest.vm.powerButton();
 		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 		const {output} = guest;

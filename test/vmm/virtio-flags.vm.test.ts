@@ -203,9 +203,10 @@ vmTest('what is asked of a disk that a controller has not is refused', {on: ['fa
 	for (const kind of ['attach-namespace', 'detach-namespace'])
 		await refused('fast', {kind, nsid: 2}, /fast cannot do \w+-namespace: it has no namespace 2, but 1/);
 	for (const kind of ['attach-lun', 'detach-lun', 'eject-medium', 'insert-medium'])
-		await refused('scsi', {kind, lun: 0}, /it has no unit 0, but 2/);
+		await refused('scsi', {kind, lun: 0}, /it has no unit 0, but 2, 3/);
 	for (const kind of ['eject-medium', 'insert-medium'])
 		await refused('scsi', {kind, lun: 2}, /it has a disk as unit 2, whose medium stays in it/);
+	await refused('scsi', {kind: 'insert-medium', lun: 3, path: '/disc.iso'}, /it has no raw file in unit 3/);
 	await guest.vm.control('fast', {kind: 'detach-namespace', nsid: 1} as never);
 	await guest.vm.control('scsi', {kind: 'detach-lun', lun: 2} as never);
 	await guest.vm.stop();

@@ -330,6 +330,11 @@ export interface DeviceBack {
 	 * have their turn first. Only for queues of this worker.
 	 */
 	queueReady?(queue: number): boolean | undefined;
+	/**
+	 * The machine's owner asks for something. Called on each worker before {@link DeviceFront.control} is, which has them look: for what belongs in no snapshot, such as
+	 * a path of the host's.
+	 */
+	control?(command: DeviceCommand): void;
 	/** Input from the owner of the terminal, for devices that take it; returns how much fitted. */
 	feed?(bytes: Uint8Array): number;
 	/** Releases host resources; nothing is called afterwards but {@link inFlight}. Resolves when they are released, where that takes its time. */

@@ -105,6 +105,12 @@ export class DiskSet {
 		return this.#places[index]?.disk;
 	}
 
+	/** Has a private member that is a file be another one, when it is opened next. */
+	lead(index: number, path: string): void {
+		const place = this.#places[index] as Place;
+		if (place.member.disk.kind === 'file') place.member = {...place.member, disk: {...place.member.disk, path}};
+	}
+
 	/** Opens a private member's disk anew, as what its source leads to now. When it has been let go of. */
 	async insert(index: number): Promise<void> {
 		const place = this.#places[index] as Place;
@@ -163,7 +169,7 @@ export class DiskSet {
 }
 
 interface Place {
-	readonly member: SetMember;
+	member: SetMember;
 	/** Of its part of the shared memory. */
 	readonly offset: number;
 	disk: DiskBackend | undefined;

@@ -121,7 +121,7 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 
 /** A virtio device's input and output, on a device worker. Where the device has several, each has a back of its own for its queues. */
 export interface VirtioBack
-	extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'feed' | 'dispose'>> {
+	extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'control' | 'feed' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
 	/** {@link VirtioDevice.control} has asked for it. May be called without, and on each worker. */
