@@ -13,6 +13,7 @@ const choices = {
 			'test.guests.folder-9p-linux.',
 			'test.guests.folder-posix-linux.',
 			'test.guests.guest-panics.',
+			'test.guests.hanging-disk.',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
 			'test.guests.net-amid-linux.',

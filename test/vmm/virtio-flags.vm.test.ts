@@ -28,7 +28,7 @@ interface Transport {
 }
 type Register = 'select' | 'features' | 'status' | 'queue' | 'size' | 'enable' | 'table' | 'driver' | 'device';
 
-const [disk, base] = ['mem:64K,num_queues=2', word('base')];
+const [flag, base] = ['mem:64K,num_queues=2', word('base')];
 /** Configuration space of the first function behind the first port, by the PC's ports. */
 const configure = (offset: number) => output(0xcf8, 4, 0x8001_0000 + offset);
 
@@ -39,7 +39,7 @@ const transports: Readonly<Record<'pci' | 'mmio', Transport>> = {
 				rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
 				rootPorts: [parsePcieRootPort('rc0:rp0')],
 			},
-			devices: flagged({'virtio-blk': [`${disk},workers=2,pcie_port=rp0`]}),
+			devices: flagged({'virtio-blk': [`${flag},workers=2,pcie_port=rp0`]}),
 		},
 		find: block([
 			configure(0x10),
@@ -63,7 +63,7 @@ const transports: Readonly<Record<'pci' | 'mmio', Transport>> = {
 		notify: (queue) => store(base, 2, queue, 0x3000 + 4 * queue),
 	},
 	mmio: {
-		options: {devices: flagged({'virtio-blk': [disk]})},
+		options: {devices: flagged({'virtio-blk': [flag]})},
 		find: set(base, 0xf802_0000),
 		registers: {
 			select: [0x24, 4],
@@ -171,3 +171,43 @@ for (const [name, transport] of Object.entries(transports)) {
 		t.deepEqual(await guest.vm.ended, {kind: 'exit', status: 1});
 	});
 }
+
+vmTest('what is asked of a disk that a controller has not is refused', {on: ['fake', 'kvm']}, async (t, machine) => {
+	const disk = {kind: 'memory', bytes: 2 ** 16} as const;
+	const guest = await machine({
+		pcie: transports.pci.options.pcie ?? {},
+		devices: [
+			{
+				kind: 'nvme',
+				name: 'fast',
+				port: 'rp0',
+				options: {serial: 'fast', namespaces: [{nsid: 1, disk, readOnly: false}]},
+			},
+			{
+				kind: 'virtio-scsi-mmio',
+				name: 'scsi',
+				options: {
+					base: 0xf802_0000,
+					serial: 'scsi',
+					units: [
+						{lun: 2, disk, readOnly: false},
+						{lun: 3, disk, readOnly: true, dvd: true},
+					],
+				},
+			},
+		],
+		program: guestProgram({name: 'nothing', main: []}),
+	});
+	const refused = (device: string, command: object, message: RegExp) =>
+		t.throwsAsync(guest.vm.control(device, command as never), {code: 'DEVICE_COMMAND_REFUSED', message});
+	for (const kind of ['attach-namespace', 'detach-namespace'])
+		await refused('fast', {kind, nsid: 2}, /fast cannot do \w+-namespace: it has no namespace 2, but 1/);
+	for (const kind of ['attach-lun', 'detach-lun', 'eject-medium', 'insert-medium'])
+		await refused('scsi', {kind, lun: 0}, /it has no unit 0, but 2, 3/);
+	for (const kind of ['eject-medium', 'insert-medium'])
+		await refused('scsi', {kind, lun: 2}, /it has a disk as unit 2, whose medium stays in it/);
+	await refused('scsi', {kind: 'insert-medium', lun: 3, path: '/disc.iso'}, /it has no raw file in unit 3/);
+	await guest.vm.control('fast', {kind: 'detach-namespace', nsid: 1} as never);
+	await guest.vm.control('scsi', {kind: 'detach-lun', lun: 2} as never);
+	await guest.vm.stop();
+});

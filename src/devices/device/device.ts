@@ -330,6 +330,11 @@ export interface DeviceBack {
 	 * have their turn first. Only for queues of this worker.
 	 */
 	queueReady?(queue: number): boolean | undefined;
+	/**
+	 * The machine's owner asks for something. Called on each worker before {@link DeviceFront.control} is, which has them look: for what belongs in no snapshot, such as
+	 * a path of the host's.
+	 */
+	control?(command: DeviceCommand): void;
 	/** Input from the owner of the terminal, for devices that take it; returns how much fitted. */
 	feed?(bytes: Uint8Array): number;
 	/** Releases host resources; nothing is called afterwards but {@link inFlight}. Resolves when they are released, where that takes its time. */
@@ -386,6 +391,11 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	 * device that drives one is held while this one's is taken: a machine in which what it drives in turn leads back is refused.
 	 */
 	inputs?(config: C): Readonly<Record<string, number>>;
+	/**
+	 * Says why a command of the machine's owner can never be done, of a device so configured, as the end of a sentence whose subject is the device. Who asks is
+	 * told that, and {@link DeviceFront.control} is not called.
+	 */
+	refuses?(command: DeviceCommand, config: C): string | undefined;
 	front(config: C, state: FieldsView<T>, services: S): F;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackParts.locked}. */
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;

@@ -1,4 +1,4 @@
-import type {BackParts, DeviceBack} from '#devices/device';
+import type {BackParts, DeviceBack, DeviceCommand} from '#devices/device';
 import type {VmmError} from '#support/errors';
 import type {Reactor, Timer, Watch} from '#support/reactor';
 import {noProgram, type ProgramCalls} from '#support/rpc';
@@ -113,6 +113,10 @@ export class GuardedBack implements DeviceBack {
 
 	queueReady(queue: number): boolean {
 		return this.#try('queueReady', () => this.#back?.queueReady?.(queue)) === true;
+	}
+
+	control(command: DeviceCommand): void {
+		this.#try('control', () => this.#back?.control?.(command));
 	}
 
 	feed(bytes: Uint8Array): number {

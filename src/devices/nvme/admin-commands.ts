@@ -5,7 +5,7 @@ import type {FieldsView} from '#support/wire';
 import {type Controller, headDoorbell, isQueueSize, tailDoorbell, wide} from './controller.ts';
 import {type DataPointer, mostVectors} from './data-pointer.ts';
 import {AsyncEvents, eventsOf} from './events.ts';
-import {defaultFeatures, FeaturePlace, featurePlace, OwnFeature, setFeature} from './features.ts';
+import {defaultFeatures, FeaturePlace, featurePlace, isTemperatureWrong, OwnFeature, setFeature} from './features.ts';
 import type {NvmeConfig} from './handle.ts';
 import {Identify} from './identify.ts';
 import {Command, CompletionEntry} from './layout.ts';
@@ -15,7 +15,7 @@ import {vectorNames} from './nvme-front.ts';
 import {AdminOpcode} from './opcodes.ts';
 import type {QueuePairs} from './queue-pairs.ts';
 import {Configuration, entrySizes, mostQueueEntries, pageBytes} from './registers.ts';
-import {mostEventRequests, Phase, type Submission} from './state.ts';
+import {AbortPhase, mostEventRequests, Phase, type Submission} from './state.ts';
 import {CommandStatus} from './status.ts';
 
 const contiguous = 0x1;
@@ -28,7 +28,7 @@ const changeable = 0x4;
 /** Of Get Log Page: leave the events that the page tells of unread. */
 const retainEvents = 0x8000;
 /** Of Abort's completion. */
-const notAborted = 1;
+export const notAborted = 1;
 
 type CommandView = FieldsView<typeof Command.fields>;
 
@@ -64,8 +64,10 @@ export class AdminCommands {
 	/** Ids of commands that are put off: others may not have them. */
 	parkedIds(): readonly number[] {
 		const {state, submissions} = this.#parts.controller;
-		const deleters = submissions.filter(({phase}) => phase === Phase.DELETING).map(({deleter}) => deleter & 0xffff);
-		return [...[...state.eventRequests.subarray(0, state.openRequests)].map((id) => id & 0xffff), ...deleters];
+		const deleters = submissions.filter(({phase}) => phase === Phase.DELETING).map(({deleter}) => deleter);
+		const aborts = state.aborts.filter(({phase}) => phase !== AbortPhase.NONE).map(({id}) => id);
+		const events = state.eventRequests.subarray(0, state.openRequests);
+		return [...events, ...deleters, ...aborts].map((id) => id & 0xffff);
 	}
 
 	/** @returns the status; undefined where the command is put off */
@@ -91,7 +93,7 @@ export class AdminCommands {
 			case AdminOpcode.DELETE_SUBMISSIONS:
 				return locked(() => this.#deleteSubmissions(command.dword10 & 0xffff, command.id));
 			case AdminOpcode.ABORT:
-				return locked(() => this.#abort(command.dword10));
+				return locked(() => this.#abort(command));
 			case AdminOpcode.EVENT_REQUEST:
 				return locked(() => this.#requestEvent(command.id));
 			case AdminOpcode.DOORBELL_BUFFER:
@@ -102,8 +104,8 @@ export class AdminCommands {
 	}
 
 	/**
-	 * Completes what was put off, where that can be: deletions of queues of which nothing is in flight any more, and requests for events that have
-	 * come. Under the device's lock.
+	 * Completes what was put off, where that can be: deletions of queues of which nothing is in flight any more, aborts whose commands were looked for,
+	 * and requests for events that have come. Under the device's lock.
 	 * @returns ids of the commands
 	 */
 	settle(): readonly number[] {
@@ -120,6 +122,11 @@ export class AdminCommands {
 			complete(deleter & 0xffff, 0);
 		}
 		const {state} = controller;
+		for (const abort of state.aborts) {
+			if (abort.phase !== AbortPhase.LOOKED || !pairs.reserveOne(0)) continue;
+			abort.phase = AbortPhase.NONE;
+			complete(abort.id & 0xffff, abort.result);
+		}
 		for (const {bit, result, logPage, wanted} of Object.values(AsyncEvents)) {
 			if ((state.events & bit) === 0) continue;
 			const isWanted = wanted === undefined || ((state.features[FeaturePlace.EVENTS] ?? 0) & wanted) !== 0;
@@ -186,7 +193,9 @@ export class AdminCommands {
 				const place = featurePlace(id, dword11);
 				if (place === undefined) return CommandStatus.INVALID_FIELD;
 				const was = state.features[FeaturePlace.WRITE_CACHE];
+				const wasWrong = isTemperatureWrong(state.features);
 				const status = setFeature(state.features, place, dword11);
+				if (!wasWrong && isTemperatureWrong(state.features)) this.#parts.pairs.raise(AsyncEvents.TEMPERATURE, 0);
 				this.hasCacheToFlush = was !== 0 && state.features[FeaturePlace.WRITE_CACHE] === 0;
 				return status;
 			}
@@ -280,12 +289,20 @@ export class AdminCommands {
 		return undefined;
 	}
 
-	/** Disks are never asked to give up what they have: only requests for events are aborted. */
-	#abort(dword10: number): CommandStatus {
-		const {controller, pairs} = this.#parts;
+	/** Disks are never asked to give up what they have: requests for events are aborted, and commands that wait for something else. */
+	#abort({dword10, id: own}: CommandView): CommandStatus | undefined {
+		const {controller, pairs, services} = this.#parts;
 		const {state} = controller;
 		const [queue, id] = [dword10 & 0xffff, dword10 >>> 16];
 		this.result = notAborted;
+		if (this.#isIoQueue(queue)) {
+			const free = state.aborts.find(({phase}) => phase === AbortPhase.NONE);
+			if (free === undefined) return CommandStatus.ABORT_LIMIT;
+			Object.assign(free, {phase: AbortPhase.ASKED, command: dword10, id: own, result: notAborted});
+			pairs.giveBack(0, 1);
+			services.notifyBack();
+			return undefined;
+		}
 		const index = queue === 0 ? state.eventRequests.subarray(0, state.openRequests).indexOf(id) : -1;
 		if (index < 0 || !pairs.reserveOne(0)) return CommandStatus.SUCCESS;
 		state.eventRequests.copyWithin(index, index + 1);

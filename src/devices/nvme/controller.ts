@@ -2,6 +2,8 @@ import {defaultFeatures} from './features.ts';
 import type {NvmeConfig} from './handle.ts';
 import {Configuration, mostAdminEntries, mostQueueEntries, Shutdown, Status, shutdownShift} from './registers.ts';
 import {
+	AbortPhase,
+	AbortState,
 	type Completion,
 	CompletionState,
 	type ControllerState,
@@ -147,6 +149,7 @@ export class Controller {
 		this.state.doorbells.fill(0);
 		this.state.eventRequests.fill(0);
 		this.state.openRequests = 0;
+		for (const each of this.state.aborts) AbortState.reset(each);
 	}
 
 	/** A snapshot is anybody's: queues that cannot be are not served. Nothing is in flight but what is left for later. */
@@ -159,6 +162,7 @@ export class Controller {
 			this.submissions.every((each, queue) => this.#isSubmissions(each, queue)) &&
 			this.completions.every(isCompletions) &&
 			openRequests <= mostEventRequests &&
+			this.state.aborts.every(({phase}) => phase <= AbortPhase.LOOKED) &&
 			shutdown <= Shutdown.COMPLETE &&
 			(this.isEnabled || (status & Status.READY) === 0);
 		if (isPossible) return;

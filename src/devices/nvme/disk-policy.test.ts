@@ -73,6 +73,41 @@ const write = (block: number, nsid = 1) => ({opcode: WRITE, nsid, prp1: dataPage
 const full: FaultyDisks['fault'] = ({operation}) =>
 	operation === DiskOperation.WRITE ? DiskError.NO_SPACE : undefined;
 
+test('writes and zeros are durable when they are done that say so, and all where the driver has turned the cache off', async (t) => {
+	const one = await make({});
+	const {driver, faulty} = one;
+	const forced = 2 ** 30;
+	const durable = async () => {
+		const from = faulty.seen.length;
+		for (const flags of [0, forced]) {
+			const ids = [
+				driver.submit(1, {...write(1), dword12: flags}),
+				driver.submit(1, {opcode: 8, nsid: 1, dword10: 2, dword12: flags}),
+			];
+			t.deepEqual(
+				(await one.take(1, 2)).toSorted(([one], [other]) => one - other),
+				ids.map((id) => [id, SUCCESS]),
+			);
+		}
+		return faulty.seen.slice(from).map(({operation, isDurable}) => [operation, isDurable]);
+	};
+	const {WRITE: writes, WRITE_ZEROES: zeros} = DiskOperation;
+	t.deepEqual(await durable(), [
+		[writes, false],
+		[zeros, false],
+		[writes, true],
+		[zeros, true],
+	]);
+	t.is((await driver.admin({opcode: 9, dword10: 6, dword11: 0})).status, SUCCESS);
+	t.deepEqual(await durable(), [
+		[writes, true],
+		[zeros, true],
+		[writes, true],
+		[zeros, true],
+	]);
+	await one.end();
+});
+
 for (const workers of [1, 2]) {
 	test(`commands that fail are held, are nobody’s during a pause, and are done afterwards, on ${workers} workers`, async (t) => {
 		const one = await make({enospc: 'stop'}, {workers});
@@ -240,6 +275,93 @@ test('errors are told to the guest as what they are, and a flush of the controll
 	await two.until(() => (two.driver.status & 0xc) === 8);
 	t.is(two.driver.status & 0xc, 8, 'a shutdown is complete');
 	await two.end();
+});
+
+for (const workers of [1, 2])
+	test(`commands that are held or wait for a limit are aborted, and others not, on ${workers} workers`, async (t) => {
+		const aborts =
+			(one: Awaited<ReturnType<typeof make>>) => async (commands: readonly (readonly [number, number])[]) => {
+				for (const [queue, id] of commands) one.driver.submit(0, {opcode: 8, dword10: queue + id * 0x1_0000}, false);
+				one.driver.ring(0);
+				const told: Told[] = [];
+				await one.until(() => told.push(...one.driver.take(0)) >= commands.length);
+				return told.map(({status, result}) => [status, result]);
+			};
+		const {ABORT_REQUESTED, ABORT_LIMIT} = CommandStatus;
+		const [isAborted, isNot] = [
+			[SUCCESS, 0],
+			[SUCCESS, 1],
+		];
+
+		const limited = await make({limits: {bps: 1}}, {workers});
+		const first = limited.driver.submit(1, write(0));
+		t.deepEqual(await limited.take(1, 1), [[first, SUCCESS]]);
+		const [one = 0, two = 0] = [1, 2].map((queue) => limited.driver.submit(queue, write(queue)));
+		await limited.machine.run();
+		t.deepEqual(
+			await aborts(limited)([
+				[1, one],
+				[2, two],
+			]),
+			[isAborted, isAborted],
+		);
+		t.deepEqual(
+			[await limited.take(1, 1), await limited.take(2, 1)],
+			[[[one, ABORT_REQUESTED]], [[two, ABORT_REQUESTED]]],
+		);
+		t.deepEqual([limited.faulty.seen.length, limited.machine.pins, limited.state().mediaErrors], [1, 0, 0]);
+		const many = await aborts(limited)([1, 2, 1, 3, 4].map((queue) => [queue, first]));
+		t.deepEqual(
+			many.toSorted(([status = 0], [other = 0]) => status - other),
+			[isNot, isNot, isNot, isNot, [ABORT_LIMIT, 1]],
+		);
+		t.deepEqual(limited.machine.failures, []);
+		await limited.end();
+
+		const stopping = await make({enospc: 'stop'}, {workers});
+		stopping.faulty.fault = full;
+		const held = [1, 2].map((queue) => stopping.driver.submit(queue, write(queue)));
+		await stopping.until(() => stopping.faulty.seen.length === 2);
+		await stopping.rest();
+		t.is(stopping.state().leftCount, 2);
+		stopping.machine.start();
+		t.deepEqual(await aborts(stopping)(held.map((id, index) => [index + 1, id])), [isAborted, isAborted]);
+		t.deepEqual(
+			[await stopping.take(1, 1), await stopping.take(2, 1)],
+			held.map((id) => [[id, ABORT_REQUESTED]]),
+		);
+		await stopping.rest();
+		t.is(stopping.state().leftCount, 0);
+		await stopping.machine.dispose();
+
+		const hanging = await make({}, {workers});
+		hanging.faulty.fault = () => 'hangs';
+		const under = hanging.driver.submit(1, write(1));
+		await hanging.until(() => hanging.faulty.hanging === 1);
+		t.deepEqual(await aborts(hanging)([[1, under]]), [isNot]);
+		hanging.faulty.answer();
+		t.deepEqual(await hanging.take(1, 1), [[under, SUCCESS]]);
+		await hanging.end();
+	});
+
+test('an abort that a snapshot has is told of in the machine that is restored', async (t) => {
+	const one = await make({}, {workers: 2});
+	await one.rest();
+	// Nobody looks during a pause.
+	Object.assign(one.state().aborts[2] ?? {}, {phase: 1, command: 1 + 0x77 * 0x1_0000, id: 0x123, result: 1});
+	const saved = JSON.parse(JSON.stringify(one.machine.machine.save()));
+	one.machine.machine.restore(saved);
+	one.machine.start();
+	const told: Told[] = [];
+	await one.until(() => told.push(...one.driver.take(0)) >= 1);
+	t.like(told, [{id: 0x123, status: SUCCESS, result: 1}]);
+	t.is(one.state().aborts[2]?.phase, 0);
+	await one.rest();
+	Object.assign(one.state().aborts[2] ?? {}, {phase: 3});
+	one.machine.machine.restore(JSON.parse(JSON.stringify(one.machine.machine.save())));
+	one.machine.start();
+	t.is(one.driver.status & 2, 2, 'what cannot be fails');
+	await one.end();
 });
 
 test('a disk that waits for its limit, or does not answer, keeps no other one', async (t) => {

@@ -17,7 +17,8 @@ const event = (bit: number, type: number, information: number, logPage: number, 
 });
 
 /** Log pages that tell of events. */
-const [errorPage, changedNamespacesPage] = [0x01, 0x04];
+export const errorPage = 0x01;
+const [healthPage, changedNamespacesPage] = [0x02, 0x04];
 
 /** Events that there are, in the order in which the driver is told. */
 export const AsyncEvents = {
@@ -25,6 +26,8 @@ export const AsyncEvents = {
 	DOORBELL_REGISTER: event(0x1, 0, 0, errorPage),
 	/** A value that is no tail or head of its queue. */
 	DOORBELL_VALUE: event(0x2, 0, 1, errorPage),
+	/** It has become too warm or too cold for the thresholds that the driver has set. */
+	TEMPERATURE: event(0x8, 1, 1, healthPage, 0x2),
 	NAMESPACES: event(0x4, 2, 0, changedNamespacesPage, 0x100),
 } as const;
 

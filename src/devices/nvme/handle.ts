@@ -1,3 +1,4 @@
+import type {DeviceCommand} from '#devices/device';
 import type {DiskPolicy} from '#devices/storage/backend';
 import type {DiskSource} from '#devices/storage/source';
 
@@ -21,6 +22,15 @@ export interface NamespaceConfig {
 export const attachNamespace = (nsid: number) => ({kind: attachKind, nsid});
 export const detachNamespace = (nsid: number) => ({kind: detachKind, nsid});
 export const [attachKind, detachKind] = ['attach-namespace', 'detach-namespace'];
+
+/** See `DeviceModel.refuses`. */
+export function refusesNamespace({kind, nsid}: NamespaceCommand, {namespaces}: NvmeConfig): string | undefined {
+	if ((kind !== attachKind && kind !== detachKind) || namespaces.some((each) => each.nsid === nsid)) return undefined;
+	return `has no namespace ${nsid}, but ${namespaces.map((each) => each.nsid).join(', ') || 'none'}`;
+}
+
+/** What may be a command for one namespace. */
+export type NamespaceCommand = DeviceCommand & {readonly nsid?: number};
 
 /** An NVMe controller. */
 export interface NvmeConfig {

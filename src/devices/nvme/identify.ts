@@ -7,7 +7,7 @@ import {IdentifyController, IdentifyIndependent, IdentifyNamespace, IdentifyNvmC
 import type {Namespace, Namespaces} from './namespaces.ts';
 import {everyNamespace} from './opcodes.ts';
 import {pageBytes, version} from './registers.ts';
-import {mostEventRequests} from './state.ts';
+import {mostAborts, mostEventRequests} from './state.ts';
 import {CommandStatus} from './status.ts';
 
 /** Ids on PCI, as OpenVMM's. */
@@ -117,7 +117,7 @@ export class Identify {
 			events: offeredEvents,
 			type: ioController,
 			adminCommands: doorbellBuffers,
-			abortLimit: 3,
+			abortLimit: mostAborts - 1,
 			eventLimit: mostEventRequests - 1,
 			firmwareUpdates: firmwareSlots,
 			logPages: logAbilities,

@@ -23,6 +23,10 @@ export class IoRequest extends DiskRequest {
 	id = 0;
 	/** The command as the driver gave it, where it may be held. */
 	readonly command = new Uint8Array(Command.size);
+	/** A disk has it, or it is held. */
+	isUnderWay = false;
+	/** The driver has aborted it. */
+	isAborted = false;
 	/** What the command moves or clears in all. */
 	bytes = 0;
 	/** Is to be read when it is flushed. */
@@ -45,7 +49,8 @@ export class IoRequest extends DiskRequest {
 		this.queue = queue;
 		this.id = id;
 		this.bytes = this.#next = this.#count = 0;
-		this.isDurable = this.mayUnmap = false;
+		this.isDurable = this.mayUnmap = this.isAborted = false;
+		this.isUnderWay = true;
 		return this;
 	}
 
@@ -165,6 +170,6 @@ export class IoRequest extends DiskRequest {
 	}
 
 	#end(status: CommandStatus): void {
-		this.#owner.ended(this, status);
+		this.#owner.ended(this, this.isAborted ? CommandStatus.ABORT_REQUESTED : status);
 	}
 }

@@ -1,6 +1,6 @@
 import type {SavedMemory} from '#devices/device';
 import type {OpenDisk, ReportedDisk} from '#devices/storage/backend';
-import {type Disk, diskMovers} from '#devices/storage/disk';
+import {type Disk, type DiskRequest, diskMovers} from '#devices/storage/disk';
 import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces, diskSetSavedParts} from '#devices/storage/disk-set';
 import {errorTable} from '#support/errors';
 import type {NamespaceConfig, NvmeConfig} from './handle.ts';
@@ -95,6 +95,10 @@ export class Namespaces {
 
 	settle(): Promise<void> {
 		return this.#disks.settle();
+	}
+
+	withdraw(request: DiskRequest): boolean {
+		return this.#disks.withdraw(request);
 	}
 
 	stop(isReset: boolean): void {

@@ -1,8 +1,8 @@
-import type {AccessSize, DeviceCommand, PciDeviceServices, PciFront} from '#devices/device';
+import type {AccessSize, PciDeviceServices, PciFront} from '#devices/device';
 import {measureDisk} from '#devices/storage/source';
 import type {Controller} from './controller.ts';
 import {AsyncEvents} from './events.ts';
-import {attachKind, detachKind, type NamespaceConfig, type NvmeConfig} from './handle.ts';
+import {attachKind, detachKind, type NamespaceCommand, type NamespaceConfig, type NvmeConfig} from './handle.ts';
 import {adminSizes, Configuration, capability, pageBytes, Register, Shutdown, version} from './registers.ts';
 
 /** Names of the vectors; the first one's line stands for all while messages are off. */
@@ -60,7 +60,7 @@ export class NvmeFront implements PciFront {
 			if (detached === true) state.detachedNamespaces |= 1 << index;
 	}
 
-	control(command: DeviceCommand & {readonly nsid?: number}): void {
+	control(command: NamespaceCommand): void {
 		const {state} = this.#controller;
 		if (command.kind === measureDisk.kind) state.measures++;
 		else if (command.kind === attachKind) this.#attach(command.nsid, true);

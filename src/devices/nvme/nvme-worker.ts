@@ -1,6 +1,6 @@
 import type {BackServices} from '#devices/device';
 import {mayHold} from '#devices/storage/backend';
-import {AdminCommands} from './admin-commands.ts';
+import {AdminCommands, notAborted} from './admin-commands.ts';
 import {CommandIds} from './command-ids.ts';
 import {Completer} from './completer.ts';
 import type {Controller} from './controller.ts';
@@ -14,7 +14,7 @@ import type {Namespaces} from './namespaces.ts';
 import {lineOf} from './nvme-front.ts';
 import {QueuePairs, turnCommands} from './queue-pairs.ts';
 import {Shutdown} from './registers.ts';
-import {leftWords, mostLeft, Phase} from './state.ts';
+import {AbortPhase, leftWords, mostLeft, Phase} from './state.ts';
 import {CommandStatus} from './status.ts';
 
 /** Commands of one worker that disks have at once. */
@@ -38,7 +38,8 @@ export class NvmeWorker implements RequestOwner {
 	readonly #completer: Completer;
 	readonly #command = Command.on(new ArrayBuffer(Command.size));
 	readonly #ids = new CommandIds();
-	/** Requests to be used again, and how many disks have. */
+	/** All requests that there are, those to be used again, and how many disks have. */
+	readonly #all: IoRequest[] = [];
 	readonly #free: IoRequest[] = [];
 	#inFlight = 0;
 	/** How many they may have. */
@@ -90,6 +91,7 @@ export class NvmeWorker implements RequestOwner {
 		});
 		this.#ids.clear();
 		for (const id of this.#admin?.parkedIds() ?? []) this.#ids.add(0, id);
+		this.#followAborts();
 		this.#settle();
 	}
 
@@ -117,6 +119,7 @@ export class NvmeWorker implements RequestOwner {
 		const {worker} = this.#services;
 		for (let queue = worker.index; queue <= this.#controller.ioQueues; queue += worker.count)
 			if (this.#controller.submissions[queue]?.phase === Phase.ON) this.#services.serve(queue);
+		this.#followAborts();
 		this.#settle();
 		const {measures} = this.#controller.state;
 		if (this.#admin === undefined || measures === this.#measures) return;
@@ -157,7 +160,7 @@ export class NvmeWorker implements RequestOwner {
 
 	ended(request: IoRequest, status: CommandStatus): void {
 		this.#inFlight--;
-		this.#free.push(request);
+		this.#putBack(request);
 		if (request.vectors.count > 0) request.vectors.release();
 		if (request.queue === noQueue) this.#endShutdown();
 		else {
@@ -235,15 +238,61 @@ export class NvmeWorker implements RequestOwner {
 	}
 
 	#beginIo(queue: number, id: number): number {
-		const request = (this.#free.pop() ?? new IoRequest(this)).begin(queue, id);
+		const request = this.#newRequest().begin(queue, id);
 		if (this.#holds) request.command.set(this.#command.$bytes);
 		this.#inFlight++;
 		const status = this.#io.start(this.#command, request);
 		if (status === undefined) return request.bytes;
 		this.#inFlight--;
-		this.#free.push(request);
+		this.#putBack(request);
 		this.#finish(queue, id, status, 0);
 		return 0;
+	}
+
+	#newRequest(): IoRequest {
+		const free = this.#free.pop();
+		if (free !== undefined) return free;
+		const made = new IoRequest(this);
+		this.#all.push(made);
+		return made;
+	}
+
+	#putBack(request: IoRequest): void {
+		request.isUnderWay = false;
+		this.#free.push(request);
+	}
+
+	/** Looks for the commands of its queues that the driver has aborted. */
+	#followAborts(): void {
+		if (!this.#isServed) return;
+		const {worker, locked} = this.#services;
+		const {aborts} = this.#controller.state;
+		const asked = locked(() =>
+			aborts.filter(
+				({phase, command}) => phase === AbortPhase.ASKED && (command & 0xffff) % worker.count === worker.index,
+			),
+		);
+		if (asked.length === 0) return;
+		for (const abort of asked) {
+			const result = this.#abort(abort.command & 0xffff, abort.command >>> 16) ? 0 : notAborted;
+			locked(() => Object.assign(abort, {phase: AbortPhase.LOOKED, result}));
+		}
+		this.#flush();
+		this.#settleSomewhere();
+	}
+
+	/** Ends a command that is held, or waits for a limit; false where a disk has it, or nobody does. */
+	#abort(queue: number, id: number): boolean {
+		if (this.#controller.state.leftCount > 0) this.#retakeLeft(queue);
+		const found = this.#all.find((each) => each.isUnderWay && each.queue === queue && each.id === id);
+		if (found === undefined) return false;
+		found.isAborted = true;
+		if (this.#held.includes(found)) {
+			this.#held = this.#held.filter((each) => each !== found);
+			this.#inFlight++;
+			this.ended(found, CommandStatus.ABORT_REQUESTED);
+		} else found.isAborted = this.#namespaces.withdraw(found);
+		return found.isAborted;
 	}
 
 	/** Has the state keep what is held: it is in flight to the driver, and nowhere here. */
@@ -258,7 +307,7 @@ export class NvmeWorker implements RequestOwner {
 				const at = leftWords * state.leftCount++;
 				state.left[at] = request.queue;
 				new Uint8Array(state.left.buffer, state.left.byteOffset + 4 * (at + 1), Command.size).set(request.command);
-				this.#free.push(request);
+				this.#putBack(request);
 			}
 		});
 		for (const {queue, id} of held) this.#finish(queue, id, CommandStatus.WRITE_FAULT, 0);
@@ -361,7 +410,7 @@ export class NvmeWorker implements RequestOwner {
 	/** Makes what disks have in caches durable, which a command waits for. */
 	#flushAll(queue: number, id: number): void {
 		this.#inFlight++;
-		(this.#free.pop() ?? new IoRequest(this)).begin(queue, id).flushAll(this.#namespaces.all);
+		this.#newRequest().begin(queue, id).flushAll(this.#namespaces.all);
 	}
 
 	#endShutdown(): void {

@@ -395,6 +395,30 @@ test('a turn moves so many bytes, and what is left comes in the next', async (t)
 	t.deepEqual(machine.failures, []);
 });
 
+test('a temperature that is not within the driver’s thresholds is an event of its own, for who wants it', async (t) => {
+	const {machine, driver} = await make();
+	const threshold = (value: number) => driver.submit(0, {opcode: 9, dword10: 4, dword11: value});
+	const told = async () => {
+		await machine.run();
+		return driver.take(0).map(({result}) => result);
+	};
+	for (let count = 0; count < 2; count++) driver.submit(0, {opcode: 12});
+	threshold(0x100);
+	t.deepEqual(await told(), [0], 'nobody wants it');
+	threshold(0x157);
+	driver.submit(0, {opcode: 9, dword10: 11, dword11: 2});
+	t.deepEqual(await told(), [0, 0]);
+	const event = 0x2_0101;
+	threshold(0x100);
+	t.deepEqual((await told()).toSorted(), [0, event]);
+	threshold(0x157);
+	threshold(0x100);
+	t.deepEqual(await told(), [0, 0], 'the driver has not looked');
+	driver.submit(0, {opcode: 2, prp1: dataPage, dword10: 2 + 127 * 0x1_0000});
+	t.deepEqual((await told()).toSorted(), [0, event]);
+	t.deepEqual([...driver.bytes(dataPage, 1)], [2]);
+});
+
 test('events that are asked for are told, once until the driver has looked', async (t) => {
 	const {machine, driver} = await make();
 	for (let count = 0; count < 4; count++) driver.submit(0, {opcode: 12, id: 0x500 + count});

@@ -4,13 +4,13 @@ import {openDisk} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
 import {type SavedFields, stateError} from '#support/saved-state';
 import {Controller, headDoorbell, tailDoorbell} from './controller.ts';
-import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind} from './handle.ts';
+import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind, refusesNamespace} from './handle.ts';
 import {pciIds} from './identify.ts';
 import {hostBytes, savedMemory} from './namespaces.ts';
 import {NvmeBack} from './nvme-back.ts';
 import {NvmeFront, vectorNames} from './nvme-front.ts';
 import {Register} from './registers.ts';
-import {leftWords, mostLeft, type NvmeFields, NvmeState} from './state.ts';
+import {leftWords, mostAborts, mostLeft, type NvmeFields, NvmeState} from './state.ts';
 
 const nvmeError = errorTable({
 	NVME_IMPOSSIBLE: (c: {cause: string}) => ({
@@ -25,14 +25,21 @@ const msixBar = 4;
 /** A doorbell's width, and the distance to the next. */
 const doorbellBytes: AccessSize = 4;
 
-/** In version 2 commands may be left for later. */
+/**
+ * In version 2 commands may be left for later; in 3 it does not say any more whose RAM the data of disks in memory are in; in 4 commands of
+ * I/O queues may be aborted.
+ */
 const versions = {
-	version: 3,
+	version: 4,
 	upgrade: ({disk: _, ...fields}: SavedFields, from: number): SavedFields => {
-		if (from > 1) return fields;
-		for (const field of ['left', 'leftCount'])
-			if (field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: nvmeKind, field});
-		return {...fields, left: Buffer.alloc(4 * mostLeft * leftWords).toString('base64'), leftCount: 0};
+		for (const [field, since] of Object.entries({left: 2, leftCount: 2, aborts: 4}))
+			if (from < since && field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: nvmeKind, field});
+		return {
+			left: Buffer.alloc(4 * mostLeft * leftWords).toString('base64'),
+			leftCount: 0,
+			aborts: Array.from({length: mostAborts}, () => ({phase: 0, command: 0, id: 0, result: 0})),
+			...fields,
+		};
 	},
 };
 
@@ -67,6 +74,7 @@ export const nvmeOver = (open: OpenDisk): DeviceModel<NvmeConfig, NvmeFields, 'p
 				}),
 			),
 		).flat(),
+	refuses: refusesNamespace,
 	front: (config, state, services) => new NvmeFront(config, new Controller(config, state), services),
 	back: (config, state, services) => new NvmeBack(config, new Controller(config, state), services, open),
 });

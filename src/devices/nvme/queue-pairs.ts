@@ -1,7 +1,7 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import {below} from '#support/trust';
 import {type Controller, distance, headDoorbell, roomIn, tailDoorbell} from './controller.ts';
-import {type AsyncEvent, AsyncEvents} from './events.ts';
+import {type AsyncEvent, AsyncEvents, errorPage} from './events.ts';
 import {QueueMemory} from './queue-memory.ts';
 import {type Completion, Phase, type Submission} from './state.ts';
 import {type CommandStatus, statusField} from './status.ts';
@@ -207,12 +207,12 @@ export class QueuePairs {
 	}
 
 	/** The driver is to be told of an event, once until it has looked. */
-	raise({bit}: AsyncEvent, queue: number): void {
+	raise({bit, logPage}: AsyncEvent, queue: number): void {
 		const {state} = this.#controller;
 		if ((state.events & bit) !== 0) return;
 		state.events |= bit;
 		this.hasRaised = true;
-		if (bit === AsyncEvents.NAMESPACES.bit) return;
+		if (logPage !== errorPage) return;
 		state.errors++;
 		state.errorQueue = queue;
 	}

@@ -6,6 +6,9 @@ export const mostQueues = mostIoQueues + 1;
 /** Asynchronous Event Requests that the driver may have open: as OpenVMM's. */
 export const mostEventRequests = 4;
 
+/** Aborts of commands of I/O queues that the driver may have open: as OpenVMM's. */
+export const mostAborts = 4;
+
 /** Commands that the controller keeps for later at most, and the words of each. */
 export const mostLeft = 128;
 export const leftWords = 17;
@@ -49,6 +52,20 @@ export const CompletionState = wire('nvme-completion-queue', {
 	vector: u32,
 });
 
+/** Life of an {@link AbortState}. */
+export const AbortPhase = {NONE: 0, ASKED: 1, LOOKED: 2} as const;
+
+/** An Abort whose command is for the worker of its queue to look for. */
+export const AbortState = wire('nvme-abort', {
+	phase: u32,
+	/** Submission queue and id of the command, as Abort has them (NVM Express Base 2.0, 5.1). */
+	command: u32,
+	/** Id of the Abort itself. */
+	id: u32,
+	/** First dword of its completion. */
+	result: u32,
+});
+
 /** What the driver is told of a namespace; all 0 before that. */
 export const NamespaceTold = wire('nvme-namespace', {
 	nsid: u32,
@@ -90,6 +107,7 @@ export const NvmeState = wire('nvme', {
 	/** Open Asynchronous Event Requests by command id, the first so many. */
 	eventRequests: array(u32, mostEventRequests),
 	openRequests: u32,
+	aborts: array(AbortState, mostAborts),
 	/** Events that nobody has been told of, and those that have been told of and whose log page was not read: bits. */
 	events: u32,
 	unreadEvents: u32,

@@ -20,6 +20,7 @@ export const CommandStatus = {
 	QUEUE_COMPLETION: 0x100,
 	QUEUE_ID: 0x101,
 	QUEUE_SIZE: 0x102,
+	ABORT_LIMIT: 0x103,
 	EVENT_LIMIT: 0x105,
 	INTERRUPT_VECTOR: 0x108,
 	LOG_PAGE: 0x109,
@@ -39,6 +40,7 @@ const doNotRetry = 0x4000;
 const transient: readonly number[] = [
 	CommandStatus.SUCCESS,
 	CommandStatus.ABORT_REQUESTED,
+	CommandStatus.ABORT_LIMIT,
 	CommandStatus.CAPACITY,
 	CommandStatus.WRITE_FAULT,
 	CommandStatus.UNRECOVERED_READ,

@@ -19,6 +19,9 @@ const neededMajor = 24;
 /** Set across the switch, so that a broken runtime package cannot make it go round in circles. */
 const switchedVariable = 'OPENVMM_SWITCHED_RUNTIME';
 
+// Before anybody wants Node's pool, which has as many threads from then on: a disk of the host's that hangs keeps some (see PoolCalls).
+process.env.UV_THREADPOOL_SIZE ??= '16';
+
 /** F_SETFD of fcntl(2). */
 const setDescriptorFlags = 2;
 

@@ -102,6 +102,25 @@ test('a new node runs the program in its own process', async (t) => {
 	t.true(existsSync(join(directory, 'cache/openvmm/compile-cache')));
 });
 
+/** Says how many threads Node's pool has. */
+const pool = `
+import {readFile, readdir} from 'node:fs/promises';
+export async function program() {
+	const names = (await readdir('/proc/self/task')).map((task) => readFile('/proc/self/task/' + task + '/comm', 'utf8'));
+	console.log((await Promise.all(names)).filter((name) => name === 'libuv-worker\\n').length);
+	return 0;
+}
+`;
+
+test("Node's pool has threads beside those that a few hanging disks keep, or as many as the user wants", async (t) => {
+	const at = packageWith('pool', pool, []);
+	const {UV_THREADPOOL_SIZE: __, ...unsaid}: NodeJS.ProcessEnv = env;
+	const threads = async (more: NodeJS.ProcessEnv) =>
+		(await finished(spawn(newNode, [at], {env: {...unsaid, ...more}}))).stdout;
+	t.is(await threads({}), '16\n');
+	t.is(await threads({UV_THREADPOOL_SIZE: '6'}), '6\n');
+});
+
 test('code is kept in no folder that another user owns or may write to', async (t) => {
 	const at = packageWith('shared', echo, []);
 	const kept = async (change: (cache: string) => void) => {

@@ -29,6 +29,8 @@ export class MachineDevices {
 	readonly #late: (error: VmmError) => void;
 	#live: LiveDevices | undefined;
 	#program: ProgramCalls | undefined;
+	/** Which of the machine's workers this is. */
+	#worker = 0;
 	/** The machine's part of its thread's reactor. */
 	#part: {close(): void} | undefined;
 	/** Resolves when {@link create} has made the backs, or could not. */
@@ -51,6 +53,7 @@ export class MachineDevices {
 	 */
 	create(handle: MachineHandle, worker: number, program: MessagePort): Promise<void> {
 		this.#program = new ProgramCalls(program, this.#reactor);
+		this.#worker = worker;
 		const created = this.#create(handle, worker);
 		this.#creating = created.catch(() => {});
 		return created;
@@ -139,8 +142,10 @@ export class MachineDevices {
 		return this.#live?.backs.back(name)?.feed?.(bytes) ?? bytes.length;
 	}
 
-	/** Asks the device called `name` for something. */
+	/** Asks the device called `name` for something: on each worker, the first one at last. */
 	control(name: string, command: DeviceCommand): void {
+		this.#live?.backs.back(name)?.control(command);
+		if (this.#worker !== 0) return;
 		this.#live?.machine.control(name, command);
 		this.#live?.backs.owned.control(name, command);
 	}

@@ -5,7 +5,8 @@ import {measureDisk} from '#devices/storage/source';
 import type {LinkCommand} from '#devices/virtio/net';
 import {clockPolicies} from '#main/config';
 import {nodeName} from '#support/inspect';
-import {choice, diskLimits, integer, nicLimits, toggle, word} from './kinds.ts';
+import {checkPath, linuxPaths} from '#support/options';
+import {choice, diskLimits, file, integer, nicLimits, toggle, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';
 
 /** An operation that changes what the machine does, and is answered with the state when that is done. */
@@ -135,7 +136,7 @@ const onNamespace = (name: string, help: string, command: (nsid: number) => Devi
 			nsid: {
 				kind: integer(1, mostNamespaceId),
 				placeholder: 'NSID',
-				help: 'its number; one that the controller has not changes nothing',
+				help: 'its number',
 			},
 		},
 		result: 'nothing',
@@ -159,11 +160,7 @@ export const detach = onNamespace(
 /** Names one unit of a SCSI controller. */
 const unitParams = {
 	device: {kind: word, placeholder: 'DEVICE', help: "the controller's name"},
-	lun: {
-		kind: integer(0, mostLun),
-		placeholder: 'LUN',
-		help: 'its number; one that the controller has not changes nothing',
-	},
+	lun: {kind: integer(0, mostLun), placeholder: 'LUN', help: 'its number'},
 } as const;
 
 /** An operation on one unit of a SCSI controller. */
@@ -182,28 +179,45 @@ const onUnit = (name: string, help: string, command: (lun: number) => DeviceComm
 export const attachLun = onUnit('attach-lun', 'give the guest a disk of a SCSI controller', attachUnit);
 export const detachLun = onUnit('detach-lun', 'take a disk of a SCSI controller from the guest', detachUnit);
 
-/** An operation on a drive's medium, which the guest may have locked. */
-const onMedium = (name: string, help: string, command: (lun: number, force: boolean) => DeviceCommand) =>
-	operation({
-		name,
-		help: `${help}; a guest that has locked it is asked to give it`,
-		params: {
-			...unitParams,
-			force: {kind: toggle, flag: 'force', optional: true, help: 'whatever the guest has locked'},
-		},
-		result: 'nothing',
-		async run(vm, {device, lun, force = false}) {
-			await vm.control(device, command(lun, force));
-			return {};
-		},
-	});
+/** Names a drive, whose medium the guest may have locked. */
+const mediumParams = {
+	...unitParams,
+	force: {kind: toggle, flag: 'force', optional: true, help: 'whatever the guest has locked'},
+} as const;
+const lockHelp = 'a guest that has locked it is asked to give it';
 
-export const insert = onMedium(
-	'insert-medium',
-	"put into a drive what its image's path leads to now, in place of what is in it",
-	insertMedium,
-);
-export const eject = onMedium('eject-medium', 'take the medium out of a drive', ejectMedium);
+export const insert = operation({
+	name: 'insert-medium',
+	help: `put into a drive what its image's path leads to now, or another file, in place of what is in it; ${lockHelp}`,
+	params: {
+		...mediumParams,
+		file: {
+			kind: file,
+			flag: 'file',
+			placeholder: 'PATH',
+			optional: true,
+			help: 'the image of the disc, from now on; the last one without this',
+		},
+	},
+	result: 'nothing',
+	async run(vm, {device, lun, force = false, file: path}) {
+		const problem = path === undefined ? undefined : checkPath(linuxPaths, 'input', path, 'insert-medium --file');
+		if (problem !== undefined) throw problem;
+		await vm.control(device, insertMedium(lun, force, path));
+		return {};
+	},
+});
+
+export const eject = operation({
+	name: 'eject-medium',
+	help: `take the medium out of a drive; ${lockHelp}`,
+	params: mediumParams,
+	result: 'nothing',
+	async run(vm, {device, lun, force = false}) {
+		await vm.control(device, ejectMedium(lun, force));
+		return {};
+	},
+});
 
 export const quit = operation({
 	name: 'quit',

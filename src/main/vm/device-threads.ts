@@ -101,7 +101,9 @@ export class DeviceThreads {
 	/** Asks the device called `name` for something. */
 	async control(name: string, command: DeviceCommand): Promise<void> {
 		await this.ready();
-		await this.#first((api, machine) => api.control(machine, name, command));
+		const control: PlaceCall<void> = (api, machine) => api.control(machine, name, command);
+		await Promise.all(this.#places.slice(1).map((place) => call(place, control)));
+		await this.#first(control);
 	}
 
 	/** Offers input to a device; returns how many bytes it took. */

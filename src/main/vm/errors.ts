@@ -11,6 +11,10 @@ export const vmError = errorTable({
 		message: `The machine has no device called ${c.device}`,
 		remedy: `It has ${c.devices.join(', ')}`,
 	}),
+	DEVICE_COMMAND_REFUSED: (c: {device: string; command: string; cause: string}) => ({
+		message: `The device ${c.device} cannot do ${c.command}: it ${c.cause}`,
+		remedy: 'Name what it has: `openvmm inspect NAME vm/devices` tells',
+	}),
 	VM_CRASH_DUMPS_LIMIT: (c: {path: string; limit: number; waitMinutes: number}) => ({
 		message: `The guest crashed again within the hour of ${c.limit} core dumps: this crash is not dumped to "${c.path}", nor any in the next ${c.waitMinutes} minutes`,
 		remedy: 'dump-core writes one at any time; a guest that crashes in a loop is ended by --guest-crash-action exit',

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {stopTimeout} from '#devices/machine';
 import {type TearDownStep, tearDown} from './tear-down.ts';
 
 const stopped = {kind: 'stopped'} as const;
@@ -35,7 +36,18 @@ test('a step that hangs is named, and what it may still use is kept', async (t) 
 	const end = await tearDown(stopped, steps(done, {first: hangs, second: works, last: works}), 10);
 
 	t.deepEqual(done, ['first', 'second']);
-	t.like(end, {kind: 'error', error: {code: 'VM_STOP_INCOMPLETE', context: {parts: ['first']}}});
+	t.like(end, {kind: 'error', error: {code: 'VM_STOP_INCOMPLETE', context: {parts: ['first']}}, hanging: ['first']});
+});
+
+test('what hangs is told beside whatever else ended the machine', async (t) => {
+	const cause = {kind: 'error', error: {code: 'DEVICE_FAILED', message: 'The device x failed', context: {}}} as const;
+	const late = () => Promise.reject(stopTimeout([{name: 'disk', inFlight: '1 request'}]));
+	t.deepEqual(await tearDown(cause, steps([], {first: hangs, second: late, third: works}), 10), {
+		...cause,
+		hanging: ['first', 'second'],
+	});
+	const end = await tearDown(stopped, steps([], {first: late, last: works}), 10);
+	t.like(end, {kind: 'error', error: {code: 'DEVICE_STOP_TIMEOUT'}, hanging: ['first']});
 });
 
 test('the first cause is the one that ended the machine', async (t) => {

@@ -39,6 +39,11 @@ export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepM
 			if (stillAtWork.some((code) => isVmmError(cause, code))) hanging.push(name);
 		}
 	}
+	const whole = wholeEnd(end, problems, hanging, stepMs);
+	return whole.kind === 'error' && hanging.length > 0 ? {...whole, hanging} : whole;
+}
+
+function wholeEnd(end: VmEnd, problems: readonly unknown[], hanging: readonly string[], stepMs: number): VmEnd {
 	if (end.kind === 'error') return end;
 	if (problems.length > 0) return {kind: 'error', error: failureData(problems[0], 'The machine could not be stopped')};
 	return hanging.length > 0 ? {kind: 'error', error: incomplete(hanging, stepMs).toData()} : end;

@@ -17,8 +17,11 @@ export type VmEnd =
 	| {readonly kind: 'reset-loop'; readonly resets: number}
 	/** {@link Vm.stop} was called. */
 	| {readonly kind: 'stopped'}
-	/** The machine could not go on. */
-	| {readonly kind: 'error'; readonly error: ErrorData};
+	/**
+	 * The machine could not go on, or not be stopped. `hanging` names parts of it that have not come back, and keep what they use: a thread among
+	 * them has `process.exit` wait, too.
+	 */
+	| {readonly kind: 'error'; readonly error: ErrorData; readonly hanging?: readonly string[]};
 
 /**
  * `created`: built, never started. `halted`: the guest ended and its action is `halt`, or it waits before it starts

@@ -115,14 +115,17 @@ export class Vm {
 
 	/**
 	 * Asks the device called `device` for something; see the device's commands. Does nothing when the machine is over.
-	 * @throws VmmError VM_DEVICE_UNKNOWN
+	 * @throws VmmError VM_DEVICE_UNKNOWN, DEVICE_COMMAND_REFUSED
 	 */
 	control(device: string, command: DeviceCommand): Promise<void> {
 		return this.#life.next(async () => {
 			if (this.state === 'stopped') return;
 			const {machine, devices} = this.#parts;
-			const names = machine.devices.map(({placed}) => placed.name);
-			if (!names.includes(device)) throw vmError('VM_DEVICE_UNKNOWN', {device, devices: names});
+			const found = machine.devices.find(({placed}) => placed.name === device);
+			if (found === undefined)
+				throw vmError('VM_DEVICE_UNKNOWN', {device, devices: machine.devices.map(({placed}) => placed.name)});
+			const cause = found.model.refuses?.(command, found.placed.config);
+			if (cause !== undefined) throw vmError('DEVICE_COMMAND_REFUSED', {device, command: command.kind, cause});
 			await devices.control(device, command);
 		});
 	}

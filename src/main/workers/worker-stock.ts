@@ -1,6 +1,7 @@
 import {availableParallelism} from 'node:os';
 import type {Worker} from 'node:worker_threads';
 import type {DeviceWorker} from '#main/device-worker';
+import {sharePoolCalls} from '#support/io-engine';
 import {adoptWorker, type SpawnedWorker, spawnWorker} from '#support/rpc';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {workerUrls} from './bundled-files.ts';
@@ -23,10 +24,12 @@ export interface MachineWorkers {
 const mostDeviceThreads = 4;
 
 /** The threads that the machines of this process share. */
-const devicePool = new DevicePool(
-	() => spawnWorker<DeviceWorker>(workerUrls.device, 'devices'),
-	Math.min(mostDeviceThreads, availableParallelism()),
-);
+const devicePool = new DevicePool(spawnDevices, Math.min(mostDeviceThreads, availableParallelism()));
+
+function spawnDevices(): SpawnedWorker<DeviceWorker> {
+	sharePoolCalls();
+	return spawnWorker(workerUrls.device, 'devices');
+}
 
 /** What machines that have ended leave to others. A thread of them costs some 20 MiB. */
 const mostSpareVcpus = 8;

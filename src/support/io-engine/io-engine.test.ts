@@ -1,7 +1,21 @@
 import {execFileSync} from 'node:child_process';
-import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {once} from 'node:events';
+import {
+	closeSync,
+	constants,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	readSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+	writeSync,
+} from 'node:fs';
+import {readFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {Worker} from 'node:worker_threads';
 import test, {type ExecutionContext} from 'ava';
 import {
 	addressOf,
@@ -15,7 +29,7 @@ import {
 	signalEventfd,
 } from '#support/ffi';
 import {EpollReactor, type Reactor} from '#support/reactor';
-import {engineNames, FileAction, FileOperation, type IoEngine, openIoEngine} from './index.ts';
+import {engineNames, FileAction, FileOperation, type IoEngine, openIoEngine, sharePoolCalls} from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-io-engine-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
@@ -220,6 +234,101 @@ test.serial('threads: what the page cache has is read though all threads of the 
 	await running;
 	closeSync(fd);
 	close(end);
+});
+
+/** A pipe with no room: a write of {@link waiting} keeps a thread until somebody reads. */
+function fullPipe(name: string) {
+	const path = join(directory, name);
+	execFileSync('mkfifo', [path]);
+	const reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+	try {
+		for (;;) writeSync(reader, Buffer.alloc(4096));
+	} catch {
+		// EAGAIN.
+	}
+	const fd = openSync(path, 'r+');
+	return {fd, free: () => readSync(reader, Buffer.alloc(3 * 4096))};
+}
+
+/** A write at the file's own place, which pwritev2(2) alone knows. */
+const waiting = {action: FileAction.WRITE, offset: -1, flags: RWF_DSYNC} as const;
+
+test.serial('threads: files that hang leave threads to other files, and always one to what is no file', async (t) => {
+	const reactor = new EpollReactor();
+	const running = reactor.run();
+	const path = join(directory, 'beside-hanging');
+	writeFileSync(path, content(5));
+	const fd = openSync(path, 'r');
+	const hanging: {free(): number; done: Promise<readonly number[]>; engine: IoEngine}[] = [];
+	const hang = () => {
+		const [engine, {fd: full, free}] = [openIoEngine(reactor, 'threads'), fullPipe(`full-${hanging.length}`)];
+		const calls = Array.from({length: 3}, () => new Call(content(1)).do(engine, {...waiting, fd: full}));
+		hanging.push({engine, free, done: Promise.all(calls)});
+	};
+	const engine = openIoEngine(reactor, 'threads');
+	const read = () => new Call(Buffer.alloc(block)).do(engine, {action: FileAction.READ, fd});
+	// Of four threads.
+	hang();
+	t.is(await read(), block);
+	hang();
+	t.is(await read(), block);
+	hang();
+	const last = read();
+	// By the pool's last thread.
+	t.deepEqual(await readFile(path), content(5));
+	t.deepEqual(
+		hanging.map((each) => each.engine.inFlight),
+		[3, 3, 3],
+	);
+	t.is(engine.inFlight, 1);
+	hanging[1]?.free();
+	t.is(await last, block);
+	for (const {free} of hanging) free();
+	for (const {engine: each, done} of hanging) {
+		t.deepEqual(await done, [block, block, block]);
+		await each.close();
+	}
+	await engine.close();
+	reactor.close();
+	await running;
+	closeSync(fd);
+});
+
+test.serial('threads: calls of other threads of the process count', async (t) => {
+	sharePoolCalls();
+	const taker = `
+		const {getEnvironmentData, parentPort} = require('node:worker_threads');
+		const words = new Int32Array(getEnvironmentData('openvmm: calls in the pool'));
+		Atomics.add(words, 0, 3);
+		parentPort.once('message', () => {
+			Atomics.sub(words, 0, 3);
+			Atomics.notify(words, 0);
+		});
+		parentPort.postMessage('taken');
+	`;
+	const worker = new Worker(taker, {eval: true});
+	await once(worker, 'message');
+	const reactor = new EpollReactor();
+	const running = reactor.run();
+	const engine = openIoEngine(reactor, 'threads');
+	const path = join(directory, 'counted');
+	writeFileSync(path, content(5));
+	const fd = openSync(path, 'r');
+	const reading = new Call(Buffer.alloc(block)).do(engine, {action: FileAction.READ, fd});
+	let isClosed = false;
+	const closing = engine.close().then(() => {
+		isClosed = true;
+	});
+	// Through the pool, which would have read it by then.
+	for (let turn = 0; turn < 20; turn++) await readFile(path);
+	t.deepEqual([engine.inFlight, isClosed], [1, false]);
+	worker.postMessage('give back');
+	t.is(await reading, block);
+	await closing;
+	await worker.terminate();
+	reactor.close();
+	await running;
+	closeSync(fd);
 });
 
 test('io_uring: an operation that waits holds up no other, and closing waits for it', async (t) => {

@@ -3,12 +3,7 @@ import type {Reactor} from '#support/reactor';
 import {CachedReads} from './cached-reads.ts';
 import {FileAction, type FileOperation, type IoEngine} from './io-engine.ts';
 import {OperationQueue} from './operation-queue.ts';
-
-/**
- * Operations that the pool has at once. It has four threads for the whole process unless UV_THREADPOOL_SIZE says otherwise: files that
- * hang leave some to others.
- */
-const mostAtOnce = 2;
+import {PoolCalls} from './pool-calls.ts';
 
 /** {@link IoEngine} by calls on threads of Node's pool, for hosts that deny io_uring. */
 export class PoolEngine implements IoEngine {
@@ -18,8 +13,10 @@ export class PoolEngine implements IoEngine {
 	readonly #cached = new CachedReads();
 	/** Those that are done, of which nobody has been told. */
 	readonly #results: {readonly operation: FileOperation; readonly result: number}[] = [];
-	/** Calls that the pool has. */
-	#running = 0;
+	/** Those that the pool has. */
+	readonly #calls = new PoolCalls();
+	/** Others have all that there is room for. */
+	#isRoomAwaited = false;
 	/** The reactor is to come to {@link #tell}. */
 	#isTellPlanned = false;
 	#isClosing = false;
@@ -30,7 +27,7 @@ export class PoolEngine implements IoEngine {
 	}
 
 	get inFlight(): number {
-		return this.#waiting.length + this.#running + this.#results.length;
+		return this.#waiting.length + this.#calls.own + this.#results.length;
 	}
 
 	submit(operation: FileOperation): void {
@@ -53,14 +50,23 @@ export class PoolEngine implements IoEngine {
 	}
 
 	#pass(): void {
-		while (this.#waiting.length > 0 && this.#running < mostAtOnce) {
+		while (this.#waiting.length > 0 && this.#calls.take()) {
 			const operation = this.#waiting.shift();
-			this.#running++;
 			call(operation, (result) => {
-				this.#running--;
+				this.#calls.giveBack();
 				this.#ended(operation, result);
 			});
 		}
+		// The end of a call of its own comes here by itself.
+		if (this.#waiting.length > 0 && this.#calls.own === 0) void this.#awaitRoom();
+	}
+
+	async #awaitRoom(): Promise<void> {
+		if (this.#isRoomAwaited) return;
+		this.#isRoomAwaited = true;
+		await this.#calls.room();
+		this.#isRoomAwaited = false;
+		this.#pass();
 	}
 
 	/** Whoever asked is told by the reactor, but that of somebody who has gone has no turns. */

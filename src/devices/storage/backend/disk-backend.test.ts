@@ -70,6 +70,20 @@ function make(policy: DiskPolicy, {workers = 1, shared = new SharedArrayBuffer(s
 
 const done = (requests: readonly Request[]): number => requests.filter(({ends}) => ends.length > 0).length;
 
+test('a request that waits for a limit can be withdrawn, wherever it waits, and the others go on', (t) => {
+	const {submit, pass, first} = make({limits: {iops: 10, iops_burst: 1}});
+	const requests = Array.from({length: 5}, () => submit(READ, 512));
+	const ends = () => requests.map((request) => request.ends);
+	const withdraw = (index: number) => first.withdraw(requests[index] as Request);
+	t.deepEqual([2, 4, 1].map(withdraw), [true, true, true]);
+	t.deepEqual([0, 2].map(withdraw), [false, false], 'one is done, and one was withdrawn');
+	t.deepEqual(ends(), [[DiskError.NONE], [DiskError.IO], [DiskError.IO], [], [DiskError.IO]]);
+	requests.push(submit(READ, 512));
+	for (let turn = 0; turn < 5; turn++) pass(second / 10);
+	t.deepEqual(ends().slice(3), [[DiskError.NONE], [DiskError.IO], [DiskError.NONE]]);
+	t.true(withdraw(3) === false && requests.every(({vectors}) => vectors.count === 0));
+});
+
 test('operations go at once up to the burst, and then as many a second as the limit says', (t) => {
 	const {submit, pass} = make({limits: {iops: 10, iops_burst: 4}});
 	const requests = Array.from({length: 24}, () => submit(READ, 512));

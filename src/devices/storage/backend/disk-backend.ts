@@ -90,6 +90,17 @@ export class DiskBackend extends DiskLayer {
 		else this.below.submit(passage);
 	}
 
+	/** Ends a request that still waits for a limit, with an error; false where the disk has it, or nobody does. */
+	withdraw(request: DiskRequest): boolean {
+		const passage = this.#waitingOf(request).remove(request);
+		if (passage === undefined) return false;
+		this.#counts.givenUp();
+		this.#free.push(passage);
+		request.done(DiskError.IO);
+		this.#plan();
+		return true;
+	}
+
 	/** Nobody waits for a limit any more, with guest memory that nobody gives back. */
 	override close(): Promise<void> {
 		this.#giveUp();
@@ -165,7 +176,7 @@ export class DiskBackend extends DiskLayer {
 			}
 	}
 
-	#waitingOf({operation}: Passage): Waiting {
+	#waitingOf({operation}: DiskRequest): Waiting {
 		return operation === DiskOperation.READ ? this.#reads : this.#writes;
 	}
 
@@ -263,6 +274,21 @@ class Waiting {
 	shift(): void {
 		this.first = this.first?.next;
 		if (this.first === undefined) this.#last = undefined;
+	}
+
+	/** Takes out the passage of a request, where it is among them. */
+	remove(request: DiskRequest): Passage | undefined {
+		let before: Passage | undefined;
+		for (let each = this.first; each !== undefined; before = each, each = each.next) {
+			if (each.request !== request) continue;
+			if (before === undefined) this.shift();
+			else {
+				before.next = each.next;
+				if (each === this.#last) this.#last = before;
+			}
+			return each;
+		}
+		return undefined;
 	}
 
 	unshift(passage: Passage): void {

@@ -7,7 +7,7 @@ import {
 	type OpenDisk,
 	type ReportedDisk,
 } from '#devices/storage/backend';
-import type {Disk} from '#devices/storage/disk';
+import type {Disk, DiskRequest} from '#devices/storage/disk';
 import type {DiskSource} from '#devices/storage/source';
 import type {Reactor} from '#support/reactor';
 
@@ -105,6 +105,12 @@ export class DiskSet {
 		return this.#places[index]?.disk;
 	}
 
+	/** Has a private member that is a file be another one, when it is opened next. */
+	lead(index: number, path: string): void {
+		const place = this.#places[index] as Place;
+		if (place.member.disk.kind === 'file') place.member = {...place.member, disk: {...place.member.disk, path}};
+	}
+
 	/** Opens a private member's disk anew, as what its source leads to now. When it has been let go of. */
 	async insert(index: number): Promise<void> {
 		const place = this.#places[index] as Place;
@@ -133,6 +139,11 @@ export class DiskSet {
 		for (const {disk} of this.#places) disk?.stop(isReset);
 	}
 
+	/** Ends a request that waits for a limit of one of them: see `DiskBackend.withdraw`. */
+	withdraw(request: DiskRequest): boolean {
+		return this.#places.some(({disk}) => disk?.withdraw(request));
+	}
+
 	/** Has the disks' files hold what was written. When nothing is in flight. What fails is tried again by the next flush, whose error the driver gets. */
 	async settle(): Promise<void> {
 		await Promise.allSettled(this.#places.map(({disk}) => disk?.settle()));
@@ -158,7 +169,7 @@ export class DiskSet {
 }
 
 interface Place {
-	readonly member: SetMember;
+	member: SetMember;
 	/** Of its part of the shared memory. */
 	readonly offset: number;
 	disk: DiskBackend | undefined;

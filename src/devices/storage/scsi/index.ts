@@ -17,6 +17,7 @@ export {
 	detachUnit,
 	ejectMedium,
 	insertMedium,
+	refusesUnit,
 	type UnitCommand,
 } from './unit-commands.ts';
 export {resetUnit, UnitEvent, UnitFlag, UnitState} from './unit-state.ts';

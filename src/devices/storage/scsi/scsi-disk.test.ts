@@ -243,6 +243,30 @@ test('the write cache is switched, its default and what can be changed are told,
 	t.deepEqual([...senseBytes], [0x72, 5, 0x21, 0, 0, 0, 0, 0], 'sense data have descriptors from now on');
 });
 
+test('writes are durable when they are done that say so or are verified, and all where the cache is off', async (t) => {
+	const faulty = new FaultyDisks();
+	const initiator = await (await Initiator.make([disk], faulty.open)).begin(0);
+	const forced = 8;
+	const durable = async (cdb: readonly number[]) => {
+		const from = faulty.seen.length;
+		t.like(await initiator.run(cdb, {out: pattern(512)}), good);
+		return faulty.seen.slice(from).map(({isDurable}) => isDurable);
+	};
+	const verified = [0x2e, 0, ...be32(1), 0, ...be16(1), 0];
+	const same = (flags: number) => [0x93, flags, ...be64(1), ...be32(1), 0, 0];
+	const [unmaps, noData] = [8, 1];
+	const all = [write10(1, 1), write10(1, 1, forced), verified, same(0), same(unmaps | noData)];
+	const found = async () => {
+		const each = [];
+		for (const cdb of all) each.push(await durable(cdb));
+		return each;
+	};
+	t.deepEqual(await found(), [[false], [true], [true], [false], [false]]);
+	const caching = [0, 0, 0, 0, 8, 18, 0, ...new Array(17).fill(0)];
+	t.like(await initiator.run([0x15, 0x10, 0, 0, caching.length, 0], {out: Uint8Array.from(caching)}), good);
+	t.deepEqual(await found(), [[true], [true], [true], [true], [true]]);
+});
+
 test('what a snapshot says that is not of a disk, changes nothing', async (t) => {
 	const initiator = await make();
 	const state = initiator.state.units[0] as UnitState;

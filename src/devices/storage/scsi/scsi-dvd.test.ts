@@ -127,9 +127,9 @@ test('the owner takes a medium out, which a lock makes a wish, and puts in what 
 	writeFileSync(path, new Uint8Array(4096).fill(1));
 	let closed = 0;
 	// The disk is in memory, of what the file has when it is opened.
-	const open: OpenDisk = async (_source, isReadOnly, host) => {
+	const open: OpenDisk = async (file, isReadOnly, host) => {
 		const {readFileSync} = await import('node:fs');
-		const content = readFileSync(path);
+		const content = readFileSync(file.kind === 'file' ? file.path : '');
 		const memory = new SharedArrayBuffer(content.length);
 		new Uint8Array(memory).set(content);
 		const source = {kind: 'memory', bytes: content.length} as const;
@@ -181,6 +181,16 @@ test('the owner takes a medium out, which a lock makes a wish, and puts in what 
 	await initiator.follow();
 	t.like(await initiator.run(ready), refused('2/3a/1'), 'what is not there is no medium');
 	t.deepEqual((await events(initiator)).slice(4, 6), [3, 0], 'and the other is not there any more');
+
+	const other = insertMedium(0, false, `${path}.other`);
+	writeFileSync(`${path}.other`, new Uint8Array(2048).fill(4));
+	initiator.units.control(other);
+	for (const inserted of [other, insertMedium(0)]) {
+		t.true(command(initiator, inserted));
+		await initiator.follow();
+		await initiator.begin(0);
+		t.deepEqual(await content(), new Set([4]), 'another file, and from then on that one');
+	}
 });
 
 test('a medium goes when what is read of it has been', async (t) => {

@@ -1,6 +1,6 @@
 import type {BackWork, SavedMemory} from '#devices/device';
 import type {DiskPolicy, OpenDisk, ReportedDisk} from '#devices/storage/backend';
-import {type Disk, diskMovers} from '#devices/storage/disk';
+import {type Disk, type DiskRequest, diskMovers} from '#devices/storage/disk';
 import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces, diskSetSavedParts} from '#devices/storage/disk-set';
 import type {DiskSource} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
@@ -8,6 +8,7 @@ import {blockCommands} from './block-commands.ts';
 import {dvdCommands} from './dvd-commands.ts';
 import {ScsiTarget} from './scsi-target.ts';
 import {ScsiUnit, type UnitFacts} from './scsi-unit.ts';
+import {insertKind, type UnitCommand} from './unit-commands.ts';
 import {Attention, MediaEvent, resetUnit, takeOut, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
 
 /** Most units of one device. */
@@ -158,6 +159,17 @@ export class ScsiUnits {
 	/** The device comes to rest: no limit keeps a command any more. See `DiskBackend.stop`. */
 	stop(isReset = false): void {
 		this.#disks.stop(isReset);
+	}
+
+	/** A medium that comes into a drive from now on may be another file's. On each worker, before the state is changed. */
+	control({kind, lun, path}: UnitCommand): void {
+		const index = this.#all.find(({unit}) => unit.facts.lun === lun)?.index;
+		if (kind === insertKind && path !== undefined && index !== undefined) this.#disks.lead(index, path);
+	}
+
+	/** Ends a command that waits for a limit, if it does: see `DiskBackend.withdraw`. */
+	withdraw(request: DiskRequest): void {
+		this.#disks.withdraw(request);
 	}
 
 	/** Has the disks' files hold what was written. When no command is under way. */

@@ -1,3 +1,5 @@
+import type {DeviceCommand} from '#devices/device';
+import type {DiskSource} from '#devices/storage/source';
 import {Attention, MediaEvent, takeOut, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
 
 /** What the owner of a machine asks for of one unit. */
@@ -6,6 +8,8 @@ export interface UnitCommand {
 	readonly lun: number;
 	/** A medium goes though the guest has locked the drive. */
 	readonly force?: boolean;
+	/** The file that is the medium from now on. */
+	readonly path?: string;
 }
 export const [attachKind, detachKind, ejectKind, insertKind] = [
 	'attach-lun',
@@ -19,8 +23,37 @@ export const attachUnit = (lun: number): UnitCommand => ({kind: attachKind, lun}
 export const detachUnit = (lun: number): UnitCommand => ({kind: detachKind, lun});
 /** A drive's medium goes; where the guest has locked it, the guest is asked for it instead, unless `force` is there. */
 export const ejectMedium = (lun: number, force = false): UnitCommand => ({kind: ejectKind, lun, force});
-/** What the drive's image is now comes into it, in place of what is in it: of that the lock holds too. */
-export const insertMedium = (lun: number, force = false): UnitCommand => ({kind: insertKind, lun, force});
+/**
+ * What the drive's image is now comes into it, in place of what is in it: of that the lock holds too.
+ * @param path - another file, absolute, from now on
+ */
+export const insertMedium = (lun: number, force = false, path?: string): UnitCommand => ({
+	kind: insertKind,
+	lun,
+	force,
+	...(path !== undefined && {path}),
+});
+
+/** What of a unit's configuration says which commands it can do. */
+interface CommandedUnit {
+	readonly lun: number;
+	readonly disk: DiskSource;
+	readonly dvd?: boolean;
+}
+
+/** See `DeviceModel.refuses`. */
+export function refusesUnit(command: DeviceCommand, units: readonly CommandedUnit[]): string | undefined {
+	const {kind, lun, path} = command as UnitCommand;
+	const isOfMedium = kind === ejectKind || kind === insertKind;
+	if (kind !== attachKind && kind !== detachKind && !isOfMedium) return undefined;
+	const unit = units.find((each) => each.lun === lun);
+	if (unit === undefined) return `has no unit ${lun}, but ${units.map((each) => each.lun).join(', ') || 'none'}`;
+	if (isOfMedium && unit.dvd !== true) return `has a disk as unit ${lun}, whose medium stays in it`;
+	const isOfFile = unit.disk.kind === 'file' && unit.disk.format === undefined;
+	return path !== undefined && !isOfFile
+		? `has no raw file in unit ${lun}, in whose place another could be`
+		: undefined;
+}
 
 /**
  * Does what the owner asks for, of a unit and of all others what comes of it. Under the lock.

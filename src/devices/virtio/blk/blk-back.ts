@@ -22,6 +22,7 @@ export const blkFeatures = {
 	queues: 12,
 	discard: 13,
 	writeZeroes: 14,
+	lifetime: 15,
 } as const;
 export type BlkFeature = keyof typeof blkFeatures;
 
@@ -86,6 +87,7 @@ export class BlkBack implements VirtioBack {
 			isWriteThrough: () => !has('flush') || (has('writeCacheSwitch') && this.#services.config[writebackOffset] === 0),
 			mayDiscard: () => has('discard'),
 			mayWriteZeroes: () => has('writeZeroes'),
+			mayAskLifetime: () => has('lifetime'),
 		});
 	}
 

@@ -20,6 +20,11 @@ const options = {
 	workers: {type: 'number', min: 1, max: mostWorkers, default: 1, host: true, help: 'threads that serve the queues'},
 	readOnly: {type: 'flag', default: false, help: 'requests to write fail, and the guest is told'},
 	packed: {type: 'flag', default: true, help: 'rings may be packed, if the driver knows that format'},
+	inOrder: {
+		type: 'flag',
+		default: false,
+		help: 'requests of a queue end in the order in which they came, if the driver wants that (VIRTIO_F_IN_ORDER): what is slow keeps what is behind it',
+	},
 	policy: {
 		type: policyOption,
 		default: {},

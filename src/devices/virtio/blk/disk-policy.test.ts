@@ -7,12 +7,12 @@ import {FaultyDisks} from '#devices/storage/backend/testing';
 import {DiskError, DiskOperation} from '#devices/storage/disk';
 import {TestDriver, VirtioMachine} from '#devices/virtio/testing';
 import {BlkState} from './blk-back.ts';
-import {RequestHeader} from './layout.ts';
+import {BlkConfig, ClearedRange, RequestHeader} from './layout.ts';
 import {virtioBlkOver} from './virtio-blk.ts';
 
-const [IN, OUT, OK, IO_ERROR, pending] = [0, 1, 0, 1, 0xee];
+const [IN, OUT, WRITE_ZEROES, OK, IO_ERROR, pending] = [0, 1, 13, 0, 1, 0xee];
 const [headers, statuses, data] = [0x8000, 0x8800, 0x9000];
-const [flush, ringPacked, ringReset] = [9, 34, 40];
+const [flush, cacheSwitch, writeZeroes, ringPacked, ringInOrder, ringReset] = [9, 11, 14, 34, 35, 40];
 const sectors = 128;
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-disk-policy-'));
@@ -26,20 +26,23 @@ function newFile(): string {
 }
 
 /** A disk of a file with a driver; its host fails as `faulty` says. */
-async function make(policy: DiskPolicy, {path = newFile(), workers = 1, accepted = [flush], packed = true} = {}) {
+async function make(
+	policy: DiskPolicy,
+	{path = newFile(), workers = 1, accepted = [flush], packed = true, inOrder = false} = {},
+) {
 	const faulty = new FaultyDisks();
-	const config = {disk: {kind: 'file', path}, queues: 2, workers, readOnly: false, packed, id: '', policy};
+	const config = {disk: {kind: 'file', path}, queues: 2, workers, readOnly: false, packed, inOrder, id: '', policy};
 	const machine = await VirtioMachine.opened(virtioBlkOver(faulty.open).pci as never, 'pci', config);
 	const driver = new TestDriver(machine, 16);
 	driver.begin(accepted, 2);
 	/** Offers a request of one sector, whose chain begins at the third descriptor of its number. */
-	const offer = (type: number, sector: number, number: number, queue = 0) => {
+	const offer = (type: number, sector: number, number: number, queue = 0, length = 512) => {
 		const [header, status] = [headers + 16 * number, statuses + number];
 		machine.memory.copyIn(header, RequestHeader.encode({type, sector}));
 		machine.memory.writeU8(status, pending);
 		const buffers = [
 			{at: header, length: RequestHeader.size},
-			{at: data + 512 * number, length: 512, writable: type === IN},
+			{at: data + 512 * number, length, writable: type === IN},
 			{at: status, length: 1, writable: true},
 		];
 		driver.offer(buffers, {queue, head: 3 * number});
@@ -77,6 +80,61 @@ async function make(policy: DiskPolicy, {path = newFile(), workers = 1, accepted
 		},
 	};
 }
+
+test('requests end in their order for a driver that wants that, where the option and the policy let it', async (t) => {
+	const one = await make({}, {accepted: [flush, ringInOrder], inOrder: true});
+	const {driver, faulty} = one;
+	t.true(driver.offered.includes(ringInOrder));
+	faulty.fault = ({offset}) => (offset === 0 ? 'hangs' : undefined);
+	for (const sector of [0, 1, 2]) one.offer(IN, sector, sector);
+	await driver.notify();
+	await one.until(() => [1, 2].every((number) => one.status(number) === OK));
+	t.deepEqual([driver.used(), one.status(0)], [[], pending], 'what is done waits for what is before it');
+	faulty.answer();
+	const used: [number, number][] = [];
+	await one.until(() => used.push(...driver.used()) === 3);
+	t.deepEqual(
+		used,
+		[0, 3, 6].map((head) => [head, 513]),
+	);
+	t.deepEqual(one.machine.failures, []);
+	await one.end();
+	for (const [policy, inOrder] of [
+		[{}, false],
+		[{onError: 'stop'}, true],
+	] as const) {
+		const other = await make(policy, {inOrder});
+		t.false(other.driver.offered.includes(ringInOrder));
+		await other.end();
+	}
+});
+
+test('writes and zeros are durable when they are done where the driver cannot flush or has no cache, and else not', async (t) => {
+	const durable = async (accepted: readonly number[], writeback?: number) => {
+		const one = await make({}, {accepted: [...accepted]});
+		const {machine, faulty} = one;
+		if (writeback !== undefined) machine.registers.writeConfig(BlkConfig.offset('writeback'), 1, writeback);
+		one.offer(OUT, 1, 0);
+		await one.notify();
+		machine.memory.copyIn(data + 512, ClearedRange.encode({sector: 2, sectors: 1}));
+		one.offer(WRITE_ZEROES, 0, 1, 0, ClearedRange.size);
+		await one.notify();
+		one.offer(IN, 1, 2);
+		await one.notify();
+		await one.until(() => [0, 1, 2].every((number) => one.status(number) !== pending));
+		t.deepEqual([0, 1, 2].map(one.status), [OK, OK, OK]);
+		await one.end();
+		t.deepEqual(
+			faulty.seen.map(({operation}) => operation),
+			[DiskOperation.WRITE, DiskOperation.WRITE_ZEROES, DiskOperation.READ],
+		);
+		return faulty.seen.map(({isDurable}) => isDurable);
+	};
+	t.deepEqual(await durable([writeZeroes]), [true, true, false]);
+	t.deepEqual(await durable([writeZeroes, flush]), [false, false, false]);
+	t.deepEqual(await durable([writeZeroes, flush, cacheSwitch], 1), [false, false, false]);
+	t.deepEqual(await durable([writeZeroes, flush, cacheSwitch], 0), [true, true, false]);
+});
 
 test('a request that fails is held, is nobody’s during a pause, and is done when the machine goes on', async (t) => {
 	for (const workers of [1, 2]) {

@@ -16,6 +16,7 @@ const keys = {
 	workers: 'value',
 	serial: 'value',
 	packed: 'flag',
+	in_order: 'flag',
 	...policyKeys,
 } as const;
 
@@ -26,7 +27,7 @@ export const virtioBlkFlags: DeviceFlags = {
 			name: flag,
 			value: 'DISK',
 			repeat: true,
-			help: `a virtio disk: ${diskForms}; then ro (it is only read), serial=TEXT (20 characters), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), ${policyHelp}, between commas; may be repeated`,
+			help: `a virtio disk: ${diskForms}; then ro (it is only read), serial=TEXT (20 characters), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), in_order (requests end in the order in which they came, if the driver wants that), ${policyHelp}, between commas; may be repeated`,
 		},
 	],
 	devices(given) {
@@ -58,6 +59,7 @@ function parseDisk(text: string): {readonly port: string | undefined; readonly o
 			readOnly: given?.flag('ro') ?? false,
 			...(serial !== undefined && {id: serial}),
 			packed: given?.flag('packed') ?? true,
+			...(given?.flag('in_order') === true && {inOrder: true}),
 			...(policy !== undefined && {policy}),
 		},
 	};

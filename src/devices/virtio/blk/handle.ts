@@ -17,6 +17,8 @@ export interface VirtioBlkConfig {
 	readonly readOnly: boolean;
 	/** Its rings may be packed, where the driver knows that format. */
 	readonly packed: boolean;
+	/** Requests of a queue end in the order in which they were made available, where the driver wants that. */
+	readonly inOrder?: boolean;
 	/** Limits of the disk, and what follows its errors. */
 	readonly policy?: DiskPolicy;
 	/** Serial number that the guest sees: at most 20 characters. */

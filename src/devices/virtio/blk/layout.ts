@@ -39,7 +39,24 @@ export const ClearedRange = packed('virtio_blk_discard_write_zeroes', {
 	flags: u32,
 }).sized(16, 'virtio 1.2, 5.2.6');
 
-export const RequestType = {IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, WRITE_ZEROES: 13} as const;
+/** How much of a medium's life is over, in steps as JESD84-B50 has them; 0 where that is not known (5.2.6). */
+export const Lifetime = packed('virtio_blk_lifetime', {
+	/** Of the blocks in reserve. */
+	reserve: u16,
+	/** Of cells with one bit, and of those with more. */
+	singleLevel: u16,
+	multiLevel: u16,
+}).sized(6, 'virtio 1.2, 5.2.6');
+
+export const RequestType = {
+	IN: 0,
+	OUT: 1,
+	FLUSH: 4,
+	GET_ID: 8,
+	GET_LIFETIME: 10,
+	DISCARD: 11,
+	WRITE_ZEROES: 13,
+} as const;
 export const RequestStatus = {OK: 0, IO_ERROR: 1, UNSUPPORTED: 2} as const;
 /** Of {@link ClearedRange}: the room may be given up. */
 export const unmapFlag = 1;

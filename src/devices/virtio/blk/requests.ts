@@ -1,7 +1,7 @@
 import {type Disk, DiskOperation} from '#devices/storage/disk';
 import type {Chain, LeftChains, VirtQueue} from '#devices/virtio/queue';
 import {BlkRequest, type RequestOwner} from './blk-request.ts';
-import {idBytes, RequestHeader, RequestStatus, RequestType, sectorBytes} from './layout.ts';
+import {idBytes, Lifetime, RequestHeader, RequestStatus, RequestType, sectorBytes} from './layout.ts';
 
 /**
  * Most bytes that one request moves: a driver may ask for all of the disk at once, and has the thread or the host for so long. The
@@ -9,12 +9,16 @@ import {idBytes, RequestHeader, RequestStatus, RequestType, sectorBytes} from '.
  */
 export const mostRequestBytes = 4 * 2 ** 20;
 
+/** No disk of ours knows how worn its medium is. */
+const unknownLifetime = Lifetime.encode({});
+
 /** What a driver has agreed on and set, as it is now. */
 export interface DriverChoice {
 	/** A write is durable when it is done, without a flush. */
 	isWriteThrough(): boolean;
 	mayDiscard(): boolean;
 	mayWriteZeroes(): boolean;
+	mayAskLifetime(): boolean;
 }
 
 /** Serves one worker's requests from a disk. */
@@ -138,12 +142,13 @@ export class BlkRequests implements RequestOwner {
 			case RequestType.FLUSH:
 				request.flush();
 				return;
-			case RequestType.GET_ID: {
-				const length = Math.min(writable, idBytes);
-				const isDone = chain.write(0, this.#id, 0, length);
-				this.ended(request, isDone ? RequestStatus.OK : RequestStatus.IO_ERROR, isDone ? length : 0);
+			case RequestType.GET_ID:
+				this.#answer(request, this.#id, writable);
 				return;
-			}
+			case RequestType.GET_LIFETIME:
+				if (this.#choice.mayAskLifetime()) this.#answer(request, unknownLifetime, writable);
+				else this.ended(request, RequestStatus.UNSUPPORTED, 0);
+				return;
 			case RequestType.DISCARD:
 				if (this.#choice.mayDiscard()) request.clear(DiskOperation.DISCARD, readable, false);
 				else this.ended(request, RequestStatus.UNSUPPORTED, 0);
@@ -156,5 +161,12 @@ export class BlkRequests implements RequestOwner {
 			default:
 				this.ended(request, RequestStatus.UNSUPPORTED, 0);
 		}
+	}
+
+	/** Gives a driver what it has room for. */
+	#answer(request: BlkRequest, bytes: Uint8Array, room: number): void {
+		const length = Math.min(room, bytes.length);
+		const isDone = request.chain.write(0, bytes, 0, length);
+		this.ended(request, isDone ? RequestStatus.OK : RequestStatus.IO_ERROR, isDone ? length : 0);
 	}
 }

@@ -21,7 +21,7 @@ const config = {
 	packed: true,
 	id: 'ram-disk',
 };
-const [IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES] = [0, 1, 4, 8, 11, 13];
+const [IN, OUT, FLUSH, GET_ID, GET_LIFETIME, DISCARD, WRITE_ZEROES] = [0, 1, 4, 8, 10, 11, 13];
 const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
 const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];
 const features = {sizeMost: 1, segmentsMost: 2, flush: 9, queues: 12};
@@ -117,13 +117,13 @@ for (const transport of transports) {
 		t.deepEqual(await request(OUT, 127, [{at: data, length: 1024}]), [IO_ERROR, 1]);
 		t.deepEqual(await request(IN, 0, [{...target, length: 100}]), [IO_ERROR, 1]);
 		for (const [type, feature] of [
-			[10, 15],
 			[14, 16],
 			[77, 77],
 		] as const) {
-			t.deepEqual(await request(type, 0, [target]), [UNSUPPORTED, 1], 'as of how worn it is, and of secure erasing');
+			t.deepEqual(await request(type, 0, [target]), [UNSUPPORTED, 1], 'as of secure erasing');
 			t.false(driver.offered.includes(feature));
 		}
+		t.deepEqual(await request(GET_LIFETIME, 0, [target]), [UNSUPPORTED, 1], 'it was not agreed on');
 		driver.offer([
 			{at: header, length: 8},
 			{at: statusByte, length: 1, writable: true},
@@ -138,6 +138,45 @@ for (const transport of transports) {
 		t.deepEqual(machine.failures, []);
 	});
 }
+
+test('a driver tells by its notifications where its next buffer goes, where that is agreed on', async (t) => {
+	const notificationData = 38;
+	const {machine, driver, read} = await make('pci', {}, 8, [...Object.values(features), notificationData]);
+	t.true(driver.offered.includes(notificationData));
+	t.false((await make('mmio')).driver.offered.includes(notificationData), 'there it would match no doorbell');
+	machine.memory.fill(data, 512, 0xaa);
+	for (const [index, queue, type] of [
+		[0, 0, OUT],
+		[1, 0, IN],
+		[0, 1, IN],
+	] as const) {
+		machine.memory.copyIn(header, RequestHeader.encode({type, sector: 5}));
+		machine.memory.writeU8(statusByte, 0xee);
+		if (type === IN) machine.memory.fill(data, 512, 0);
+		const buffers = [
+			{at: header, length: RequestHeader.size},
+			{at: data, length: 512, writable: type === IN},
+			{at: statusByte, length: 1, writable: true},
+		];
+		driver.offer(buffers, {queue});
+		// Its available index, as a split ring has it (virtio 1.2, 2.9).
+		machine.registers.notify(queue, index + 1);
+		t.is((await ended(machine, driver, queue)).length, 1);
+		t.deepEqual([...read(statusByte, 1)], [OK]);
+		t.deepEqual(new Set(read(data, 512)), new Set([0xaa]));
+	}
+	t.deepEqual(machine.failures, []);
+});
+
+test('how worn the medium is is not known, as far as the driver has room to be told', async (t) => {
+	const {machine, request, read} = await make('pci', {}, 8, [...Object.values(features), 15]);
+	machine.memory.fill(data, 16, 0xaa);
+	t.deepEqual(await request(GET_LIFETIME, 0, [{at: data, length: 6, writable: true}]), [OK, 7]);
+	t.deepEqual([...read(data, 8)], [0, 0, 0, 0, 0, 0, 0xaa, 0xaa]);
+	t.deepEqual(await request(GET_LIFETIME, 0, [{at: data + 8, length: 4, writable: true}]), [OK, 5]);
+	t.deepEqual([...read(data + 8, 6)], [0, 0, 0, 0, 0xaa, 0xaa]);
+	t.deepEqual(machine.failures, []);
+});
 
 /** Ranges of a request to clear, as it has them behind its header. */
 const ranges = (...list: readonly (readonly [sector: number, sectors: number, flags?: number])[]) =>

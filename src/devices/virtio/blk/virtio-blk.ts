@@ -58,10 +58,14 @@ const virtioBlk = (open: OpenDisk): VirtioDevice<VirtioBlkConfig, typeof BlkStat
 		'flush',
 		'topology',
 		'queues',
+		'lifetime',
 		...(readOnly ? (['readOnly'] as const) : (['writeCacheSwitch', 'discard', 'writeZeroes'] as const)),
 	],
-	// What is in flight in a packed ring may be written over, so that it could not be left for later.
-	platform: ({packed, policy = {}}) => ({RING_PACKED: packed && !mayHold(policy)}),
+	// What is in flight in a packed ring may be written over, so that it could not be left for later; nor has one in order a place for that.
+	platform: ({packed, inOrder = false, policy = {}}) => ({
+		RING_PACKED: packed && !mayHold(policy),
+		IN_ORDER: inOrder && !mayHold(policy),
+	}),
 	mostQueues,
 	queues: (config) => {
 		check(config);

@@ -67,6 +67,8 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	readonly sharedMemory?: SharedMemory<C>;
 	/** Words for its own state, for inspect. The state may hold anything. */
 	words?(state: FieldsView<T>, config: C): Readonly<Record<string, string>>;
+	/** See `DeviceModel.refuses`. */
+	refuses?(command: DeviceCommand, config: C): string | undefined;
 	/** The machine's owner asks for something. Called under the device's lock; true has {@link VirtioBack.notified} called. */
 	control?(command: DeviceCommand, state: FieldsView<T>, config: C): boolean;
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
@@ -119,7 +121,7 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 
 /** A virtio device's input and output, on a device worker. Where the device has several, each has a back of its own for its queues. */
 export interface VirtioBack
-	extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'feed' | 'dispose'>> {
+	extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'control' | 'feed' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
 	/** {@link VirtioDevice.control} has asked for it. May be called without, and on each worker. */

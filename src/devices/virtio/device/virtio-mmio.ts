@@ -123,6 +123,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		hostMemory,
 		commonMemory,
 		savedMemory,
+		refuses,
 		config: space,
 		mostQueues: most,
 	} = device;
@@ -136,6 +137,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		...(hostMemory && {hostMemory}),
 		...(commonMemory && {commonMemory}),
 		...(savedMemory && {savedMemory}),
+		...(refuses && {refuses}),
 		acpi,
 		words: virtioWords(device.features, device.words),
 		state: wire(kind, {

@@ -1,4 +1,4 @@
-import type {BackServices, DeviceBack} from '#devices/device';
+import type {BackServices, DeviceBack, DeviceCommand} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {InterruptLine} from '#devices/interrupts';
 import {VirtQueue} from '#devices/virtio/queue';
@@ -109,6 +109,10 @@ export class VirtioWorker implements DeviceBack {
 		if (registers?.isResetting === true) this.#restQueue(registers, index);
 		const queue = this.#queue(index);
 		return queue?.serve(() => this.#back.queueReady(queue, index)) === true;
+	}
+
+	control(command: DeviceCommand): void {
+		this.#back.control?.(command);
 	}
 
 	feed(bytes: Uint8Array): number {

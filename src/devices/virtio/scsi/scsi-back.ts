@@ -1,6 +1,7 @@
+import type {DeviceCommand} from '#devices/device';
 import type {OpenDisk} from '#devices/storage/backend';
 import {diskMovers} from '#devices/storage/disk';
-import {mostUnits, resetUnit, ScsiUnits, UnitEvent, UnitFlag, UnitState} from '#devices/storage/scsi';
+import {mostUnits, resetUnit, ScsiUnits, type UnitCommand, UnitEvent, UnitFlag, UnitState} from '#devices/storage/scsi';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import {type Chain, LeftChains, leftBytes, type VirtQueue} from '#devices/virtio/queue';
 import {array, type FieldsView, u32, wire} from '#support/wire';
@@ -137,6 +138,10 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 
 	queueReset(queue: VirtQueue): void {
 		for (const command of this.#held) if (command.queue === queue) this.#giveBack(command);
+	}
+
+	control(command: DeviceCommand): void {
+		this.#opened.control(command as UnitCommand);
 	}
 
 	notified(): void {
@@ -327,6 +332,8 @@ export class ScsiBack implements VirtioBack, CommandOwner {
 		}
 		if (found > 0) this.#services.locked(() => this.#management.found());
 		for (const command of this.#held) if (command.withdrawn !== undefined) this.#giveBack(command);
+		for (const command of this.#all)
+			if (command.isUnderWay && command.withdrawn !== undefined) this.#opened.withdraw(command);
 		if (this.#withdrawn === 0) this.#endWithdrawal();
 	}
 

@@ -355,6 +355,33 @@ for (const workers of [1, 2])
 		t.deepEqual(machine.failures, []);
 	});
 
+for (const workers of [1, 2])
+	test(`commands that wait for a limit are taken back without having waited for it, on ${workers} workers`, async (t) => {
+		const units = [disk(0, {policy: {limits: {bps: 1}}}), disk(44)];
+		const {machine, driver, offer, answer, management, run, begin, end} = await make('pci', {units, workers});
+		const out = new Uint8Array(512);
+		t.like(await run(write10(0, 1), {out}), {status: 0});
+		const wait = async () => {
+			for (const [slot, queue] of [first, first + 1].entries())
+				offer(write10(slot + 1, 1), {out, slot, queue, id: BigInt(slot + 1)});
+			await machine.run();
+			t.deepEqual([driver.used(first), driver.used(first + 1)], [[], []]);
+		};
+		await wait();
+		t.is(await management(0, {id: 2n}), 0);
+		t.deepEqual([driver.used(first).length, driver.used(first + 1).length], [0, 1]);
+		t.is(answer(1).response, 2);
+		t.is(await management(5), 0);
+		t.deepEqual([driver.used(first).length, answer(0).response], [1, 4]);
+		await begin(0);
+		await wait();
+		t.is(await management(1), 0);
+		t.deepEqual([driver.used(first).length, driver.used(first + 1).length], [1, 1]);
+		t.deepEqual([answer(0).response, answer(1).response, machine.pins], [2, 2, 0]);
+		t.deepEqual(machine.failures, []);
+		await end();
+	});
+
 test('a function sees all that the driver has made available before it, though a queue has more than its turn', async (t) => {
 	const held = new HeldDisks();
 	const path = newFile(0);

@@ -4,6 +4,7 @@ import {
 	mostLun,
 	mostTransferBytes,
 	mostUnits,
+	refusesUnit,
 	type UnitCommand,
 	unitSavedParts,
 	unitsBytes,
@@ -86,6 +87,7 @@ const virtioScsiOver = (open: OpenDisk): VirtioDevice<VirtioScsiConfig, typeof S
 			{offset: ScsiConfig.offset('cdbBytes'), size: 4, most: mostCdb},
 		],
 	},
+	refuses: (command, {units}) => refusesUnit(command, units),
 	control(command, state, {units}) {
 		if (command.kind === measureDisk.kind) {
 			state.measures = (state.measures + 1) >>> 0;

@@ -44,7 +44,7 @@ class CrossedNic implements Nic {
 const nics = [new CrossedNic(), new CrossedNic()] as const;
 const taps = nics.map((nic, index) => {
 	const memory = new SharedArrayBuffer(TapCounters.byteLength);
-	const host = {reactor, memory, offset: 0, common: undefined, track: () => {}, program: noProgram};
+	const host = {reactor, memory, offset: 0, common: undefined, noticed() {}, track: () => {}, program: noProgram};
 	return new TapEndpoint(`ovm${index}`, nic, host);
 });
 for (const [index, nic] of nics.entries()) {

@@ -13,7 +13,7 @@ export class FaultyDisks {
 	/** What they say of why. */
 	why: string | undefined;
 	/** Requests that have reached a disk, in their order. */
-	readonly seen: {readonly operation: number; readonly offset: number; readonly length: number}[] = [];
+	readonly seen: Pick<DiskRequest, 'operation' | 'offset' | 'length' | 'isDurable'>[] = [];
 	readonly #hanging: (() => void)[] = [];
 
 	/** Requests that have no answer. */
@@ -34,8 +34,8 @@ export class FaultyDisks {
 	}
 
 	#submit(request: DiskRequest, disk: Disk): void {
-		const {operation, offset, length} = request;
-		this.seen.push({operation, offset, length});
+		const {operation, offset, length, isDurable} = request;
+		this.seen.push({operation, offset, length, isDurable});
 		const fault = this.fault(request);
 		if (fault === 'hangs') this.#hanging.push(() => disk.submit(request));
 		else if (fault === undefined) disk.submit(request);
