@@ -1,17 +1,10 @@
 import {dirname, resolve} from 'node:path';
-import {
-	type BackingReference,
-	type CheckResult,
-	type DiskImage,
-	type ImageFacts,
-	type Repair,
-	readImage,
-	writeImage,
-} from '#devices/storage/image';
+import type {BackingReference, CheckResult, DiskImage, ImageFacts, Repair} from '#devices/storage/image';
 import {createImage, formatOf, formats, type NewImage, openDisk} from '#devices/storage/image-formats';
 import {formatBytes} from '#main/config';
 import {abortable, type LongOperation} from '#support/abort';
 import {errorTable} from '#support/errors';
+import {commitLayer} from './commit.ts';
 import {copyDisk} from './copy.ts';
 import {makeFile} from './new-file.ts';
 
@@ -175,30 +168,13 @@ export async function resizeDisk(
  * @returns the name of the image below
  * @throws VmmError DISK_*, OPERATION_ABORTED
  */
-export const commitDisk = (at: ImagePath, {progress, signal}: LongOperation = {}): Promise<string> =>
-	abortable('commit', signal, async () => {
+export const commitDisk = (at: ImagePath, asked: LongOperation = {}): Promise<string> =>
+	abortable('commit', asked.signal, async () => {
 		const {image, backing, close} = await openDisk(at.path, {...at, writable: true, belowWritable: true});
 		try {
 			const {below} = image;
 			if (below === undefined || backing === undefined) throw diskCommandError('DISK_HAS_NO_LAYERS', {path: at.path});
-			if (below.sizeBytes < image.sizeBytes) await below.resize(image.sizeBytes);
-			for (let offset = 0; offset < image.sizeBytes; ) {
-				for (const extent of await image.map(offset, image.sizeBytes - offset)) {
-					if (extent.kind === 'zero') await below.zero(extent.offset, extent.length);
-					else if (extent.kind !== 'below') {
-						const end = extent.offset + extent.length;
-						for (let at = extent.offset; at < end; at += 2 ** 20) {
-							signal?.throwIfAborted();
-							const bytes = new Uint8Array(Math.min(2 ** 20, end - at));
-							await readImage(image, at, bytes);
-							await writeImage(below, at, bytes);
-						}
-					}
-					offset = extent.offset + extent.length;
-					progress?.(offset, image.sizeBytes);
-				}
-			}
-			await below.flush();
+			await commitLayer(image, below, asked);
 			return backing.name;
 		} finally {
 			await close();

@@ -418,3 +418,6 @@ for (const [name, open, make, bytes] of crashing) {
 		});
 	});
 }
+				// Two are under way at once, each with memory of its own.
+				let writes = 0;
+					discard: async (offset, length) => done(await guest.run(disk, {operation: DISCARD, offset, length})),
