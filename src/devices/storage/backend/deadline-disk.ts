@@ -80,6 +80,12 @@ export class DeadlineDisk extends DiskLayer {
 		await this.below.settle();
 	}
 
+	/** @throws VmmError DISK_NOT_ANSWERED, as {@link settle} */
+	override async resize(bytes: number): Promise<void> {
+		if (this.#isFenced || this.#overdue > 0) throw deadlineError('DISK_NOT_ANSWERED', {});
+		await super.resize(bytes);
+	}
+
 	/** Whatever the host still does, it has nothing of the guest's: requests end at once. */
 	override close(): Promise<void> {
 		for (let first = this.#oldest; first !== undefined; first = this.#oldest) this.#giveUp(first);
