@@ -34,7 +34,8 @@ export interface ImagePath {
 }
 
 /** An image that is to be made. */
-export interface WantedImage extends Pick<NewImage, 'blockBytes' | 'version' | 'lazyRefcounts' | 'fixed'> {
+export interface WantedImage
+	extends Pick<NewImage, 'blockBytes' | 'version' | 'lazyRefcounts' | 'compression' | 'fixed'> {
 	readonly path: string;
 	readonly format?: string | undefined;
 	/** The image that it lies over: a path as a person writes it, which the new image has relative to its own folder. */
@@ -132,7 +133,7 @@ export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongO
 				try {
 					await createImage(format, file, {...wanted, sizeBytes, backing: undefined});
 					to = await (await formats[format].begin(file)).open(undefined);
-					await copyDisk(from.image, to, asked);
+					await copyDisk(from.image, to, {...asked, compresses: wanted.compression !== undefined});
 				} finally {
 					await (to ?? file).close();
 				}
