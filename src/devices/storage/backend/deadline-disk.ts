@@ -235,14 +235,18 @@ class Attempt extends DiskRequest {
 
 	/** Copies the device's data. */
 	fetch(): void {
-		for (const [index, {bytes}] of this.#pieces.entries())
+		for (let index = 0; index < this.#pieces.length; index++) {
+			const {bytes} = this.#pieces[index] as HostMemory;
 			this.#request?.vectors.copyOut(index * pieceBytes, bytes, 0, this.vectors.length(index));
+		}
 	}
 
 	/** Gives the device the data. */
 	deliver(): void {
-		for (const [index, {bytes}] of this.#pieces.entries())
+		for (let index = 0; index < this.#pieces.length; index++) {
+			const {bytes} = this.#pieces[index] as HostMemory;
 			this.#request?.vectors.copyIn(index * pieceBytes, bytes, 0, this.vectors.length(index));
+		}
 	}
 
 	/** Gives its memory back. */
