@@ -1,10 +1,11 @@
 import {execFile, spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Readable} from 'node:stream';
-import {text} from 'node:stream/consumers';
 import test from 'ava';
+import {diskInfo} from '#main/disk-images';
 import {forever, guestProgram, output} from '#test/guest-program';
 import {backEndHere, vmTest, x86BackEnds} from '#test/petri';
 import {controlSockets} from './testing/control-sockets.ts';
@@ -33,13 +34,17 @@ function openvmm(words: string): Promise<{stdout: string; stderr: string; status
 async function startMachine(words: string) {
 	const stdio = ['ignore', 'ignore', 'pipe'] as const;
 	const child = spawn(process.execPath, [launcher, ...machineFlags, ...words.split(' ')], {env, stdio: [...stdio]});
-	const stderr = text(child.stderr as Readable);
+	let said = '';
+	(child.stderr as Readable).setEncoding('utf8').on('data', (more) => {
+		said += more;
+	});
+	const stderr = once(child.stderr as Readable, 'close').then(() => said);
 	const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
 		child.once('exit', (status, signal) => resolve(status ?? signal));
 	});
 	for (;;) {
 		const [socket] = controlSockets(directory, child.pid);
-		if (socket !== undefined) return {pid: child.pid, ended, stderr, socket};
+		if (socket !== undefined) return {pid: child.pid, ended, stderr, said: () => said, socket};
 		if (child.exitCode !== null) throw new Error(`The machine ended with status ${child.exitCode}`);
 		await new Promise((resolve) => setTimeout(resolve, 50));
 	}
@@ -100,6 +105,27 @@ vmTest(
 
 /** Wakes the device that hangs. */
 const waker = guestProgram({name: 'waker', main: [output(0x610, 1, 7), forever()]}).kernel;
+
+vmTest(
+	"a running machine's image gets longer from another process, and what cannot be is a line of its log",
+	x86,
+	async (t) => {
+		const image = join(directory, 'disk.qcow2');
+		const {ended, said} = await startMachine(`--name disk --virtio-blk ${image};create=1M -c hang=hlt`);
+		const device = 'virtio-blk-mmio';
+		const sizeIs = async (bytes: number) =>
+			JSON.parse((await openvmm(`inspect disk vm/devices/${device}/disks/0/size --json`)).stdout) === bytes;
+		t.true(await sizeIs(2 ** 20));
+		t.is((await openvmm(`resize-disk disk ${device} 4M`)).status, 0);
+		while (!(await sizeIs(2 ** 22)));
+		t.is((await openvmm(`resize-disk disk ${device} 1M`)).status, 0);
+		while (!said().includes('stays as long as it is')) await new Promise((resolve) => setTimeout(resolve, 20));
+		t.regex(said(), /virtio-blk-mmio: Disk 0 stays as long as it is \(.*it would lose what lies behind that\)/);
+		t.is((await openvmm('quit disk')).status, 0);
+		t.is(await ended, 0);
+		t.like(await diskInfo({path: image}), {sizeBytes: 2 ** 22});
+	},
+);
 
 vmTest("a machine whose devices' thread hangs can be seen, and quit ends its process", x86, async (t) => {
 	t.timeout(600_000);

@@ -10,6 +10,7 @@ import {measureDisk} from '#devices/storage/source';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {convertDisk} from '#main/disk-images';
 import type {OpenSnapshot} from '#main/snapshot';
+import type {NoticeOfDevice} from '#main/vm';
 import {flagged, hearButton, linuxTest, runInLinux, until, untilReadable} from '#test/petri';
 import {diskRounds, goOnAmidRounds, roundsBytes} from './testing/disk-rounds.ts';
 
@@ -140,22 +141,32 @@ async function smallFileSystem(t: ExecutionContext, bytes: number): Promise<stri
 }
 
 linuxTest(
-	'a machine whose disk has no room on its host pauses, and goes on without loss when there is',
+	'a host without room is an error of the guest where that is the policy, or pauses the machine, which goes on without loss when there is room; and its owner is told of either',
 	async (t, machine) => {
-		const folder = await smallFileSystem(t, 12 * mebibyte);
+		const folder = await smallFileSystem(t, 16 * mebibyte);
 		const filler = join(folder, 'filler');
-		writeFileSync(filler, Buffer.alloc(8 * mebibyte));
-		const path = join(folder, 'disk.img');
+		writeFileSync(filler, Buffer.alloc(12 * mebibyte));
+		const [path, other] = [join(folder, 'disk.img'), join(folder, 'other.img')];
 		const blocks = 128;
-		const guest = await runInLinux(machine, {devices: disks(`${path};create=8M,enospc=stop`)}, [
+		const devices = disks(
+			`${path};create=8M,enospc=stop,serial=stops`,
+			`${other};create=8M,on_error=report,serial=reports`,
+		);
+		const notices: NoticeOfDevice[] = [];
+		const deviceNoticed = (notice: NoticeOfDevice) => void notices.push(notice);
+		const guest = await runInLinux((options) => machine(options, {deviceNoticed}), {devices}, [
 			'dmesg -c >/dev/null',
 			'modprobe -a virtio_mmio virtio_blk',
-			untilReadable('/dev/vda'),
+			untilReadable('/dev/vda', '/dev/vdb'),
+			'for d in vda vdb; do if [ $(cat /sys/block/$d/serial) = stops ]; then D=$d; else R=$d; fi; done',
+			'echo disks=$D,$R',
+			'dd if=/dev/urandom of=/dev/$R bs=64k count=128 conv=fsync,notrunc 2>/dev/null || echo refused=yes',
+			'dmesg -c | grep -q "I/O error, dev $R" && echo told=yes',
 			`dd if=/dev/urandom of=/tmp/sent bs=64k count=${blocks} 2>/dev/null`,
 			'echo begun=yes',
-			`dd if=/tmp/sent of=/dev/vda bs=64k conv=fsync,notrunc 2>/dev/null && echo written=yes`,
+			`dd if=/tmp/sent of=/dev/$D bs=64k conv=fsync,notrunc 2>/dev/null && echo written=yes`,
 			'echo sent=$(sha256sum </tmp/sent)',
-			digestOf('got', 'vda', 0, blocks),
+			digestOf('got', '$D', 0, blocks),
 			complaints,
 			'echo all=done; sleep 10000',
 		]);
@@ -165,6 +176,19 @@ linuxTest(
 		t.notRegex(guest.output, /^written=/m);
 		const failures = await guest.inspect('vm/devices/virtio-blk-mmio/disks/0/failures');
 		t.true(Number(failures) > 0, `${failures}`);
+		for (const line of ['refused', 'told']) t.regex(guest.output, new RegExp(`^${line}=yes\\r?$`, 'm'));
+		const noticesOf = (device: string, action: string) => {
+			const found = notices.filter((notice) => notice.device === device);
+			t.true(found.length > 0, device);
+			for (const {kind, details, message, pauses} of found) {
+				t.is(kind, 'disk-error');
+				t.like(details, {disk: 0, operation: 'write', error: 'no-space', action});
+				t.regex(message, /^Disk 0: write of \d+ bytes at \d+ has no room on the host/);
+				t.is(pauses, action === 'stop');
+			}
+		};
+		noticesOf('virtio-blk-mmio', 'stop');
+		noticesOf('virtio-blk-mmio-2', 'report');
 		rmSync(filler);
 		await guest.vm.resume();
 		await guest.waitFor(/^all=done\r?$/m);
@@ -173,7 +197,8 @@ linuxTest(
 		t.truthy(sent);
 		t.is(got, sent);
 		t.is(digest(readFileSync(path)), `${sent}`);
-		t.notRegex(guest.output, /WARNING: CPU|BUG:|Call Trace|I\/O error, /);
+		const [, reporting = ''] = /^disks=\w+,(\w+)/m.exec(guest.output) ?? [];
+		t.notRegex(guest.output, new RegExp(`WARNING: CPU|BUG:|Call Trace|I/O error, dev (?!${reporting})`));
 		await guest.vm.stop();
 	},
 	{skip: mounter === undefined},

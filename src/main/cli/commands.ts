@@ -319,6 +319,12 @@ export const ownCommands = {
 				value: 'FORMAT',
 				help: 'format of NEW; without it what the path ends in says it',
 			},
+			{
+				name: 'compress',
+				short: 'c',
+				value: 'HOW',
+				help: 'clusters of a qcow2 image are compressed, by zlib or, for QEMU from 5.1 on, zstd; what is written later is not',
+			},
 			...newImageFlags,
 			progressFlag,
 			...imageFlags,

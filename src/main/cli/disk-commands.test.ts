@@ -61,6 +61,9 @@ test('openvmm disk makes, shows, checks, converts, resizes and commits', async (
 		stderr: '100 %\n',
 	});
 	t.deepEqual(await obey('convert %/base.qcow2 %/new.raw', folder), done);
+	t.deepEqual(await obey('convert -c zstd %/base.qcow2 %/small.qcow2', folder), done);
+	const {stdout: small} = await run('info %/small.qcow2', folder);
+	t.regex(small, /compression +zstd\n/);
 	const {stdout} = await run('info %/base.qcow2', folder);
 	t.regex(stdout, /format +qcow2\n +disk +128MB\n +takes .*\n +blocks +4KB\n/);
 });
@@ -88,6 +91,7 @@ test('what openvmm disk cannot do is a line and a status', async (t) => {
 		['info %/missing.qcow2', 12, /ENOENT.*DISK_IMAGE_FILE_FAILED/],
 		['check %/none.qcow2', 12, /does not begin as one.*DISK_IMAGE_DAMAGED/],
 		['check %/it.qcow2 --repair everything', 2, /--repair.*CONFIG_VALUE_INVALID/],
+		['convert -c lzma %/it.qcow2 %/x.qcow2', 2, /zlib or zstd.*CONFIG_VALUE_INVALID/],
 		['info %/it.qcow2', 12, /another process.*DISK_IMAGE_IN_USE/],
 		['resize %/it.qcow2', 2, /SIZE is missing/],
 	];

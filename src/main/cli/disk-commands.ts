@@ -22,6 +22,8 @@ import {tenths} from './tenths.ts';
 
 type Flags = FlagValues<string>;
 
+const compressions = ['zlib', 'zstd'] as const;
+
 /** What each command does with its words. @returns the status to end with */
 const diskCommands = {
 	async 'disk create'([path = '', size], flags) {
@@ -57,7 +59,10 @@ const diskCommands = {
 	},
 	async 'disk convert'([path = '', to], flags) {
 		if (to === undefined) throw missing('NEW', 'disk convert');
-		const wanted = wantedImage(to, flags, flags.last('output-format'));
+		const how = flags.last('compress');
+		const compression = compressions.find((each) => each === how);
+		if (how !== compression) throw invalidValue('--compress', how, compressions.join(' or '));
+		const wanted = {...wantedImage(to, flags, flags.last('output-format')), compression};
 		await withProgress(flags, (asked) => convertDisk(image(path, flags), wanted, asked));
 		return exitStatuses.ok.status;
 	},

@@ -8,9 +8,23 @@ const atOnce = 4;
 const unitBytes = 4096;
 const zeros = Buffer.alloc(unitBytes);
 
+/** How a disk is copied. */
+interface Copying extends LongOperation {
+	/** Blocks of the target are compressed, where that takes less room. */
+	readonly compresses?: boolean;
+}
+
 /** Copies a disk onto one that reads as zeros and is no smaller. Zeros are not written, wherever they come from. */
-export async function copyDisk(from: DiskImage, to: DiskImage, {progress, signal}: LongOperation): Promise<void> {
+export async function copyDisk(
+	from: DiskImage,
+	to: DiskImage,
+	{progress, signal, compresses = false}: Copying,
+): Promise<void> {
 	const total = from.sizeBytes;
+	// What is compressed is a whole block, wherever the runs of the source end.
+	const unit = compresses ? to.blockBytes : 1;
+	const mostBytes = Math.max(chunkBytes, unit);
+	const copyPart = compresses ? compressChunk : copyChunk;
 	const running = new Set<Promise<void>>();
 	let failure: {readonly error: unknown} | undefined;
 	let done = 0;
@@ -25,18 +39,16 @@ export async function copyDisk(from: DiskImage, to: DiskImage, {progress, signal
 	};
 	try {
 		for await (const {offset, length, zero} of runsOf(from, 0, total)) {
-			if (!zero)
-				for (let at = offset; at < offset + length && failure === undefined; ) {
-					signal?.throwIfAborted();
-					// Chunks end where the blocks of most formats do.
-					const end = Math.min(offset + length, (Math.floor(at / chunkBytes) + 1) * chunkBytes);
-					await start(copyChunk(from, to, at, end - at));
-					done += end - at;
-					progress?.(done, total);
-					at = end;
-				}
-			else done += length;
+			const stop = zero ? 0 : Math.min(total, Math.ceil((offset + length) / unit) * unit);
+			for (let at = Math.max(done, Math.floor(offset / unit) * unit); at < stop && failure === undefined; at = done) {
+				signal?.throwIfAborted();
+				// Chunks end where the blocks of most formats do.
+				done = Math.min(stop, (Math.floor(at / mostBytes) + 1) * mostBytes);
+				await start(copyPart(from, to, at, done - at));
+				progress?.(done, total);
+			}
 			if (failure !== undefined) break;
+			done = Math.max(done, offset + length);
 			progress?.(done, total);
 		}
 	} finally {
@@ -52,6 +64,16 @@ async function copyChunk(from: DiskImage, to: DiskImage, offset: number, length:
 		const start = skip(bytes, at, true);
 		at = skip(bytes, start, false);
 		if (at > start) await writeImage(to, offset + start, bytes.subarray(start, at));
+	}
+}
+
+/** Of whole blocks of the target, or what it has of its last one. */
+async function compressChunk(from: DiskImage, to: DiskImage, offset: number, length: number): Promise<void> {
+	for (let at = offset; at < offset + length; at += to.blockBytes) {
+		const bytes = new Uint8Array(Math.min(to.blockBytes, to.sizeBytes - at));
+		await readImage(from, at, bytes);
+		if (skip(bytes, 0, true) >= bytes.length) continue;
+		if (!(await to.writeCompressed?.(at, bytes))) await writeImage(to, at, bytes);
 	}
 }
 

@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {readImage, writeImage} from '#devices/storage/image';
-import {hasQemuImg, qemuImgSays, SeededRandom} from '#devices/storage/image/testing';
+import {hasQemuImg, ModelDisk, qemuImgSays, SeededRandom} from '#devices/storage/image/testing';
 import {formatNames, openDisk} from '#devices/storage/image-formats';
 import {checkDisk, commitDisk, convertDisk, createDisk, diskInfo, resizeDisk} from './index.ts';
 
@@ -65,6 +65,58 @@ for (const from of formatNames) {
 		});
 	}
 }
+
+for (const compression of ['zlib', 'zstd'] as const)
+	for (const blockBytes of [4096, 65_536, 2 ** 21])
+		test(`a disk is converted to clusters of ${blockBytes} compressed by ${compression}, and written then`, async (t) => {
+			t.timeout(900_000);
+			const {at} = folder(t);
+			const random = new SeededRandom(blockBytes);
+			// Its end is within a cluster. Some is text, some noise, and runs of zeros begin within clusters.
+			const bytes = Buffer.alloc(5 * 2 ** 20 + 1536);
+			for (let piece = 0; piece < 30; piece++) {
+				const [start, length] = [random.below(bytes.length), 512 * (1 + random.below(200))];
+				const what = piece % 3 === 0 ? random.bytes(length) : Buffer.alloc(length, `${piece} is written here. `);
+				bytes.set(what.subarray(0, bytes.length - start), start);
+			}
+			bytes.fill('the end', bytes.length - 1000);
+			writeFileSync(at('it.raw'), bytes);
+			const [plain, path] = [at('plain.qcow2'), at('it.qcow2')];
+			await convertDisk({path: at('it.raw')}, {path: plain, blockBytes});
+			const steps: number[] = [];
+			const progress = (done: number, total: number) => void steps.push(done / total);
+			await convertDisk({path: at('it.raw')}, {path, blockBytes, compression}, {progress});
+			t.deepEqual(
+				steps.toSorted((a, b) => a - b),
+				steps,
+			);
+			t.is(steps.at(-1), 1);
+			t.true((await contentOf(path)).equals(bytes));
+			t.true(statSync(path).size < 0.8 * statSync(plain).size, `${statSync(path).size} of ${statSync(plain).size}`);
+			t.like((await diskInfo({path})).facts, {compression});
+			const sound = async () => {
+				t.like(await checkDisk({path}, undefined), {leaks: 0, faultCount: 0});
+				if (hasQemuImg) qemuImgSays(t, 'check', '-f', 'qcow2', path);
+			};
+			await sound();
+			if (hasQemuImg) qemuImgSays(t, 'compare', '-f', 'raw', '-F', 'qcow2', at('it.raw'), path);
+			const {image, close} = await openDisk(path, {writable: true});
+			const model = new ModelDisk(image, random, new Uint8Array(bytes));
+			for (let step = 0; step < 40; step++) await model.step();
+			await close();
+			t.true((await contentOf(path)).equals(model.expected));
+			await sound();
+		});
+
+test('blocks are compressed where the format has such alone', async (t) => {
+	const {at, names} = folder(t);
+	writeFileSync(at('it.raw'), Buffer.alloc(2 ** 20, 'text'));
+	for (const wanted of [{path: at('it.vhdx')}, {path: at('it.qcow2'), version: 2, compression: 'zstd'}] as const) {
+		const converted = convertDisk({path: at('it.raw')}, {compression: 'zlib', ...wanted});
+		await t.throwsAsync(converted, {code: 'DISK_IMAGE_OPTION_INVALID', message: /compress/});
+	}
+	t.deepEqual(names(), ['it.raw']);
+});
 
 for (const format of formatNames) {
 	withQemu(`what QEMU converts to ${format} is converted back`, async (t) => {

@@ -1,17 +1,10 @@
 import {dirname, resolve} from 'node:path';
-import {
-	type BackingReference,
-	type CheckResult,
-	type DiskImage,
-	type ImageFacts,
-	type Repair,
-	readImage,
-	writeImage,
-} from '#devices/storage/image';
+import type {BackingReference, CheckResult, DiskImage, ImageFacts, Repair} from '#devices/storage/image';
 import {createImage, formatOf, formats, type NewImage, openDisk} from '#devices/storage/image-formats';
 import {formatBytes} from '#main/config';
 import {abortable, type LongOperation} from '#support/abort';
 import {errorTable} from '#support/errors';
+import {commitLayer} from './commit.ts';
 import {copyDisk} from './copy.ts';
 import {makeFile} from './new-file.ts';
 
@@ -41,7 +34,8 @@ export interface ImagePath {
 }
 
 /** An image that is to be made. */
-export interface WantedImage extends Pick<NewImage, 'blockBytes' | 'version' | 'lazyRefcounts' | 'fixed'> {
+export interface WantedImage
+	extends Pick<NewImage, 'blockBytes' | 'version' | 'lazyRefcounts' | 'compression' | 'fixed'> {
 	readonly path: string;
 	readonly format?: string | undefined;
 	/** The image that it lies over: a path as a person writes it, which the new image has relative to its own folder. */
@@ -139,7 +133,7 @@ export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongO
 				try {
 					await createImage(format, file, {...wanted, sizeBytes, backing: undefined});
 					to = await (await formats[format].begin(file)).open(undefined);
-					await copyDisk(from.image, to, asked);
+					await copyDisk(from.image, to, {...asked, compresses: wanted.compression !== undefined});
 				} finally {
 					await (to ?? file).close();
 				}
@@ -175,30 +169,13 @@ export async function resizeDisk(
  * @returns the name of the image below
  * @throws VmmError DISK_*, OPERATION_ABORTED
  */
-export const commitDisk = (at: ImagePath, {progress, signal}: LongOperation = {}): Promise<string> =>
-	abortable('commit', signal, async () => {
+export const commitDisk = (at: ImagePath, asked: LongOperation = {}): Promise<string> =>
+	abortable('commit', asked.signal, async () => {
 		const {image, backing, close} = await openDisk(at.path, {...at, writable: true, belowWritable: true});
 		try {
 			const {below} = image;
 			if (below === undefined || backing === undefined) throw diskCommandError('DISK_HAS_NO_LAYERS', {path: at.path});
-			if (below.sizeBytes < image.sizeBytes) await below.resize(image.sizeBytes);
-			for (let offset = 0; offset < image.sizeBytes; ) {
-				for (const extent of await image.map(offset, image.sizeBytes - offset)) {
-					if (extent.kind === 'zero') await below.zero(extent.offset, extent.length);
-					else if (extent.kind !== 'below') {
-						const end = extent.offset + extent.length;
-						for (let at = extent.offset; at < end; at += 2 ** 20) {
-							signal?.throwIfAborted();
-							const bytes = new Uint8Array(Math.min(2 ** 20, end - at));
-							await readImage(image, at, bytes);
-							await writeImage(below, at, bytes);
-						}
-					}
-					offset = extent.offset + extent.length;
-					progress?.(offset, image.sizeBytes);
-				}
-			}
-			await below.flush();
+			await commitLayer(image, below, asked);
 			return backing.name;
 		} finally {
 			await close();

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type {Machine} from './operation.ts';
 import {checkParams} from './param.ts';
-import {limitDisk} from './running.ts';
+import {limitDisk, resizeDisk} from './running.ts';
 
 test('limits of a disk are changed where inspect shows them, each that is named', async (t) => {
 	const updates: string[] = [];
@@ -19,4 +19,22 @@ test('limits of a disk are changed where inspect shows them, each that is named'
 		await t.throwsAsync(async () => run({device: 'disk', limits}), {code: 'CONFIG_VALUE_INVALID'});
 	await t.throwsAsync(async () => run({device: 'disk', limits: 'speed=1'}), {code: 'CONFIG_KEY_UNKNOWN'});
 	t.is(updates.length, 3);
+});
+
+test('a disk is given its new length where inspect shows it, and then measured', async (t) => {
+	const done: string[] = [];
+	const vm = {
+		update: async (path: string, text: string) => void done.push(`${path}=${text}`),
+		control: async (device: string, {kind}: {kind: string}) => void done.push(`${kind} ${device}`),
+	};
+	const run = (given: Readonly<Record<string, unknown>>) =>
+		resizeDisk.run(vm as unknown as Machine, checkParams('resize-disk', resizeDisk.params, given) as never, {
+			quit() {},
+		});
+	await run({device: 'disk'});
+	await run({device: 'fast', size: 2 ** 30, disk: 3});
+	t.deepEqual(done, ['measure-disk disk', 'vm/devices/fast/disks/3/newSize=1073741824', 'measure-disk fast']);
+	for (const size of [-1, 2 ** 51, '1G'])
+		await t.throwsAsync(async () => run({device: 'disk', size}), {code: 'CONTROL_PARAM_INVALID'});
+	t.is(done.length, 3);
 });

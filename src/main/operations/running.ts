@@ -6,7 +6,7 @@ import type {LinkCommand} from '#devices/virtio/net';
 import {clockPolicies} from '#main/config';
 import {nodeName} from '#support/inspect';
 import {checkPath, linuxPaths} from '#support/options';
-import {choice, diskLimits, file, integer, nicLimits, toggle, word} from './kinds.ts';
+import {bytes, choice, diskLimits, file, integer, nicLimits, toggle, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';
 
 /** An operation that changes what the machine does, and is answered with the state when that is done. */
@@ -53,12 +53,34 @@ export const powerButton = change('power-button', 'press the power button: a gue
 	vm.powerButton(),
 );
 
+/** Longest disk of any format. */
+const mostDiskBytes = 2 ** 50;
+
+/** One of a controller's disks. */
+const disk = {
+	kind: integer(0, 2 ** 31 - 1),
+	flag: 'disk',
+	placeholder: 'N',
+	optional: true,
+	help: 'its number among those of the controller, such as its NSID; 0 without this',
+} as const;
+
 export const resizeDisk = operation({
 	name: 'resize-disk',
-	help: "tell the guest how long a disk's file is now; truncate makes it longer",
-	params: {device: {kind: word, placeholder: 'DEVICE', help: "the disk's name, such as virtio-blk"}},
-	result: 'nothing',
-	async run(vm, {device}) {
+	help: 'tell the guest how long a disk is now: a raw file that truncate has made longer, or an image that gets longer by this',
+	params: {
+		device: {kind: word, placeholder: 'DEVICE', help: "the disk's name, such as virtio-blk, or its controller's"},
+		size: {
+			kind: bytes(mostDiskBytes),
+			placeholder: 'SIZE',
+			optional: true,
+			help: "what an image of qcow2, VHD or VHDX gets, such as 20G; without it files are looked at. What cannot be is in the machine's log",
+		},
+		disk,
+	},
+	result: 'nothing: the guest is told later',
+	async run(vm, {device, size, disk = 0}) {
+		if (size !== undefined) await vm.update(`vm/devices/${nodeName(device)}/disks/${disk}/newSize`, `${size}`);
 		await vm.control(device, measureDisk);
 		return {};
 	},
@@ -74,13 +96,7 @@ export const limitDisk = operation({
 			placeholder: 'LIMITS',
 			help: "as the disk's flag has them, for example bps=100M,iops=500",
 		},
-		disk: {
-			kind: integer(0, 2 ** 31 - 1),
-			flag: 'disk',
-			placeholder: 'N',
-			optional: true,
-			help: 'its number among those of the controller, such as its NSID; 0 without this',
-		},
+		disk,
 	},
 	result: 'nothing',
 	async run(vm, {device, limits, disk = 0}) {

@@ -80,6 +80,12 @@ export class DeadlineDisk extends DiskLayer {
 		await this.below.settle();
 	}
 
+	/** @throws VmmError DISK_NOT_ANSWERED, as {@link settle} */
+	override async resize(bytes: number): Promise<void> {
+		if (this.#isFenced || this.#overdue > 0) throw deadlineError('DISK_NOT_ANSWERED', {});
+		await super.resize(bytes);
+	}
+
 	/** Whatever the host still does, it has nothing of the guest's: requests end at once. */
 	override close(): Promise<void> {
 		for (let first = this.#oldest; first !== undefined; first = this.#oldest) this.#giveUp(first);
@@ -229,14 +235,18 @@ class Attempt extends DiskRequest {
 
 	/** Copies the device's data. */
 	fetch(): void {
-		for (const [index, {bytes}] of this.#pieces.entries())
+		for (let index = 0; index < this.#pieces.length; index++) {
+			const {bytes} = this.#pieces[index] as HostMemory;
 			this.#request?.vectors.copyOut(index * pieceBytes, bytes, 0, this.vectors.length(index));
+		}
 	}
 
 	/** Gives the device the data. */
 	deliver(): void {
-		for (const [index, {bytes}] of this.#pieces.entries())
+		for (let index = 0; index < this.#pieces.length; index++) {
+			const {bytes} = this.#pieces[index] as HostMemory;
 			this.#request?.vectors.copyIn(index * pieceBytes, bytes, 0, this.vectors.length(index));
+		}
 	}
 
 	/** Gives its memory back. */

@@ -259,3 +259,18 @@ test('a time is in the bucket whose bounds it lies between', (t: ExecutionContex
 	counts[50] = 10;
 	t.deepEqual([quantile(counts, 0.5), quantile(counts, 0.9), quantile(counts, 0.91)], [3, 3, 50].map(boundOf));
 });
+
+test('a disk that has no length of its own stays as long as it is, and its owner hears why', async (t) => {
+	const {first, report, noticed, set, value} = make({});
+	t.is(await value('size'), diskBytes);
+	await set('newSize', `${2 * diskBytes}`);
+	await first.measure();
+	t.is(noticed(), 1);
+	const [notice, ...more] = report.notices();
+	t.deepEqual(more, []);
+	t.like(notice, {kind: 'disk-length', pauses: false});
+	t.regex(notice?.message ?? '', /no way to have 2097152/);
+	t.deepEqual([await value('size'), await value('newSize')], [diskBytes, 0]);
+	await first.measure();
+	t.deepEqual(report.notices(), [], 'it was wanted once');
+});

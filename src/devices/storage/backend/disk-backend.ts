@@ -8,7 +8,7 @@ import {DeadlineDisk} from './deadline-disk.ts';
 import {bucketCount, bucketOf} from './latency.ts';
 import {type LimitName, limitTable} from './limits.ts';
 import {actionOn, type DiskPolicy, errorActions, isOfHost} from './policy.ts';
-import {diskShare, shareBytes, UnderWay, type WorkerShareView, workerShare} from './share.ts';
+import {type DiskShareView, diskShare, shareBytes, UnderWay, type WorkerShareView, workerShare} from './share.ts';
 
 /** Opens the disk below; see `openDisk`. */
 export type OpenDisk = typeof openDisk;
@@ -46,6 +46,7 @@ export class DiskBackend extends DiskLayer {
 	readonly #host: BackendHost;
 	readonly #buckets: TokenBuckets<LimitName>;
 	readonly #counts: Counts;
+	readonly #share: DiskShareView;
 	readonly #free: Passage[] = [];
 	/** Those that wait for a limit, by direction: neither waits for a limit of the other's. */
 	readonly #reads = new Waiting();
@@ -62,9 +63,12 @@ export class DiskBackend extends DiskLayer {
 		super(policy.timeout === undefined ? disk : withDeadline(disk, policy.timeout, host, share));
 		this.#policy = policy;
 		this.#host = host;
-		this.#buckets = new TokenBuckets(limitTable, diskShare(host.memory, share), clockNs);
+		this.#share = diskShare(host.memory, share);
+		this.#buckets = new TokenBuckets(limitTable, this.#share, clockNs);
 		this.#counts = new Counts(workerShare(host.memory, share, host.worker.index));
-		if (host.worker.index === 0 && policy.limits !== undefined) this.#buckets.set(policy.limits);
+		if (host.worker.index !== 0) return;
+		if (policy.limits !== undefined) this.#buckets.set(policy.limits);
+		this.#share.bytes = disk.bytes;
 	}
 
 	/**
@@ -99,6 +103,24 @@ export class DiskBackend extends DiskLayer {
 		request.done(DiskError.IO);
 		this.#plan();
 		return true;
+	}
+
+	/** Gives it the length that its owner wants, and looks how long it is. Of the first worker. */
+	override async measure(): Promise<void> {
+		const share = this.#share;
+		const wanted = share.wantedBytes;
+		share.wantedBytes = 0;
+		try {
+			if (wanted > 0) await this.resize(wanted);
+		} catch (cause) {
+			const reason = new TextEncoder().encode(cause instanceof Error ? cause.message : `${cause}`);
+			share.resizeReasonBytes = Math.min(reason.length, share.resizeReason.length);
+			share.resizeReason.set(reason.subarray(0, share.resizeReasonBytes));
+			share.resizeFailures++;
+			this.#host.noticed();
+		}
+		await this.below.measure();
+		share.bytes = this.below.bytes;
 	}
 
 	/** Nobody waits for a limit any more, with guest memory that nobody gives back. */

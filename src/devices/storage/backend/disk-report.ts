@@ -1,7 +1,7 @@
 import type {DeviceNotice, HostReport} from '#devices/device-type';
 import {limitNodes, monotonicClock, TokenBuckets} from '#devices/limits';
 import {DiskError} from '#devices/storage/disk';
-import {byteCount, type Children, duration, object} from '#support/inspect';
+import {byteCount, type Children, duration, integerWriter, leaf, object} from '#support/inspect';
 import {boundOf, bucketCount, quantile} from './latency.ts';
 import {type LimitName, limitTable} from './limits.ts';
 import {type ErrorAction, errorActions} from './policy.ts';
@@ -21,6 +21,7 @@ class DiskReport {
 	readonly #buckets: TokenBuckets<LimitName>;
 	readonly #workers: readonly WorkerShareView[];
 	readonly #told: number[];
+	#toldResizes = 0;
 
 	/** @param offset - where the disk's memory begins; @param workers - of the device */
 	constructor(disk: number, memory: SharedArrayBuffer, offset: number, workers: number) {
@@ -31,8 +32,21 @@ class DiskReport {
 		this.#told = this.#workers.map(() => 0);
 	}
 
-	/** Errors of the host since the last call: the latest of each worker. */
+	/** Errors of the host since the last call, the latest of each worker, and of what its owner has asked for. */
 	notices(): readonly DeviceNotice[] {
+		return [...this.#resizeNotices(), ...this.#failureNotices()];
+	}
+
+	#resizeNotices(): readonly DeviceNotice[] {
+		const {resizeFailures, resizeReason, resizeReasonBytes} = this.#share;
+		if (resizeFailures === this.#toldResizes || resizeFailures === 0) return [];
+		this.#toldResizes = resizeFailures;
+		const why = new TextDecoder().decode(resizeReason.slice(0, resizeReasonBytes));
+		const message = `Disk ${this.#disk} stays as long as it is (${why})`;
+		return [{kind: 'disk-length', message, details: {disk: this.#disk, why}, pauses: false}];
+	}
+
+	#failureNotices(): readonly DeviceNotice[] {
 		return this.#workers.flatMap((share, worker) => {
 			const {failures} = share;
 			const count = (failures - (this.#told[worker] as number)) >>> 0;
@@ -52,6 +66,13 @@ class DiskReport {
 			throttledTime: duration(sum(({throttledNs}) => throttledNs)),
 			failures: sum(({failures}) => failures),
 			overdue: this.#share.overdue,
+			size: byteCount(this.#share.bytes),
+			newSize: leaf(() => this.#share.wantedBytes, {
+				unit: 'bytes',
+				writer: integerWriter(0, mostBytes, (bytes) => {
+					this.#share.wantedBytes = bytes;
+				}),
+			}),
 			limits: object(() => limitNodes(this.#buckets)),
 			...Object.fromEntries(
 				countedOperations.map((name, operation) => [name, object(() => this.#operationNodes(operation))]),
@@ -108,6 +129,9 @@ class DiskReport {
 		};
 	}
 }
+
+/** No image is longer; see the formats. */
+const mostBytes = 2 ** 50;
 
 /** Errors of the host's: as data, and in words. */
 const ioFailure = ['io', 'fails on the host'] as const;

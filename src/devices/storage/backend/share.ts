@@ -13,6 +13,14 @@ export const DiskShare = wire('disk', {
 	/** Requests that may still change the disk, though they were given up: see `DeadlineDisk`. */
 	overdue: i32,
 	padding: reserved(4),
+	/** How long the disk is, as its first worker has it. */
+	bytes: f64,
+	/** What its owner wants it to be, when it is measured the next time; 0 for as it is. */
+	wantedBytes: f64,
+	/** Counts refusals of that, and why the last one was, in UTF-8. */
+	resizeFailures: u32,
+	resizeReasonBytes: u32,
+	resizeReason: array(u8, 256),
 });
 export type DiskShareView = ViewOf<typeof DiskShare>;
 

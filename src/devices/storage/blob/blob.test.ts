@@ -1,9 +1,11 @@
 import {getEventListeners} from 'node:events';
 import {chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
+import {createServer as createSecureServer} from 'node:https';
 import type {AddressInfo} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {getCACertificates, setDefaultCACertificates} from 'node:tls';
 import test, {type ExecutionContext} from 'ava';
 import {HostMemory, IoVectors} from '#devices/guest-memory';
 import {DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
@@ -11,6 +13,7 @@ import {SeededRandom} from '#devices/storage/image/testing';
 import {diskStack, randomLoad} from '#devices/storage/source/testing';
 import {BlobDisk} from './blob-disk.ts';
 import {type Patience, RangeSource} from './range-source.ts';
+import {selfSigned} from './testing/self-signed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-blob-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
@@ -38,8 +41,9 @@ const head = ({content: {length}, tag}: Server, start: number, end: number) => (
 	'content-length': `${end - start + 1}`,
 });
 
-async function serve(t: ExecutionContext): Promise<Server> {
-	const listening = createServer((request, response) => {
+/** @param identity - with which it speaks TLS */
+async function serve(t: ExecutionContext, identity?: ReturnType<typeof selfSigned>): Promise<Server> {
+	const serveRequest = (request: IncomingMessage, response: ServerResponse) => {
 		const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
 		const [start, end] = [Number(from), Number(to)];
 		if (request.headers.range !== 'bytes=0-0') server.asked.push(`${start}-${end}`);
@@ -53,14 +57,22 @@ async function serve(t: ExecutionContext): Promise<Server> {
 			return;
 		}
 		response.writeHead(206, head(server, start, end)).end(server.content.subarray(start, end + 1));
-	});
+	};
+	const listening = identity === undefined ? createServer(serveRequest) : createSecureServer(identity, serveRequest);
 	await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
 	t.teardown(() => {
 		listening.closeAllConnections();
 		listening.close();
 	});
 	const {port} = listening.address() as AddressInfo;
-	const server: Server = {url: `http://127.0.0.1:${port}/disk`, asked: [], content, tag: '"one"', answer: undefined};
+	const scheme = identity === undefined ? 'http' : 'https';
+	const server: Server = {
+		url: `${scheme}://127.0.0.1:${port}/disk`,
+		asked: [],
+		content,
+		tag: '"one"',
+		answer: undefined,
+	};
 	return server;
 }
 
@@ -356,6 +368,42 @@ test('a server may lead elsewhere', async (t) => {
 	const disk = await open(t, first.url);
 	t.true(content.subarray(512, 1024).equals((await read(disk, 512, 512)) as Buffer));
 });
+
+test.serial(
+	'by https a server is believed whose certificate is trusted alone, and none leads from there to http',
+	async (t) => {
+		const identity = selfSigned();
+		const secure = await serve(t, identity);
+		await t.throwsAsync(open(t, secure.url), {code: 'DISK_BLOB_UNREACHABLE', message: /SELF_SIGNED_CERT/});
+		// What NODE_EXTRA_CA_CERTS does before a process begins.
+		const usual = getCACertificates('default');
+		setDefaultCACertificates([...usual, identity.cert]);
+		t.teardown(() => setDefaultCACertificates(usual));
+		const disk = await open(t, secure.url);
+		t.true(content.subarray(512, 1024).equals((await read(disk, 512, 512)) as Buffer));
+		const plain = await serve(t);
+		let asked = 0;
+		plain.answer = (response) => {
+			asked++;
+			response.writeHead(404).end();
+		};
+		secure.answer = (response) => response.writeHead(302, {location: plain.url}).end();
+		const insecure = {code: 'DISK_BLOB_SERVER', message: /it leads to "http:/};
+		await t.throwsAsync(open(t, secure.url), insecure);
+		t.is(await read(disk, 2 ** 20, 512), DiskError.IO);
+		t.regex(disk.fault ?? '', /it leads to "http:/);
+		// Also on the second of several ways.
+		const first = await serve(t, identity);
+		first.answer = (response) => response.writeHead(302, {location: secure.url}).end();
+		await t.throwsAsync(open(t, first.url), insecure);
+		t.is(asked, 0, 'which was asked for nothing');
+		// To https anybody may lead.
+		plain.answer = (response) => response.writeHead(302, {location: secure.url}).end();
+		secure.answer = undefined;
+		const led = await open(t, plain.url);
+		t.true(content.subarray(512, 1024).equals((await read(led, 512, 512)) as Buffer));
+	},
+);
 
 test('a server that does not answer in time is an error, and keeps no disk from its end', async (t) => {
 	const server = await serve(t);

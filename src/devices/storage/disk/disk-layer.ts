@@ -1,5 +1,6 @@
 import type {Disk, DiskGeometry, DiskMover} from './disk.ts';
 import type {DiskRequest} from './disk-request.ts';
+import {diskLengthError} from './errors.ts';
 
 /** A disk over one other, and like it in all that a subclass does not say. */
 export abstract class DiskLayer implements Disk {
@@ -31,6 +32,11 @@ export abstract class DiskLayer implements Disk {
 
 	measure(): Promise<void> {
 		return this.below.measure();
+	}
+
+	async resize(bytes: number): Promise<void> {
+		if (this.below.resize === undefined) throw diskLengthError('DISK_LENGTH_FIXED', {bytes: this.bytes, wanted: bytes});
+		await this.below.resize(bytes);
 	}
 
 	settle(): Promise<void> {

@@ -41,6 +41,12 @@ export interface Disk {
 	 */
 	measure(): Promise<void>;
 	/**
+	 * Makes it longer, where its length is its own: an image of a format. What comes from then on is zeros. Absent where it cannot.
+	 * @param bytes - its new length, which {@link bytes} says when it resolves
+	 * @throws VmmError DISK_LENGTH_, DISK_IMAGE_
+	 */
+	resize?(bytes: number): Promise<void>;
+	/**
 	 * Has its files hold what was written to it, for another process that opens them: where that is not so by itself. A layer has the disks below do so.
 	 * When nothing is in flight.
 	 * @throws VmmError

@@ -382,6 +382,38 @@ guestTest('a disk that is only read is not written, and any number reads it', as
 	await t.throwsAsync(guest.openPath(path), {code: 'DISK_IMAGE_IN_USE'});
 });
 
+for (const [name, format, image] of [
+	['qcow2', 'qcow2', {blockBytes: 4096}],
+	['VHD', 'vhd', {blockBytes: 2 ** 16}],
+	['VHDX', 'vhdx', {blockBytes: 2 ** 20}],
+] as const)
+	guestTest(`it gets longer amid writes, by zeros, and never shorter: ${name}`, async (t, guest) => {
+		const [path, wanted, part] = [newPath(format), 2 * sizeBytes + 512, 2 ** 16];
+		await create(path, format, {sizeBytes, ...image});
+		const disk = await guest.openPath(path);
+		const content = new SeededRandom(9).bytes(sizeBytes);
+		const resizing = disk.resize(wanted);
+		const writes = Array.from({length: sizeBytes / part}, (_, index) =>
+			guest.write(disk, index * part, content.subarray(index * part, (index + 1) * part), index * part),
+		);
+		t.deepEqual(new Set(await Promise.all(writes)), new Set([Errors.NONE]));
+		await resizing;
+		t.is(disk.bytes, wanted);
+		t.is(await guest.write(disk, wanted - 512, new Uint8Array(512).fill(7)), Errors.NONE);
+		const [old, added] = [await guest.read(disk, 0, sizeBytes), await guest.read(disk, sizeBytes, sizeBytes)];
+		t.true(Buffer.isBuffer(old) && old.equals(content));
+		t.true(Buffer.isBuffer(added) && added.every((byte) => byte === 0));
+		for (const bytes of [sizeBytes, wanted + 100])
+			await t.throwsAsync(disk.resize(bytes), {code: 'DISK_LENGTH_REFUSED'}, `${bytes}`);
+		t.is(disk.bytes, wanted);
+		await disk.close();
+		const {image: left, close} = await openDisk(path, {writable: true});
+		t.deepEqual([left.sizeBytes, (await left.check()).faultCount], [wanted, 0]);
+		await close();
+		const reader = await guest.openPath(path, {writable: false});
+		await t.throwsAsync(reader.resize(2 * wanted), {code: 'DISK_LENGTH_REFUSED', message: /only read/});
+	});
+
 const crashing: readonly (readonly [
 	string,
 	(file: MemoryFile) => Promise<DiskImage>,
@@ -409,9 +441,13 @@ for (const [name, open, make, bytes] of crashing) {
 				const done = async (error: DiskError) => {
 					if (error !== Errors.NONE) throw new Error(`a request ended with ${error}: ${disk.fault}`);
 				};
+				// Two are under way at once, each with memory of its own.
+				let writes = 0;
 				return {
-					write: async (offset, written) => done(await guest.write(disk, offset, written)),
+					write: async (offset, written) =>
+						done(await guest.write(disk, offset, written, (writes++ % 2) * (ramBytes / 4))),
 					zero: async (offset, length) => done(await guest.run(disk, {operation: WRITE_ZEROES, offset, length})),
+					discard: async (offset, length) => done(await guest.run(disk, {operation: DISCARD, offset, length})),
 					flush: async () => done(await guest.run(disk, {operation: FLUSH})),
 				};
 			},

@@ -4,6 +4,7 @@ import {
 	type DiskGeometry,
 	DiskOperation,
 	type DiskRequest,
+	diskLengthError,
 	requestError,
 } from '#devices/storage/disk';
 import {type DirectFile, FileIo, reopenDirect} from '#devices/storage/file';
@@ -60,6 +61,9 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	#flushing: ImageRequest[] | undefined;
 	#inFlight = 0;
 	#emptied: (() => void) | undefined;
+	/** Not the image's, which is longer before what it gets is zeros. */
+	#bytes: number;
+	#resizing: Promise<void> = Promise.resolve();
 	#closing: Promise<void> | undefined;
 
 	private constructor({image, files = [], closeImages}: ImageDiskParts, engine: IoEngine, direct: Direct) {
@@ -74,6 +78,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 		const discardBytes = isReadOnly ? 0 : Math.max(sectorBytes, blockBytes);
 		this.geometry = {sectorBytes, physicalSectorBytes, discardBytes, mostClearedBytes};
 		this.top = this.#layer(image);
+		this.#bytes = this.#wholeBytes;
 	}
 
 	/** @throws VmmError IO_URING_UNAVAILABLE, DISK_DIRECT_UNSUPPORTED; the images are closed then */
@@ -95,6 +100,11 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	}
 
 	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Length of the image's disk in whole sectors. */
+	get #wholeBytes(): number {
 		const {sectorBytes} = this.geometry;
 		return Math.floor(this.top.image.sizeBytes / sectorBytes) * sectorBytes;
 	}
@@ -152,6 +162,26 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	/** Nobody else writes the image while it is open: it is as long as it was. */
 	async measure(): Promise<void> {}
 
+	/** Requests go on meanwhile. It gets no shorter: nobody knows what the guest has in what would go. */
+	async resize(wanted: number): Promise<void> {
+		const resizing = this.#resizing.then(() => this.#resize(wanted));
+		this.#resizing = resizing.catch(() => {});
+		await resizing;
+	}
+
+	async #resize(wanted: number): Promise<void> {
+		const {bytes, isReadOnly} = this;
+		const sector = this.geometry.sectorBytes;
+		const refused = (cause: string) => diskLengthError('DISK_LENGTH_REFUSED', {bytes, wanted, sector, cause});
+		if (this.isClosing) throw refused('it is being closed');
+		if (isReadOnly) throw refused('it is only read');
+		if (wanted < bytes) throw refused('it would lose what lies behind that');
+		if (wanted % sector !== 0) throw refused('these are not whole sectors');
+		if (wanted === bytes) return;
+		await this.top.image.resize(wanted);
+		this.#bytes = this.#wholeBytes;
+	}
+
 	/** Has the files hold all that was written, for whoever opens them next. When nothing is in flight. */
 	async settle(): Promise<void> {
 		if (this.top.image.isDirty) await this.top.image.flush();
@@ -165,6 +195,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 
 	async #close(): Promise<void> {
 		this.isClosing = true;
+		await this.#resizing;
 		for (const file of this.#files) file.useEngine(undefined);
 		await this.#engine.close();
 		if (this.#inFlight > 0) {

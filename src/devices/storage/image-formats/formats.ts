@@ -22,6 +22,8 @@ export interface NewImage {
 	/** Version of qcow2. */
 	readonly version?: 2 | 3 | undefined;
 	readonly lazyRefcounts?: boolean | undefined;
+	/** How blocks are compressed, of which only a conversion makes any (qcow2). */
+	readonly compression?: 'zlib' | 'zstd' | undefined;
 	/** All of the disk has its place from the beginning (VHD, VHDX). */
 	readonly fixed?: boolean | undefined;
 }
@@ -47,7 +49,7 @@ export const formats = {
 	},
 	qcow2: {
 		extensions: ['.qcow2'],
-		options: ['blockBytes', 'backing', 'version', 'lazyRefcounts'],
+		options: ['blockBytes', 'backing', 'version', 'lazyRefcounts', 'compression'],
 		async begin(file) {
 			const header = await readQcow2Header(file);
 			return {backing: header.backing, open: (below) => Qcow2Image.open(file, header, below)};
@@ -105,6 +107,7 @@ const optionNames = {
 	backing: 'another one below it',
 	version: 'versions',
 	lazyRefcounts: 'lazy reference counts',
+	compression: 'compressed blocks',
 	fixed: 'fixed disks',
 } as const satisfies Record<Exclude<keyof NewImage, 'sizeBytes'>, string>;
 

@@ -19,6 +19,8 @@ interface Subject {
 	spots(bytes: Buffer): readonly Spot[];
 	/** Makes checksums right again, so that what is behind them is reached. */
 	mend(bytes: Buffer): void;
+	/** What some round is refused with. */
+	readonly says?: readonly RegExp[];
 }
 
 const backing = {name: 'below', format: 'raw'};
@@ -61,6 +63,29 @@ const compressed = (compress: (bytes: Buffer) => Buffer, type: number): Subject 
 	},
 	mend() {},
 });
+
+/** VHDX in blocks of a mebibyte, of three blocks: where its structures are, and the block table's entries. */
+const [vhdxMetadata, vhdxTable, vhdxEntries] = [2 ** 21, 3 * 2 ** 20, 32];
+const vhdxSpots: readonly Spot[] = [
+	[65_536, 80],
+	[131_072, 80],
+	[196_608, 80],
+	[vhdxMetadata, 200],
+	[vhdxMetadata + 65_536, 64],
+	[vhdxTable, vhdxEntries],
+];
+/** The entry of the bitmap of the first chunk, which has 4096 blocks ([MS-VHDX], 2.5). */
+const vhdxBitmapEntry = vhdxTable + 8 * 4096;
+
+function mendVhdx(bytes: Buffer): void {
+	for (const [at, length] of [
+		[65_536, 4096],
+		[131_072, 4096],
+		[196_608, 65_536],
+		[262_144, 65_536],
+	] as const)
+		if (bytes.length >= at + length) bytes.writeUInt32LE(vhdxChecksumOf(bytes.subarray(at, at + length)), at + 4);
+}
 
 const subjects: Readonly<Record<string, Subject>> = {
 	qcow2: {
@@ -110,23 +135,31 @@ const subjects: Readonly<Record<string, Subject>> = {
 		format: 'vhdx',
 		image: {sizeBytes: 3 * 2 ** 20, blockBytes: 2 ** 20},
 		rounds: 150,
-		spots: () => [
-			[65_536, 80],
-			[131_072, 80],
-			[196_608, 80],
-			[2 ** 21, 200],
-			[2 ** 21 + 65_536, 64],
-			[3 * 2 ** 20, 32],
-		],
-		mend(bytes) {
-			for (const [at, length] of [
-				[65_536, 4096],
-				[131_072, 4096],
-				[196_608, 65_536],
-				[262_144, 65_536],
-			] as const)
-				if (bytes.length >= at + length) bytes.writeUInt32LE(vhdxChecksumOf(bytes.subarray(at, at + length)), at + 4);
+		spots: () => vhdxSpots,
+		mend: mendVhdx,
+	},
+	'vhdx over another': {
+		format: 'vhdx',
+		image: {
+			sizeBytes: 3 * 2 ** 20,
+			blockBytes: 2 ** 20,
+			backing: {name: 'below', format: 'vhdx', identities: ['00000000-0000-0000-0000-000000000001']},
 		},
+		rounds: 150,
+		spots(bytes) {
+			const isThere = bytes.length >= vhdxBitmapEntry + 8;
+			const bitmap = isThere ? Number(bytes.readBigUInt64LE(vhdxBitmapEntry) >> 20n) * 2 ** 20 : 0;
+			return [
+				...vhdxSpots,
+				// The locator is behind the five items that each image has: its head, and its entries with their texts.
+				[vhdxMetadata + 65_536 + 40, 44],
+				[vhdxMetadata + 65_536 + 40, 300],
+				[vhdxBitmapEntry, 8],
+				[bitmap + 2 ** 10 <= bytes.length ? bitmap : 0, 2 ** 10],
+			];
+		},
+		mend: mendVhdx,
+		says: [/does not say what it lies over/, /has no bitmap/],
 	},
 };
 
@@ -190,12 +223,13 @@ async function useWhileItChanges(subject: Subject, seed: Uint8Array, below: Disk
 }
 
 /** `used`, or the code of the error that says that it cannot be. */
-const ending = (operation: () => Promise<unknown>): Promise<string> =>
+const ending = (operation: () => Promise<unknown>, said?: Set<string>): Promise<string> =>
 	operation().then(
 		() => 'used',
 		(error) => {
-			if (isVmmError(error)) return error.code;
-			throw error;
+			if (!isVmmError(error)) throw error;
+			said?.add(error.message);
+			return error.code;
 		},
 	);
 
@@ -219,11 +253,12 @@ for (const [name, subject] of Object.entries(subjects)) {
 		const below = await openBelow();
 		const seed = await imageOf(subject, below);
 		const found = new Map<string, number>();
+		const said = new Set<string>();
 		for (let round = 1; round <= subject.rounds; round++) {
 			const random = new SeededRandom(round);
 			const bytes = mutate(seed, subject.spots(Buffer.from(seed)), random);
 			if (random.below(4) > 0) subject.mend(bytes);
-			const result = await ending(() => use(subject, bytes, random.below(2) === 0, below)).catch((cause) => {
+			const result = await ending(() => use(subject, bytes, random.below(2) === 0, below), said).catch((cause) => {
 				throw new Error(`round ${round}: ${cause}`, {cause});
 			});
 			found.set(result, (found.get(result) ?? 0) + 1);
@@ -233,6 +268,11 @@ for (const [name, subject] of Object.entries(subjects)) {
 			[],
 		);
 		t.true((found.get('used') ?? 0) > 10 && (found.get('DISK_IMAGE_DAMAGED') ?? 0) > 10, JSON.stringify([...found]));
+		for (const what of subject.says ?? [])
+			t.true(
+				[...said].some((message) => what.test(message)),
+				`${what}`,
+			);
 	});
 
 	test(`of an image whose file changes under it, what is asked is done or refused with a VmmError: ${name}`, async (t) => {

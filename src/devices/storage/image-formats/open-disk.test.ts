@@ -161,16 +161,21 @@ test('an image that is written is nobody else’s, one that is read is read by a
 	t.is(await firstByte(path), 1);
 });
 
-test('a VHDX knows what it was made over, by a path of Windows too', async (t) => {
-	const at = folder(t);
-	const [base, over] = [at('images', 'within', 'base.vhdx'), at('images', 'over.vhdx')];
+/** Makes a VHDX, and another that says that it lies over it by a name. */
+async function makeVhdxOver(base: string, over: string, name: string): Promise<void> {
 	const file = await createHostFile(base);
 	await createVhdx(file, {sizeBytes: 2 ** 21});
 	await file.close();
 	const identities = [await identityOf(base)];
 	const layer = await createHostFile(over);
-	await createVhdx(layer, {sizeBytes: 2 ** 21, backing: {name: '.\\within\\base.vhdx', format: 'vhdx', identities}});
+	await createVhdx(layer, {sizeBytes: 2 ** 21, backing: {name, format: 'vhdx', identities}});
 	await layer.close();
+}
+
+test('a VHDX knows what it was made over, by a path of Windows too', async (t) => {
+	const at = folder(t);
+	const [base, over] = [at('images', 'within', 'base.vhdx'), at('images', 'over.vhdx')];
+	await makeVhdxOver(base, over, '.\\within\\base.vhdx');
 	t.is(await firstByte(over), 0);
 	const written = await openDisk(base, {writable: true});
 	await writeImage(written.image, 0, new Uint8Array(512).fill(7));
@@ -180,3 +185,26 @@ test('a VHDX knows what it was made over, by a path of Windows too', async (t) =
 	const merging = await openDisk(over, {writable: true, belowWritable: true});
 	await merging.close();
 });
+
+for (const name of ['..\\outside\\base.vhdx', '.\\within\\..\\..\\outside\\base.vhdx', 'ABSOLUTE', 'link.vhdx']) {
+	test(`a VHDX may lie over one elsewhere where that is allowed only: ${name}`, async (t) => {
+		const at = folder(t);
+		const [base, over] = [at('outside', 'base.vhdx'), at('images', 'over.vhdx')];
+		symlinkSync(base, at('images', 'link.vhdx'));
+		await makeVhdxOver(base, over, name.replace('ABSOLUTE', base));
+		await t.throwsAsync(firstByte(over), {code: 'DISK_LAYER_OUTSIDE', message: /base\.vhdx/});
+		t.is(await firstByte(over, [at('outside')]), 0);
+	});
+}
+
+for (const [name, code] of [
+	['C:\\disks\\base.vhdx', 'DISK_LAYER_REMOTE'],
+	['\\\\server\\share\\base.vhdx', 'DISK_LAYER_MISSING'],
+	['\\\\?\\Volume{0}\\base.vhdx', 'DISK_LAYER_MISSING'],
+] as const) {
+	test(`what Windows alone can find is no layer of a VHDX: ${name}`, async (t) => {
+		const at = folder(t);
+		await makeVhdxOver(at('images', 'base.vhdx'), at('images', 'over.vhdx'), name);
+		await t.throwsAsync(firstByte(at('images', 'over.vhdx')), {code});
+	});
+}

@@ -111,6 +111,11 @@ export interface DiskImage {
 	map(offset: number, length: number): Promise<readonly Extent[]>;
 	/** Makes room for a write. A part of a block that is new has the block's other bytes already. @throws VmmError DISK_IMAGE_FULL */
 	allocate(offset: number, length: number): Promise<Allocation>;
+	/**
+	 * Writes a block, or what the disk has of its last one, compressed. Absent where the format has no such blocks.
+	 * @returns false where that takes no less room: nothing is written then
+	 */
+	writeCompressed?(offset: number, bytes: Uint8Array): Promise<boolean>;
 	/** Makes a range read as zeros, and gives whole blocks of it back. */
 	zero(offset: number, length: number): Promise<void>;
 	/** The guest has no use for a range: its whole blocks read as zeros and are given back, where the format can say so. */

@@ -1,4 +1,12 @@
-import {type Disk, DiskError, DiskLayer, DiskOperation, type DiskRequest, requestError} from '#devices/storage/disk';
+import {
+	type Disk,
+	DiskError,
+	DiskLayer,
+	DiskOperation,
+	type DiskRequest,
+	diskLengthError,
+	requestError,
+} from '#devices/storage/disk';
 import {type Split, Splits, type Splitter} from '#devices/storage/split';
 import {partitionError} from './errors.ts';
 import type {DiskRange} from './table.ts';
@@ -44,4 +52,8 @@ export class WindowDisk extends DiskLayer implements Splitter {
 	}
 
 	override async measure(): Promise<void> {}
+
+	override async resize(bytes: number): Promise<void> {
+		throw diskLengthError('DISK_LENGTH_FIXED', {bytes: this.bytes, wanted: bytes});
+	}
 }

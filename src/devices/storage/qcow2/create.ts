@@ -13,6 +13,8 @@ export interface Qcow2Options {
 	readonly lazyRefcounts?: boolean | undefined;
 	/** Width of a count in bits: a power of two from 1 to 64; 16 without it. */
 	readonly refcountBits?: number | undefined;
+	/** How clusters are compressed; zlib without it, which QEMU before 5.1 knows alone. */
+	readonly compression?: 'zlib' | 'zstd' | undefined;
 	readonly backing?: BackingReference | undefined;
 }
 
@@ -21,7 +23,8 @@ export interface Qcow2Options {
  * @throws VmmError DISK_IMAGE_SIZE_INVALID, DISK_IMAGE_OPTION_INVALID
  */
 export async function createQcow2(file: ImageFile, options: Qcow2Options): Promise<void> {
-	const {sizeBytes, clusterBytes = 65_536, version = 3, lazyRefcounts = false, refcountBits = 16, backing} = options;
+	const {sizeBytes, clusterBytes = 65_536, version = 3, lazyRefcounts = false, refcountBits = 16} = options;
+	const {compression = 'zlib', backing} = options;
 	const {path} = file;
 	const invalid = (what: string) => imageError('DISK_IMAGE_OPTION_INVALID', {path, format, what});
 	const clusterBits = Math.log2(clusterBytes);
@@ -32,6 +35,7 @@ export async function createQcow2(file: ImageFile, options: Qcow2Options): Promi
 		throw invalid('a reference count has a power of two of bits, from 1 to 64');
 	if (version === 2 && refcountBits !== 16) throw invalid('version 2 has counts of 16 bits');
 	if (version === 2 && lazyRefcounts) throw invalid('version 2 has no lazy reference counts');
+	if (version === 2 && compression !== 'zlib') throw invalid('version 2 compresses by zlib');
 	if (sizeBytes % 512 !== 0 || sizeBytes > mostBytes(clusterBytes)) {
 		const what = `it has a multiple of 512 bytes, and with clusters of ${clusterBytes} no more than ${mostBytes(clusterBytes)}`;
 		throw imageError('DISK_IMAGE_SIZE_INVALID', {path, format, sizeBytes, what});
@@ -73,6 +77,7 @@ export async function createQcow2(file: ImageFile, options: Qcow2Options): Promi
 		refcountTableClusters: tableClusters,
 		refcountOrder,
 		compatible: lazyRefcounts ? Compatible.lazyRefcounts : 0,
+		compression,
 		backing,
 	});
 	await file.write(0, header);

@@ -202,6 +202,7 @@ export type NewHeader = Pick<
 	| 'refcountTableClusters'
 	| 'refcountOrder'
 	| 'compatible'
+	| 'compression'
 	| 'backing'
 >;
 
@@ -209,6 +210,7 @@ export type NewHeader = Pick<
 const featureNames: readonly (readonly [type: number, bit: number, name: string])[] = [
 	[0, 0, 'dirty bit'],
 	[0, 1, 'corrupt bit'],
+	[0, 3, 'compression type'],
 	[1, 0, 'lazy refcounts'],
 ];
 
@@ -230,6 +232,10 @@ export function encodeHeader(header: NewHeader): Buffer {
 		bytes.writeUInt32BE(header.compatible, 84);
 		bytes.writeUInt32BE(header.refcountOrder, 96);
 		bytes.writeUInt32BE(length, 100);
+		if (header.compression === 'zstd') {
+			bytes.writeUInt32BE(Incompatible.compressionType, field.incompatibleLow);
+			bytes[compressionTypeAt] = 1;
+		}
 	}
 	let at = length;
 	const extension = (type: number, data: Buffer) => {

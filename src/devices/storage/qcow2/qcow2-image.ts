@@ -22,10 +22,11 @@ import {
 } from '#devices/storage/image';
 import {checkQcow2, replaceCounts} from './check.ts';
 import {CompressedClusters} from './decompress.ts';
-import {compressedPlace, copiedHigh, High, isSound, offsetOf, zeroBit} from './entries.ts';
+import {compressedEntry, compressedPlace, copiedHigh, High, isSound, offsetOf, zeroBit} from './entries.ts';
 import {Compatible, field, format, type Header, Incompatible, l1SizeFor, mostBytes, readHeader} from './header.ts';
 import {L2Tables} from './l2-tables.ts';
 import {OwnClusters} from './own-clusters.ts';
+import {PackedClusters} from './packed-clusters.ts';
 import {Refcounts} from './refcounts.ts';
 import {Table} from './table.ts';
 
@@ -46,6 +47,7 @@ interface Change {
 interface Writing {
 	readonly counts: Refcounts;
 	readonly own: OwnClusters;
+	readonly packed: PackedClusters;
 }
 
 /**
@@ -99,7 +101,8 @@ export class Qcow2Image implements DiskImage {
 		own.add(0, 1);
 		const counts = await Refcounts.open(file, header, own, () => image.#stable());
 		const tables = await L2Tables.open(file, header, own);
-		const image: Qcow2Image = new Qcow2Image(file, header, tables, {counts, own}, below);
+		const packed = new PackedClusters(file, header, counts);
+		const image: Qcow2Image = new Qcow2Image(file, header, tables, {counts, own, packed}, below);
 		if (header.incompatible & Incompatible.dirty) await image.#countAnew();
 		return image;
 	}
@@ -305,12 +308,39 @@ export class Qcow2Image implements DiskImage {
 		this.#compressed.forget();
 	}
 
+	async writeCompressed(offset: number, bytes: Uint8Array): Promise<boolean> {
+		const {clusterBytes, clusterBits, sizeBytes} = this.#header;
+		const cluster = offset / clusterBytes;
+		if (!Number.isInteger(cluster) || bytes.length !== Math.min(clusterBytes, sizeBytes - offset))
+			throw new RangeError(`${offset} + ${bytes.length} is no cluster of a disk of ${sizeBytes}`);
+		const whole = new Uint8Array(clusterBytes);
+		whole.set(bytes);
+		const packed = await this.#writable.packed.compress(whole);
+		if (packed === undefined) return false;
+		for (;;) {
+			await this.#inFlight.waitFor(cluster, cluster);
+			const done = await this.#turns.run(async () => {
+				if (this.#inFlight.waitFor(cluster, cluster) !== undefined) return undefined;
+				const {counts, packed: clusters} = await this.#beginChange();
+				const table = await this.#tables.own(Math.floor(cluster / this.#perTable), counts);
+				const place = await clusters.write(packed);
+				if (place === undefined) return false;
+				this.#releaseEntry(table, cluster % this.#perTable);
+				table.setEntry(cluster % this.#perTable, ...compressedEntry(place, clusterBits));
+				this.#compressed.forget();
+				return true;
+			});
+			if (done !== undefined) return done;
+		}
+	}
+
 	/** What an entry refers to loses a reference. */
 	#releaseEntry(table: Table, index: number): void {
 		const {clusterBytes, clusterBits} = this.#header;
 		const [high, low] = [table.bytes.readUInt32BE(index * 8), table.bytes.readUInt32BE(index * 8 + 4)];
-		const {counts, own} = this.#writable;
+		const {counts, own, packed} = this.#writable;
 		if (high & High.compressed) {
+			packed.forget();
 			const {offset, bytes} = compressedPlace(high, low, clusterBits);
 			const start = Math.floor(offset / clusterBytes) * clusterBytes;
 			for (let at = start; at < offset + bytes; at += clusterBytes) if (!own.has(at)) counts.release(at);

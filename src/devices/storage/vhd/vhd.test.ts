@@ -2,7 +2,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {readImage} from '#devices/storage/image';
+import {readImage, writeImage} from '#devices/storage/image';
 import {
 	crashEverywhere,
 	crashWhileResizing,
@@ -12,8 +12,9 @@ import {
 	qemuImgSays,
 	SeededRandom,
 } from '#devices/storage/image/testing';
+import {isVmmError} from '#support/errors';
 import {createVhd, openVhd, type VhdOptions} from './index.ts';
-import {geometryOf} from './structures.ts';
+import {checksumOf, geometryOf} from './structures.ts';
 
 const withQemu = hasQemuImg ? test : test.skip;
 
@@ -187,3 +188,69 @@ test('a fixed disk whose file is too short reads on as zeros, a check says so, a
 	// The footer lies where the disk would be written.
 	await t.throwsAsync(openVhd(MemoryFile.of(short)), {code: 'DISK_IMAGE_DAMAGED', message: /fewer/});
 });
+
+/** A dynamic image of eight blocks, of which two are there. Its header is at 512, its table at 1536, and behind that the blocks. */
+async function makeDynamic(): Promise<Buffer> {
+	const file = new MemoryFile();
+	await createVhd(file, {sizeBytes: 2 ** 15, blockBytes: 4096});
+	const image = await openVhd(file);
+	await writeImage(image, 0, new Uint8Array(8192).fill(1));
+	await image.close();
+	return Buffer.from(file.bytes());
+}
+
+/** The same with checksums that are right. */
+function sealed(bytes: Buffer): Buffer {
+	for (const [at, length, field] of [
+		[0, 512, 64],
+		[512, 1024, 36],
+		[bytes.length - 512, 512, 64],
+	] as const)
+		bytes.writeUInt32BE(checksumOf(bytes.subarray(at, at + length), field), at + field);
+	return bytes;
+}
+
+/** Says in the footer and in its copy that the disk has so many bytes. */
+const setSize = (bytes: Buffer, sizeBytes: bigint) => {
+	for (const at of [0, bytes.length - 512]) bytes.writeBigUInt64BE(sizeBytes, at + 48);
+};
+
+const giants: readonly (readonly [string, RegExp, (bytes: Buffer) => void])[] = [
+	['four billion entries', /behind its end/, (bytes) => bytes.writeUInt32BE(0xffff_ffff, 512 + 28)],
+	[
+		'blocks of a sector for 2040 GiB',
+		/too small/,
+		(bytes) => {
+			setSize(bytes, 2040n * 2n ** 30n);
+			bytes.writeUInt32BE(0xffff_ffff, 512 + 28);
+			bytes.writeUInt32BE(512, 512 + 32);
+		},
+	],
+	['a disk of 2^63 bytes', /bytes/, (bytes) => setSize(bytes, 2n ** 63n)],
+	['fewer entries than blocks', /too few/, (bytes) => bytes.writeUInt32BE(1, 512 + 28)],
+	['at 2^63', /behind its end/, (bytes) => bytes.writeBigUInt64BE(2n ** 63n, 512 + 16)],
+	['where the header is', /header/, (bytes) => bytes.writeBigUInt64BE(1024n, 512 + 16)],
+];
+for (const [name, message, change] of giants)
+	test(`a table is refused, and not read: ${name}`, async (t) => {
+		const bytes = await makeDynamic();
+		change(bytes);
+		for (const writable of [false, true]) {
+			const error = await t.throwsAsync(openVhd(MemoryFile.of(sealed(bytes), {writable})), {message});
+			t.true(isVmmError(error) && /^DISK_IMAGE_(DAMAGED|UNSUPPORTED)$/.test(error.code));
+		}
+	});
+
+// At 0 there is none.
+for (const [name, sector] of [
+	['the header', 1],
+	['the table', 3],
+	['another block', undefined],
+] as const)
+	test(`a block that lies where something else does is not written: ${name}`, async (t) => {
+		const bytes = await makeDynamic();
+		bytes.writeUInt32BE(sector ?? bytes.readUInt32BE(1536), 1536 + 4);
+		await t.throwsAsync(openVhd(MemoryFile.of(bytes)), {code: 'DISK_IMAGE_DAMAGED', message: /something else does/});
+		const read = await openVhd(MemoryFile.of(bytes, {writable: false}));
+		t.true((await read.check()).faultCount > 0);
+	});

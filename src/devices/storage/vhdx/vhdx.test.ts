@@ -3,7 +3,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import type {DiskImage, ImageFile} from '#devices/storage/image';
+import {type DiskImage, type ImageFile, writeImage} from '#devices/storage/image';
 import {
 	crashEverywhere,
 	crashWhileResizing,
@@ -13,9 +13,21 @@ import {
 	qemuImgSays,
 	SeededRandom,
 } from '#devices/storage/image/testing';
+import {isVmmError} from '#support/errors';
 import {crc32c} from './crc32c.ts';
 import {beginVhdx, createVhdx, type VhdxOptions} from './index.ts';
-import {encodeHeader, guids, guidText, MiB, places, readHeader, readRegions} from './structures.ts';
+import {
+	checksumOf,
+	encodeHeader,
+	encodeRegions,
+	guids,
+	guidText,
+	MiB,
+	places,
+	readHeader,
+	readRegions,
+	tableBytes,
+} from './structures.ts';
 
 const withQemu = hasQemuImg ? test : test.skip;
 
@@ -223,4 +235,87 @@ test('a crash while an image gets another size leaves the old size or the new on
 		sizes: [2 ** 30, 2 ** 38, 2 ** 37],
 		content: new SeededRandom(3).bytes(2 ** 18),
 	});
+});
+
+/** A dynamic image of four blocks, of which two are there; its metadata are at 2 MiB, its table at 3. */
+async function makeDynamic(): Promise<Buffer> {
+	const file = new MemoryFile();
+	await createVhdx(file, {sizeBytes: 4 * MiB, blockBytes: MiB});
+	const image = await open(file);
+	await writeImage(image, 0, new Uint8Array(2 * MiB).fill(1));
+	await image.close();
+	return Buffer.from(file.bytes());
+}
+
+const [metadata, table] = [2 * MiB, 3 * MiB];
+/** The first items of the metadata: the sizes of a block and of the disk. */
+const [blockSize, diskSize] = [metadata + tableBytes, metadata + tableBytes + 8];
+
+const putRegions = (bytes: Buffer, offset: number, length: number) =>
+	encodeRegions([
+		{guid: guids.bat, offset, bytes: length},
+		{guid: guids.metadata, offset: metadata, bytes: MiB},
+	]).copy(bytes, places.regionTables[0]);
+
+const giants: readonly (readonly [string, RegExp, (bytes: Buffer) => void])[] = [
+	['64 TiB in blocks of a mebibyte', /too small/, (bytes) => bytes.writeBigUInt64LE(2n ** 46n, diskSize)],
+	['2^63 bytes', /its disk has/, (bytes) => bytes.writeBigUInt64LE(2n ** 63n, diskSize)],
+	['a table of too few bytes', /too few/, (bytes) => bytes.writeBigUInt64LE(2n ** 40n, diskSize)],
+	['a table at 2^53', /region/, (bytes) => putRegions(bytes, 2 ** 53, MiB)],
+	['blocks of 4 GiB', /its blocks have/, (bytes) => bytes.writeUInt32LE(2 ** 31, blockSize)],
+	[
+		'four billion regions',
+		/region tables/,
+		(bytes) => {
+			for (const at of places.regionTables) {
+				bytes.writeUInt32LE(0xffff_ffff, at + 8);
+				bytes.writeUInt32LE(checksumOf(bytes.subarray(at, at + tableBytes)), at + 4);
+			}
+		},
+	],
+	['65,535 items of metadata', /metadata/, (bytes) => bytes.writeUInt16LE(0xffff, metadata + 10)],
+	['an item of 4 GiB', /item/, (bytes) => bytes.writeUInt32LE(0xffff_fff0, metadata + 32 + 20)],
+	[
+		'a log of 4 GiB',
+		/its log/,
+		(bytes) => {
+			for (const at of places.headers) {
+				bytes.writeUInt32LE(0xfff0_0000, at + 68);
+				bytes.writeUInt32LE(checksumOf(bytes.subarray(at, at + 4096)), at + 4);
+			}
+		},
+	],
+];
+for (const [name, message, change] of giants)
+	test(`structures are refused, and not read: ${name}`, async (t) => {
+		const bytes = await makeDynamic();
+		change(bytes);
+		for (const writable of [false, true]) {
+			const error = await t.throwsAsync(open(MemoryFile.of(bytes, {writable})), {message});
+			t.true(isVmmError(error) && /^DISK_IMAGE_(DAMAGED|UNSUPPORTED|SIZE_INVALID)$/.test(error.code));
+		}
+	});
+
+for (const [name, mebibyte] of [
+	['the headers', 0],
+	['the log', 1],
+	['the metadata', 2],
+	['the table', 3],
+	['another block', undefined],
+] as const)
+	test(`a block that lies where something else does is not written: ${name}`, async (t) => {
+		const bytes = await makeDynamic();
+		const entry = mebibyte === undefined ? bytes.readBigUInt64LE(table) : (BigInt(mebibyte) << 20n) | 6n;
+		bytes.writeBigUInt64LE(entry, table + 8);
+		await t.throwsAsync(open(MemoryFile.of(bytes)), {code: 'DISK_IMAGE_DAMAGED', message: /something else does/});
+		const read = await open(MemoryFile.of(bytes, {writable: false}));
+		t.true((await read.check()).faultCount > 0);
+	});
+
+test('a table that lies over the metadata or over the log is not written', async (t) => {
+	for (const at of [metadata, MiB]) {
+		const bytes = await makeDynamic();
+		putRegions(bytes, at, MiB);
+		await t.throwsAsync(open(MemoryFile.of(bytes)), {code: 'DISK_IMAGE_DAMAGED', message: /something else does/});
+	}
 });

@@ -84,6 +84,7 @@ async function applySome(file: MemoryFile, changes: readonly Change[], random: S
 export interface DiskDriver {
 	write(offset: number, bytes: Uint8Array): Promise<void>;
 	zero(offset: number, length: number): Promise<void>;
+	discard(offset: number, length: number): Promise<void>;
 	flush(): Promise<void>;
 }
 
@@ -121,6 +122,7 @@ export async function crashEverywhere(t: ExecutionContext, seed: number, format:
 	const driver = (await format.drive?.(image)) ?? {
 		write: (offset, bytes) => writeImage(image, offset, bytes),
 		zero: (offset, length) => image.zero(offset, length),
+		discard: (offset, length) => image.discard(offset, length),
 		flush: () => image.flush(),
 	};
 	const expected = new Uint8Array(format.sizeBytes);
@@ -138,7 +140,12 @@ export async function crashEverywhere(t: ExecutionContext, seed: number, format:
 			Math.min(2 ** 18, Math.max(image.blockBytes * 3, format.sizeBytes / 8)),
 		);
 		const length = (1 + random.below(most / sectorBytes)) * sectorBytes;
-		const what = random.below(10);
+		const what = random.below(14);
+		/** A discarded sector is as it was, or zeros; from then on what it reads as. */
+		const discard = async (start: number, bytes: number) => {
+			await driver.discard(start, bytes);
+			await readImage(image, start, expected.subarray(start, start + bytes));
+		};
 		const change = async (bytes: Uint8Array, work: () => Promise<void>) => {
 			since.push({offset, bytes});
 			note();
@@ -150,7 +157,29 @@ export async function crashEverywhere(t: ExecutionContext, seed: number, format:
 			const bytes = random.bytes(length);
 			await change(bytes, () => driver.write(offset, bytes));
 		} else if (what < 7) await change(new Uint8Array(length), () => driver.zero(offset, length));
-		else {
+		else if (what < 9) {
+			since.push({offset, bytes: new Uint8Array(length)});
+			note();
+			await discard(offset, length);
+			note();
+		} else if (what < 11) {
+			// Side by side, and a flush amid them, which has what was done before it.
+			const [asked, half] = [expected.slice(), Math.floor(length / 2 / sectorBytes) * sectorBytes];
+			const bytes = random.bytes(length);
+			if (random.below(3) === 0) bytes.fill(0, half);
+			const parts = [bytes.subarray(0, half), bytes.subarray(half)] as const;
+			const added = parts.map((part, index) => ({offset: offset + index * half, bytes: part}));
+			since.push(...added);
+			note();
+			const second = parts[1].every((byte) => byte === 0)
+				? driver.zero(offset + half, length - half)
+				: driver.write(offset + half, parts[1]);
+			await Promise.all([half > 0 && driver.write(offset, parts[0]), driver.flush(), second]);
+			expected.set(bytes, offset);
+			durable = asked;
+			since = added;
+			note();
+		} else {
 			await driver.flush();
 			durable = expected.slice();
 			since = [];
@@ -204,6 +233,21 @@ interface CrashingResize extends Pick<Crashing, 'create' | 'open' | 'samples'> {
 	readonly content: Uint8Array;
 }
 
+/** Does something to a file, and gives `look` what a crash would leave of that at every moment. */
+export async function crashDuring(
+	start: MemoryFile,
+	samples: number,
+	work: (file: ImageFile) => Promise<void>,
+	look: (crashed: MemoryFile, at: string) => Promise<void>,
+): Promise<void> {
+	const recorder = new RecordingFile(start.copy());
+	await work(recorder);
+	const {changes} = recorder;
+	await forEachCrash(start, changes, samples, new SeededRandom(1), (crashed, index) =>
+		look(crashed, `change ${index} of ${changes.length}`),
+	);
+}
+
 /** Resizes a disk, and looks at what a crash would leave at every moment: the old size or the new one, and all of the content. */
 export async function crashWhileResizing(t: ExecutionContext, format: CrashingResize): Promise<void> {
 	const {content, sizes, samples} = format;
@@ -212,13 +256,13 @@ export async function crashWhileResizing(t: ExecutionContext, format: CrashingRe
 	const first = await format.open(start);
 	await writeImage(first, 0, content);
 	await first.close();
-	const recorder = new RecordingFile(start.copy());
-	const image = await format.open(recorder);
-	for (const size of sizes) await image.resize(size);
-	await image.close();
 	const found = new Set<number>();
-	await forEachCrash(start, recorder.changes, samples, new SeededRandom(1), async (crashed, index) => {
-		const at = `change ${index} of ${recorder.changes.length}`;
+	const resize = async (file: ImageFile) => {
+		const image = await format.open(file);
+		for (const size of sizes) await image.resize(size);
+		await image.close();
+	};
+	await crashDuring(start, samples, resize, async (crashed, at) => {
 		const left = await format.open(crashed);
 		found.add(left.sizeBytes);
 		const bytes = new Uint8Array(content.length);
