@@ -13,7 +13,7 @@ import {apiError} from './errors.ts';
 import type {MachineConsole} from './guest-console.ts';
 import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
-import type {CreateVmOptions, HostChoices, VmStep} from './options.ts';
+import type {CreateVmOptions, HostChoices} from './options.ts';
 import {ownDevice} from './own-device.ts';
 import {folderDevices} from './shared-folders.ts';
 
@@ -69,7 +69,7 @@ export async function openRoot({image, signal, progress}: HostChoices): Promise<
 	if (image === undefined) return undefined;
 	const operation = {
 		signal,
-		progress: (_: string, done: number, total: number) => progress?.('image' satisfies VmStep, done, total),
+		progress: (part: string, done: number, total: number) => progress?.('image', done, total, part),
 	};
 	if (typeof image === 'object' && 'packages' in image) {
 		const {openPackages} = await import('#main/package-root');
@@ -133,7 +133,7 @@ export async function agentBoot(
 ): Promise<BootConfig> {
 	const {buildInitrd, provideKernel} = await import('#main/guest-kernel');
 	const request: KernelRequest = typeof kernel === 'string' ? {kernel} : (kernel ?? {});
-	const told = (_: string, done: number, total: number) => progress?.('kernel' satisfies VmStep, done, total);
+	const told = (part: string, done: number, total: number) => progress?.('kernel', done, total, part);
 	const found = await provideKernel(request, {signal, progress: told});
 	const cache = request.cache === undefined ? {} : {cache: request.cache};
 	const built = await buildInitrd({kernel: found, init: agent, ...cache});

@@ -32,8 +32,12 @@ export interface HostChoices {
 	readonly signal?: OperationSignal;
 	/** Milliseconds until the guest has to answer, 300 000 if not given: then making it fails with VM_START_TIMEOUT. */
 	readonly startTimeout?: number;
-	/** Told of each part of the work, and how far it is, in bytes where it has any. */
-	readonly progress?: (step: VmStep, done: number, total: number) => void;
+	/**
+	 * Told of each step of the work, and how far it is, in bytes where it has any.
+	 * @param total - 0 where nobody knows it
+	 * @param part - of the steps `image` and `kernel`: `download` or `unpack`, say, each of which counts for itself
+	 */
+	readonly progress?: (step: VmStep, done: number, total: number, part?: string) => void;
 	/** The network: one by the host's sockets if not given, `false` for none. */
 	readonly network?: NetworkChoice;
 	/**
