@@ -80,7 +80,24 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	await vm.exec('mkdir /www; echo page >/www/index.html; httpd -p 127.0.0.1:8080 -h /www', {check: true});
 	t.is(await page(forward.port), 'page\n');
 
+	// Whoever has it stand still: its date is right again when it goes on.
+	const isPast = async () => Number((await vm.exec('date +%s', {check: true})).stdout) < Date.UTC(2020) / 1000;
+	const past = () => vm.exec('date -s @1000000000', {check: true});
+	await past();
+	t.true(await isPast());
+	await vm.pause();
+	await vm.resume();
+	t.false(await isPast());
+	const control = await serveControl(vm.machine, {path: join(place, 'control'), quit() {}});
+	const client = await ControlClient.connect(control.path);
+	await past();
+	await client.call('pause');
+	await client.call('resume');
+	while (await isPast()) await sleep(50);
+
+	await past();
 	const forks = await vm.fork(2);
+	while (await isPast()) await sleep(50);
 	for (const fork of forks) endsWith(t, fork);
 	t.deepEqual(
 		forks.map(({name}) => name),
@@ -99,6 +116,11 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.is(new Set(ids).size, 3, 'each has random numbers of its own');
 	const boots = await Promise.all(all.map(async (each) => (await each.guest()).bootId));
 	t.is(new Set(boots).size, 1, 'and none has booted');
+	t.is((await one.exec('cat /mnt/read/from-host /mnt/made/answer')).stdout, 'of the hostanswer\n', 'folders are all’s');
+	await two.exec('echo two >/mnt/shared/from-fork', {check: true});
+	t.is(readFileSync(join(shared, 'from-fork'), 'utf8'), 'two\n');
+	// Each has a network of its own, which answers.
+	for (const fork of forks) t.is((await fork.exec('ping -c 1 10.0.0.1')).exitCode, 0, fork.name);
 	// The server that ran when they were made runs in each.
 	await two.exec('echo changed >/www/index.html', {check: true});
 	const ports = await Promise.all(all.map((each) => each.forward(0, 8080)));
@@ -111,8 +133,6 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.deepEqual(await two.ended, {kind: 'stopped'});
 	t.is((await vm.exec('cat /srv/greeting')).stdout, 'hello\n');
 	// As `openvmm stop` of another process has it.
-	const control = await serveControl(vm.machine, {path: join(place, 'control'), quit() {}});
-	const client = await ControlClient.connect(control.path);
 	t.deepEqual(await client.call('shut-down', {withinMs: 600_000}), {by: 'agent'});
 	t.deepEqual(await vm.ended, {kind: 'power-off'});
 	client.close();

@@ -19,15 +19,13 @@ import {
 import {apiError} from './errors.ts';
 import {guestFiles, type VmFiles} from './files.ts';
 import type {GuestConsole} from './guest-console.ts';
+import {GuestDate} from './guest-date.ts';
 import {type MadeVm, makeVm, restoreVm} from './make-vm.ts';
 import type {CreateVmOptions, ForkOptions, RestoreVmOptions} from './options.ts';
 import {type ForwardOptions, forwardPort, type PortForward} from './port-forward.ts';
 
 /** Milliseconds that a guest has to end in good order. */
 const usualStopMs = 10_000;
-
-/** Milliseconds that a guest has to take the time. */
-const clockMs = 5000;
 
 /** Machines of one call: each has threads, and descriptors of the process. */
 const mostForks = 1000;
@@ -54,6 +52,7 @@ export class VM implements AsyncDisposable {
 	readonly #made: MadeVm;
 	readonly #forwards = new Set<PortForward>();
 	readonly #over: Promise<void>;
+	readonly #date: GuestDate | undefined;
 	#forks = 0;
 
 	/** What the guest has on its disk and in memory. It fails with VM_AGENT_MISSING without the guest agent. */
@@ -62,7 +61,9 @@ export class VM implements AsyncDisposable {
 	private constructor(made: MadeVm) {
 		this.#made = made;
 		this.files = guestFiles((signal) => this.#link('its files').get(signal));
-		this.#over = made.running.machine.ended.then(() => this.#leave());
+		const {machine, link} = made.running;
+		this.#date = link && new GuestDate(machine, link);
+		this.#over = machine.ended.then(() => this.#leave());
 	}
 
 	/**
@@ -212,12 +213,7 @@ export class VM implements AsyncDisposable {
 	/** Lets it go on, and tells it the time. @throws VmmError */
 	async resume(options: ResumeOptions = {}): Promise<void> {
 		await this.machine.resume(options);
-		const {link} = this.#made.running;
-		if (link === undefined) return;
-		const late = AbortSignal.timeout(clockMs);
-		const told = link.get().then((agent) => agent.setClock(Date.now(), {signal: late}));
-		// A guest that does not take it has the wrong date, and keeps nobody.
-		await untilAborted(told, late).catch(() => {});
+		await this.#date?.told;
 	}
 
 	/** A part of what there is to see of the machine, as JSON has it. @param path - such as `vm/vcpus`; all without one */
@@ -249,6 +245,7 @@ export class VM implements AsyncDisposable {
 	}
 
 	async #leave(): Promise<void> {
+		this.#date?.close();
 		this.#made.running.link?.close();
 		await Promise.all([...this.#forwards].map((each) => each.close()));
 		// Who clears temporary files away may have been here before.

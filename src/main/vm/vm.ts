@@ -86,6 +86,14 @@ export class Vm {
 	}
 
 	/**
+	 * Has a function told whenever the guest goes on: by {@link resume}, by whoever asked for it, and when an operation is done for which it stood still.
+	 * @returns ends that
+	 */
+	listenToResumes(listener: () => void): () => void {
+		return this.#life.listenToResumes(listener);
+	}
+
+	/**
 	 * Takes the guest off every processor; resolves when nothing is in flight.
 	 * @throws VmmError VM_DEVICES_HUNG; it is done when the devices' thread comes back. VM_NOT_AT_REST, which ends the machine
 	 */
