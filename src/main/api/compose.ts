@@ -3,8 +3,10 @@ import {appendFile, copyFile, readFile, stat} from 'node:fs/promises';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import type {DeviceHandle, KindHandle} from '#devices/device-type';
 import {virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
+import {type ConsolePortConfig, virtioConsoleId, virtioConsoleKind} from '#devices/virtio/console';
 import {virtioFsId, virtioFsKind} from '#devices/virtio/fs';
 import {virtioVsockId, virtioVsockKind} from '#devices/virtio/vsock';
+import {agentPortName} from '#main/agent';
 import type {BootConfig, VmOptions} from '#main/config';
 import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageConfig, OpenedImage} from '#main/oci';
@@ -15,6 +17,7 @@ import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
 import type {CreateVmOptions, HostChoices} from './options.ts';
 import {ownDevice} from './own-device.ts';
+import {agentWay} from './reach-agent.ts';
 import {folderDevices} from './shared-folders.ts';
 
 /** Address of every guest's sockets: each has a socket of the host's own. */
@@ -45,7 +48,7 @@ export interface HostPlace {
 
 /** Makes ready what a machine has of its host: its root, its sockets, its network. @throws VmmError */
 export async function hostParts(
-	choices: HostChoices,
+	choices: CreateVmOptions,
 	{name, folder, image, guestConsole}: HostPlace,
 ): Promise<HostParts> {
 	const {network = true, writable = false, folders = {}, devices = []} = choices;
@@ -55,6 +58,7 @@ export async function hostParts(
 		devices: [
 			...serialPorts({com1: {kind: 'console', outputFd: guestConsole.outputFd}}),
 			ownDevice(virtioVsockKind, virtioVsockId, 'vsock', {path: folder.sockets, cid: guestAddress}),
+			...(agentWay(choices) === 'console' ? [agentConsole(folder)] : []),
 			...(root === undefined ? [] : [root]),
 			...(nic === undefined ? [] : [nic]),
 			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0),
@@ -63,6 +67,12 @@ export async function hostParts(
 		image: image !== undefined && 'config' in image ? image.config : undefined,
 	};
 }
+
+/** A channel for the agent, in place of virtio sockets. */
+const agentConsole = ({agentPort: path}: MachineFolder): KindHandle => {
+	const port: ConsolePortConfig = {name: agentPortName, console: false, backend: {kind: 'listen-unix', path}};
+	return ownDevice(virtioConsoleKind, virtioConsoleId, 'agent', {ports: [port]});
+};
 
 /** Opens what the root is made of, if it is anything. @throws VmmError */
 export async function openRoot({image, signal, progress}: HostChoices): Promise<OpenedImage | undefined> {

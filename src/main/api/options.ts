@@ -48,6 +48,12 @@ export interface HostChoices {
 	readonly image?: string | ImageRequest | PackagesRequest;
 	/** Lets the guest change the disk that `image` names, or the folder that it shares. Otherwise what it writes stays in RAM: of the host, or with a folder of the guest. */
 	readonly writable?: boolean;
+	/**
+	 * Our agent in the guest. `vsock`, which is the same as `true`: by virtio sockets, at its usual port. `console`: by a port of a virtio console, for
+	 * a kernel without virtio sockets. `false`: there is none, and a guest that is ready as soon as it runs has a console alone.
+	 * With `boot` the guest's own init starts the agent, as guide/agent.md says, and there is none if nothing is said.
+	 */
+	readonly agent?: boolean | 'vsock' | 'console';
 	/** Folders in the guest by the absolute path where they are mounted (virtio-fs): directories of the host, or objects of the program's. */
 	readonly folders?: SharedFolders;
 	/** Further devices. */
@@ -74,9 +80,7 @@ export interface CreateVmOptions extends HostChoices {
 	readonly processors?: number;
 	/** Files that the guest gets before it is ready: contents by absolute path. */
 	readonly files?: Readonly<Record<string, Uint8Array | string>>;
-	/** `false`: a guest without our agent, which is ready as soon as it runs, and has a console alone. */
-	readonly agent?: boolean;
-	/** What is booted, in place of a kernel with our initial file system. There is no agent then. */
+	/** What is booted, in place of a kernel with our initial file system: it has our agent where {@link agent} says so. */
 	readonly boot?: BootConfig;
 }
 
@@ -84,8 +88,6 @@ export interface CreateVmOptions extends HostChoices {
 export interface RestoreVmOptions extends HostChoices {
 	/** Policy of the guest's clocks; `catch-up` if not given. */
 	readonly clock?: ClockPolicy;
-	/** `false` where the guest that was saved has no agent. */
-	readonly agent?: boolean;
 }
 
 /** Machines that go on from where another one is. */
