@@ -11,6 +11,7 @@ import {ControlClient, serveControl} from '#main/control';
 import {memoryFolder} from '#main/folders';
 import {linuxTest} from '#test/petri';
 import {debianMachine, endsWith, testFolder} from './testing/api-machine.ts';
+import {openvmmProgram} from './testing/openvmm-program.ts';
 
 /** Machines have their folders below one of this file's own, so that those of others do not count. */
 const place = mkdtempSync(join(tmpdir(), 'openvmm-api-test-'));
@@ -88,8 +89,16 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	await vm.pause();
 	await vm.resume();
 	t.false(await isPast());
-	const control = await serveControl(vm.machine, {path: join(place, 'control'), quit() {}});
+	process.env['XDG_RUNTIME_DIR'] = place;
+	const control = await serveControl(vm.machine, {name: 'web', quit() {}});
 	const client = await ControlClient.connect(control.path);
+	const openvmm = openvmmProgram(process.env);
+	const served = await openvmm(['exec', '-i', 'web', 'sh', '-c', 'cat; hostname; exit 4'], {input: 'typed\n'});
+	t.deepEqual(served, {stdout: 'typed\nweb\n', stderr: '', status: 4}, 'other processes run commands in it');
+	const copied = join(testFolder(t, 'copied'), 'greeting');
+	t.is((await openvmm(['cp', 'web:/srv/greeting', copied])).status, 0);
+	t.is(readFileSync(copied, 'utf8'), 'hello\n');
+	t.regex((await openvmm(['logs', 'web'])).stderr, /\[CLI_NO_CONSOLE\]/, 'which is the program’s');
 	await past();
 	await client.call('pause');
 	await client.call('resume');

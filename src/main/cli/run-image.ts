@@ -121,7 +121,7 @@ async function runInMachine(
 		for (const {protocol, address, hostPort, guestPort} of ports)
 			if (protocol === 'tcp') await vm.forward(hostPort, guestPort, {address});
 		const {image} = vm;
-		entry?.describe({sockets: vm.sockets, ...(image !== undefined && {commands: defaultsOf(image)})});
+		if (image !== undefined) entry?.describe({commands: defaultsOf(image)});
 		const all = commandOf(command, image);
 		// Whatever the image says of its commands, the machine knows.
 		begins('command');
