@@ -80,6 +80,17 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	const forward = await vm.forward(0, 8080);
 	await vm.exec('mkdir /www; echo page >/www/index.html; httpd -p 127.0.0.1:8080 -h /www', {check: true});
 	t.is(await page(forward.port), 'page\n');
+	const open = new AbortController();
+	const other = await vm.forward(0, 8080, {signal: open.signal});
+	t.is(await page(other.port), 'page\n');
+	open.abort();
+	await t.throwsAsync(connected(other.port), {code: 'ECONNREFUSED'});
+	for (const work of [
+		(signal: AbortSignal) => vm.forward(0, 8080, {signal}),
+		(signal: AbortSignal) => vm.files.read('/srv/greeting', {signal}),
+		(signal: AbortSignal) => vm.guest({signal}),
+	])
+		await t.throwsAsync(work(AbortSignal.abort()), {code: 'OPERATION_ABORTED'});
 
 	// Whoever has it stand still: its date is right again when it goes on.
 	const isPast = async () => Number((await vm.exec('date +%s', {check: true})).stdout) < Date.UTC(2020) / 1000;

@@ -22,4 +22,4 @@ export type {
 export type {CreateVmOptions, ForkOptions, HostChoices, RestoreVmOptions, VmStep} from './options.ts';
 export type {ForwardOptions, PortForward} from './port-forward.ts';
 export type {SharedFolder, SharedFolders} from './shared-folders.ts';
-export {type ResumeOptions, type StopOptions, VM} from './vm.ts';
+export {type ListenOptions, type ResumeOptions, type StopOptions, VM} from './vm.ts';

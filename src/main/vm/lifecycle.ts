@@ -75,12 +75,12 @@ export class Lifecycle {
 	}
 
 	/** See `Vm.start`. */
-	start(clock?: ClockPolicy): Promise<void> {
+	start({clock, signal}: {readonly clock?: ClockPolicy; readonly signal?: AbortSignal} = {}): Promise<void> {
 		return this.next(async () => {
 			if (this.#state !== 'created' && this.#state !== 'paused') return;
 			if (clock !== undefined) this.#parts.time.choose(clock);
 			await this.#goOn();
-		});
+		}, signal);
 	}
 
 	/** See `Vm.listenToResumes`. */
@@ -90,7 +90,7 @@ export class Lifecycle {
 	}
 
 	/** See `Vm.pauseFor`. */
-	pause(still: () => void = () => {}): Promise<void> {
+	pause(still: () => void = () => {}, signal?: AbortSignal): Promise<void> {
 		return this.next(async () => {
 			const waiting = this.#takeWaiting();
 			if (this.#state === 'running' || waiting !== undefined) {
@@ -100,7 +100,7 @@ export class Lifecycle {
 				this.#parts.debug.report({kind: 'paused'});
 			}
 			still();
-		});
+		}, signal);
 	}
 
 	/** See `Vm.reset`. */
@@ -151,9 +151,9 @@ export class Lifecycle {
 		});
 	}
 
-	/** Runs operations one after another. */
-	next<T>(operation: () => Promise<T>): Promise<T> {
-		return this.#turns.next(operation);
+	/** Runs operations one after another. See {@link OperationTurns.next}. */
+	next<T>(operation: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+		return this.#turns.next(operation, signal);
 	}
 
 	/** An operation on a machine that stands still already. @param wanted - what it is about. @throws VM_RUNNING, VM_STOPPED */
