@@ -24,6 +24,8 @@ export {
 	type ConnectVerdict,
 	type ConsoleListener,
 	type CreateVmOptions,
+	type DiskChoice,
+	type DiskFile,
 	type EndpointChoice,
 	type FindOptions,
 	type ForkOptions,

@@ -195,9 +195,10 @@ linuxTest(
 			'init=/sbin/init',
 			`openvmm.agent=console:${agentPortName}`,
 		];
+		const disk = await systemDisk(folder);
 		await using vm = await VM.create({
 			boot: await agentBoot(folder, words),
-			devices: flagged({'virtio-blk': [`memdiff:file:${await systemDisk(folder)}`]}),
+			disks: [`memdiff:${disk}`, {path: disk, readOnly: true, serial: 'second'}],
 			agent: 'console',
 			network: false,
 			...onBackEnd,
@@ -214,6 +215,7 @@ linuxTest(
 		const who = await vm.exec('busybox id -u; busybox pwd', {user: 'tester'});
 		t.is(who.stdout, '1000\n/tmp\n');
 		await t.throwsAsync(vm.machine.vsock.connect(agentPort), {code: 'VM_VSOCK_REFUSED'}, 'nobody listens there');
+		t.is((await vm.exec('busybox cat /sys/block/vdb/ro /sys/block/vdb/serial')).stdout, '1\nsecond');
 		const [fork] = (await vm.fork(1)) as [VM];
 		await using own = fork;
 		t.is(await own.files.readText('/etc/new'), 'written', 'a fork has a port of its own');

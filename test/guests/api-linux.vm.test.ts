@@ -1,4 +1,4 @@
-import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {get, type IncomingMessage} from 'node:http';
 import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
@@ -25,7 +25,8 @@ const ended = (vm: VM) => vm[Symbol.asyncDispose]();
 linuxTest('a program runs commands, has files and ports, forks its machine, and each goes on by itself', async (t) => {
 	const before = folders();
 	const told: string[] = [];
-	const shared = testFolder(t, 'shared');
+	const [shared, captures] = [testFolder(t, 'shared'), testFolder(t, 'captures')];
+	const captured = (name: string) => join(captures, name);
 	writeFileSync(join(shared, 'from-host'), 'of the host');
 	const made = memoryFolder({'note.txt': 'of the program\n'});
 	const vm = await VM.create(
@@ -34,6 +35,7 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 			files: {'/srv/greeting': 'hello\n', '/srv/bytes': Uint8Array.of(0, 255)},
 			folders: {'/mnt/shared': shared, '/mnt/read': {folder: shared, readOnly: true}, '/mnt/made': {folder: made}},
 			log: (said) => void told.push(said),
+			network: {capture: captured('web')},
 		}),
 	);
 	endsWith(t, vm);
@@ -116,12 +118,13 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	while (await isPast()) await sleep(50);
 
 	await past();
-	const forks = await vm.fork(2);
+	await t.throwsAsync(vm.fork(1), {code: 'NETWORK_CAPTURE_UNUSABLE'}, 'a file is one machine’s');
+	const forks = await vm.fork(2, {network: (index) => ({capture: captured(`fork${index}`)})});
 	while (await isPast()) await sleep(50);
 	for (const fork of forks) endsWith(t, fork);
 	t.deepEqual(
 		forks.map(({name}) => name),
-		['web-1', 'web-2'],
+		['web-2', 'web-3'],
 	);
 	const [one, two] = forks as [VM, VM];
 	await one.files.write('/srv/greeting', 'one\n');
@@ -141,6 +144,7 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.is(readFileSync(join(shared, 'from-fork'), 'utf8'), 'two\n');
 	// Each has a network of its own, which answers.
 	for (const fork of forks) t.is((await fork.exec('ping -c 1 10.0.0.1')).exitCode, 0, fork.name);
+	for (const index of [0, 1]) t.true(statSync(captured(`fork${index}`)).size > 0);
 	// The server that ran when they were made runs in each.
 	await two.exec('echo changed >/www/index.html', {check: true});
 	const ports = await Promise.all(all.map((each) => each.forward(0, 8080)));

@@ -140,3 +140,26 @@ test('of an image each part is told of by its name, and counts for itself', asyn
 	await openRoot({image: {...image, freeBytes: 2 ** 24}, progress});
 	for (const part of ['resolve', 'unpack', 'write']) t.true(parts.has(part), part);
 });
+
+test('disks are in their order behind the root, as text of the flag or as files', async (t) => {
+	const disks = [
+		'mem:1M,ro',
+		{path: 'data.qcow2', readOnly: true, serial: 'data'},
+		{path: 'raw.qcow2', format: 'raw'},
+	] as const;
+	const config = await configOf(t, {network: false, disks});
+	t.like(optionsOf(config, 'disk0'), {disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: true});
+	t.like(optionsOf(config, 'disk1'), {
+		disk: {kind: 'file', path: 'data.qcow2', format: 'qcow2'},
+		readOnly: true,
+		id: 'data',
+	});
+	t.deepEqual(optionsOf(config, 'disk2')?.['disk' as never], {kind: 'file', path: 'raw.qcow2'} as never);
+	const names = config.devices.flatMap((each) =>
+		'kind' in each && each.kind === 'virtio-blk-mmio' ? [each.name] : [],
+	);
+	t.deepEqual(names, ['root', 'disk0', 'disk1', 'disk2']);
+	await t.throwsAsync(configOf(t, {disks: ['mem:1M,nonsense']}), {message: /nonsense/});
+	const many = configOf(t, {disks: Array.from({length: 16}, () => 'mem:1M')});
+	await t.throwsAsync(many, {code: 'VM_OPTION_INVALID', message: /disks is 16 disks/});
+});

@@ -11,6 +11,7 @@ import type {BootConfig, VmOptions} from '#main/config';
 import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageConfig, OpenedImage} from '#main/oci';
 import {parseSize} from '#support/options';
+import {diskDevices} from './disks.ts';
 import {apiError} from './errors.ts';
 import type {MachineConsole} from './guest-console.ts';
 import type {MachineFolder} from './machine-folder.ts';
@@ -51,7 +52,7 @@ export async function hostParts(
 	choices: CreateVmOptions,
 	{name, folder, image, guestConsole}: HostPlace,
 ): Promise<HostParts> {
-	const {network = true, writable = false, folders = {}, devices = []} = choices;
+	const {network = true, writable = false, disks = [], folders = {}, devices = []} = choices;
 	const nic = nicFor(network, name);
 	const root = image && rootDevice(image, writable);
 	return {
@@ -60,6 +61,7 @@ export async function hostParts(
 			ownDevice(virtioVsockKind, virtioVsockId, 'vsock', {path: folder.sockets, cid: guestAddress}),
 			...(agentWay(choices) === 'console' ? [agentConsole(folder)] : []),
 			...(root === undefined ? [] : [root]),
+			...diskDevices(disks, root === undefined || image?.kind === 'folder' ? 0 : 1),
 			...(nic === undefined ? [] : [nic]),
 			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0),
 			...devices,

@@ -102,10 +102,11 @@ async function fill(link: AgentLink, options: CreateVmOptions): Promise<void> {
 }
 
 function choicesOf(options: CreateVmOptions): MadeVm['choices'] {
-	const {network, folders, image, writable, devices, machine, startTimeout} = options;
+	const {network, disks, folders, image, writable, devices, machine, startTimeout} = options;
 	return {
 		agent: agentWay(options) ?? false,
 		...(network !== undefined && {network}),
+		...(disks !== undefined && {disks}),
 		...(folders !== undefined && {folders}),
 		...(image !== undefined && {image}),
 		...(writable !== undefined && {writable}),

@@ -5,6 +5,7 @@ import type {ImageRequest} from '#main/oci';
 import type {PackagesRequest} from '#main/package-root';
 import type {HostOptions} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
+import type {DiskChoice} from './disks.ts';
 import type {ConsoleListener} from './guest-console.ts';
 import type {NetworkChoice} from './network.ts';
 import type {SharedFolders} from './shared-folders.ts';
@@ -54,6 +55,8 @@ export interface HostChoices {
 	 * With `boot` the guest's own init starts the agent, as guide/agent.md says, and there is none if nothing is said.
 	 */
 	readonly agent?: boolean | 'vsock' | 'console';
+	/** Disks beside the root's, in the order in which the guest has them: `/dev/vdb` is the first, or `/dev/vda` where no disk is the root. */
+	readonly disks?: readonly DiskChoice[];
 	/** Folders in the guest by the absolute path where they are mounted (virtio-fs): directories of the host, or objects of the program's. */
 	readonly folders?: SharedFolders;
 	/** Further devices. */
@@ -91,7 +94,9 @@ export interface RestoreVmOptions extends HostChoices {
 }
 
 /** Machines that go on from where another one is. */
-export interface ForkOptions extends Pick<HostChoices, 'signal' | 'startTimeout' | 'network' | 'log'> {
+export interface ForkOptions extends Pick<HostChoices, 'signal' | 'startTimeout' | 'log'> {
+	/** The network of each, by its number from 0, or of all of them; that of the forked one if not given. A port of the host's (`hostForwards`) and a file (`capture`) are one machine's: give each others. */
+	readonly network?: NetworkChoice | ((index: number) => NetworkChoice);
 	/** The name of each, by its number from 0: the forked one's with `-1`, `-2` … behind, if not given. */
 	readonly name?: (index: number) => string;
 	/** @internal What each runs on. */

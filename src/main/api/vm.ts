@@ -202,7 +202,7 @@ export class VM implements AsyncDisposable {
 	 */
 	async fork(count: number, options: ForkOptions = {}): Promise<VM[]> {
 		checkNumber('count', count, 1, mostForks);
-		const {signal, hostOf, name: nameOf, ...given} = options;
+		const {signal, hostOf, name: nameOf, network, ...given} = options;
 		const first = this.#forks;
 		this.#forks += count;
 		const name = nameOf ?? ((index: number) => `${this.name}-${first + index + 1}`);
@@ -211,7 +211,15 @@ export class VM implements AsyncDisposable {
 			try {
 				const make = async (index: number) => {
 					const host = hostOf && {host: hostOf(index)};
-					const own = {...this.#made.choices, ...given, ...host, name: name(index), ...(signal && {signal})};
+					const net = typeof network === 'function' ? network(index) : network;
+					const own = {
+						...this.#made.choices,
+						...given,
+						...host,
+						...(net !== undefined && {network: net}),
+						name: name(index),
+						...(signal && {signal}),
+					};
 					return new VM(await restoreVm(snapshot, own, this.#made.boot));
 				};
 				return await allOrNone(count, make);

@@ -1,0 +1,42 @@
+import type {DeviceHandle} from '#devices/device-type';
+import {type FormatName, formatOf} from '#devices/storage/image-formats';
+import {parseBlkDisk, virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
+import {apiError} from './errors.ts';
+import {ownDevice, placesPerType} from './own-device.ts';
+
+/** A file of the host, or a block device, that is a disk of the guest. */
+export interface DiskFile {
+	readonly path: string;
+	/** Of what is in it; what its name says if not given: `.qcow2`, `.vhd`, `.vhdx`, and raw otherwise. */
+	readonly format?: FormatName;
+	/** Requests to write fail, and the guest is told. Any number of machines may have the file then, and a single one otherwise. */
+	readonly readOnly?: boolean;
+	/** Past the host's page cache. */
+	readonly direct?: boolean;
+	/** What the guest finds in `/dev/disk/by-id`: at most 20 characters. */
+	readonly serial?: string;
+}
+
+/** A disk of the guest beside its root: a file, or what `--virtio-blk` has: `mem:1G`, `memdiff:base.img`, `data.qcow2,ro`. */
+export type DiskChoice = string | DiskFile;
+
+/** A device for each disk, in their order. @param taken - places that others of the machine's have @throws VmmError VM_OPTION_INVALID, CONFIG_*, DISK_* */
+export function diskDevices(disks: readonly DiskChoice[], taken: number): DeviceHandle[] {
+	if (disks.length + taken > placesPerType) {
+		const expected = `${placesPerType - taken} disks at most`;
+		throw apiError('VM_OPTION_INVALID', {option: 'disks', value: `${disks.length} disks`, expected});
+	}
+	return disks.map((disk, index) => {
+		const name = `disk${index}`;
+		const {port, options} =
+			typeof disk === 'string' ? parseBlkDisk(disk, 'disks') : {port: undefined, options: onFile(disk)};
+		if (port !== undefined) return {kind: virtioBlkKind, name, port, options};
+		return ownDevice(virtioBlkKind, virtioBlkId, name, options, index + taken);
+	});
+}
+
+function onFile({path, format: stated, readOnly = false, direct = false, serial}: DiskFile): object {
+	const format = formatOf(path, stated);
+	const disk = {kind: 'file', path, ...(direct && {direct}), ...(format !== 'raw' && {format})};
+	return {disk, readOnly, ...(serial !== undefined && {id: serial})};
+}
