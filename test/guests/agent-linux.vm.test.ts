@@ -212,10 +212,10 @@ linuxTest(
 		await vm.files.write('/etc/new', 'written');
 		await vm.files.remove('/etc/group');
 		t.deepEqual((await vm.files.readdir('/etc')).map(({name}) => name).sort(), ['new', 'passwd']);
-		const who = await vm.exec('busybox id -u; busybox pwd', {user: 'tester'});
+		const who = await vm.exec(['/bin/busybox', 'sh', '-c', 'busybox id -u; busybox pwd'], {user: 'tester'});
 		t.is(who.stdout, '1000\n/tmp\n');
 		await t.throwsAsync(vm.machine.vsock.connect(agentPort), {code: 'VM_VSOCK_REFUSED'}, 'nobody listens there');
-		t.is((await vm.exec('busybox cat /sys/block/vdb/ro /sys/block/vdb/serial')).stdout, '1\nsecond');
+		t.is((await vm.exec(['/bin/busybox', 'cat', '/sys/block/vdb/ro', '/sys/block/vdb/serial'])).stdout, '1\nsecond');
 		const [fork] = (await vm.fork(1)) as [VM];
 		await using own = fork;
 		t.is(await own.files.readText('/etc/new'), 'written', 'a fork has a port of its own');

@@ -1,5 +1,6 @@
 import type {DeviceHandle} from '#devices/device-type';
-import {type FormatName, formatOf} from '#devices/storage/image-formats';
+import type {FormatName} from '#devices/storage/image-formats';
+import {diskOption} from '#devices/storage/source';
 import {parseBlkDisk, virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
 import {apiError} from './errors.ts';
 import {ownDevice, placesPerType} from './own-device.ts';
@@ -35,8 +36,13 @@ export function diskDevices(disks: readonly DiskChoice[], taken: number): Device
 	});
 }
 
-function onFile({path, format: stated, readOnly = false, direct = false, serial}: DiskFile): object {
-	const format = formatOf(path, stated);
-	const disk = {kind: 'file', path, ...(direct && {direct}), ...(format !== 'raw' && {format})};
+/** @throws VmmError CONFIG_VALUE_INVALID for a name that says a format that is none of ours */
+function onFile({path, format, readOnly = false, direct = false, serial}: DiskFile): object {
+	// As flags have it: what is in a file, which a guest can write, never says what it is. A path of data may have semicolons.
+	const said = diskOption.parse(
+		`file:${path.replaceAll(';', '_')}${format === undefined ? '' : `;format=${format}`}`,
+		'disks',
+	);
+	const disk = {...said, path, ...(direct && {direct})};
 	return {disk, readOnly, ...(serial !== undefined && {id: serial})};
 }

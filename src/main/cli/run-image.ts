@@ -118,10 +118,15 @@ async function runInMachine(
 	// What the guest has not written to a folder of the host is lost with a machine that is ended at once.
 	let timeout = create.folders === undefined ? 0 : stopMs;
 	try {
-		for (const {protocol, address, hostPort, guestPort} of ports)
-			if (protocol === 'tcp') await vm.forward(hostPort, guestPort, {address});
+		const published: string[] = [];
+		for (const port of ports) {
+			const {protocol, address, hostPort, guestPort} = port;
+			const made = protocol === 'tcp' ? await vm.forward(hostPort, guestPort, {address}) : undefined;
+			// Any that was free is one now.
+			published.push(portText({...port, hostPort: made?.port ?? hostPort}));
+		}
 		const {image} = vm;
-		if (image !== undefined) entry?.describe({commands: defaultsOf(image)});
+		entry?.describe({ports: published, ...(image !== undefined && {commands: defaultsOf(image)})});
 		const all = commandOf(command, image);
 		// Whatever the image says of its commands, the machine knows.
 		begins('command');
