@@ -1,5 +1,4 @@
 import type {DeviceHandle} from '#devices/device-type';
-import type {FormatName} from '#devices/storage/image-formats';
 import {diskOption} from '#devices/storage/source';
 import {parseBlkDisk, virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
 import {apiError} from './errors.ts';
@@ -9,7 +8,7 @@ import {ownDevice, placesPerType} from './own-device.ts';
 export interface DiskFile {
 	readonly path: string;
 	/** Of what is in it; what its name says if not given: `.qcow2`, `.vhd`, `.vhdx`, and raw otherwise. */
-	readonly format?: FormatName;
+	readonly format?: 'raw' | 'qcow2' | 'vhd' | 'vhdx';
 	/** Requests to write fail, and the guest is told. Any number of machines may have the file then, and a single one otherwise. */
 	readonly readOnly?: boolean;
 	/** Past the host's page cache. */
