@@ -1,4 +1,7 @@
-/** Makes a machine ready once, and tries something else in each of its forks. `node fork.ts [KERNEL INITRD]` */
+/** Makes a machine ready once, tries something else in each of its forks, and saves it for later. `node fork.ts [KERNEL INITRD]` */
+import {mkdtemp, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {VM} from 'openvmm';
 
 const [kernel, initrd] = process.argv.slice(2);
@@ -16,3 +19,12 @@ for (const each of [ready, ...tries]) {
 	const state = await each.files.readText('/tmp/work/state');
 	console.log(`${each.name}: ${state.trim().replace('\n', ', ')}`);
 }
+
+// A snapshot outlives the program: `openvmm restore` goes on from it too.
+const folder = await mkdtemp(join(tmpdir(), 'openvmm-saved-'));
+await ready.snapshot(join(folder, 'saved'));
+await ready.stop();
+const image = 'image' in guest ? {image: guest.image} : {};
+await using later = await VM.restore(join(folder, 'saved'), {...image, name: 'later'});
+console.log(`later: ${(await later.files.readText('/tmp/work/state')).trim()}`);
+await rm(folder, {recursive: true});

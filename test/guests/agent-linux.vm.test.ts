@@ -6,7 +6,8 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import type {ExecutionContext} from 'ava';
 import {agentPort, agentPortName, GuestAgent} from '#main/agent';
-import type {VmOptions} from '#main/config';
+import {VM} from '#main/api';
+import type {BootConfig, VmOptions} from '#main/config';
 import {bytesContent, FileTree, Spool} from '#main/file-tree';
 import {addBusybox, packCpio, unpackAll, writeDisk} from '#main/images';
 import type {Vm} from '#main/vm';
@@ -14,6 +15,7 @@ import {guestAgent} from '#main/workers';
 import {isVmmError} from '#support/errors';
 import {flagged, linuxTest, linuxVm, openTestSnapshot, patience, snapshotPlace} from '#test/petri';
 import {stockFiles} from '#test/stock-kernels';
+import {onBackEnd} from './testing/api-machine.ts';
 
 const modules = 'virtio_pci,virtio_mmio,virtio_console,virtio_net,virtio_blk,ext4,overlay,vmw_vsock_virtio_transport';
 
@@ -56,24 +58,21 @@ async function systemDisk(folder: string): Promise<string> {
 	return path;
 }
 
-async function agentMachine(
-	t: ExecutionContext,
-	words: readonly string[],
-	{withDisk = false, withNic = false}: {readonly withDisk?: boolean; readonly withNic?: boolean} = {},
-): Promise<VmOptions & {channel: string}> {
+const agentBoot = async (folder: string, words: readonly string[]): Promise<BootConfig> => ({
+	kind: 'linux',
+	...stockFiles('cloud'),
+	initrd: await agentInitrd(folder),
+	commandLine: ['console=ttyS0', 'quiet', ...patience, 'cryptomgr.notests', `openvmm.modules=${modules}`, ...words],
+});
+
+async function agentMachine(t: ExecutionContext, words: readonly string[]): Promise<VmOptions & {channel: string}> {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-agent-'));
 	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
 	const channel = join(folder, 'channel');
 	return {
-		boot: {
-			kind: 'linux',
-			...stockFiles('cloud'),
-			initrd: await agentInitrd(folder),
-			commandLine: ['console=ttyS0', 'quiet', ...patience, 'cryptomgr.notests', `openvmm.modules=${modules}`, ...words],
-		},
+		boot: await agentBoot(folder, words),
 		devices: flagged({
-			...(withDisk ? {'virtio-blk': [`file:${await systemDisk(folder)}`]} : {}),
-			...(withNic ? {'virtio-net': ['consomme']} : {}),
+			'virtio-net': ['consomme'],
 			'virtio-vsock-path': [join(folder, 'v.sock')],
 			'virtio-console-channel': [`name=${agentPortName}:listen=${channel}`],
 		}),
@@ -103,15 +102,11 @@ const connectPort = (channel: string, options: {readonly killCommands?: boolean}
 linuxTest(
 	'the agent is the init of a guest with a NIC, over vsock and over a port, and is there again after a snapshot',
 	async (t, make) => {
-		const {channel, ...options} = await agentMachine(
-			t,
-			[
-				`openvmm.agent=vsock:${agentPort},console:${agentPortName}`,
-				'openvmm.hostname=other',
-				'ip=10.0.0.2::10.0.0.1:255.255.255.0:tested:eth0:off:10.0.0.1',
-			],
-			{withNic: true},
-		);
+		const {channel, ...options} = await agentMachine(t, [
+			`openvmm.agent=vsock:${agentPort},console:${agentPortName}`,
+			'openvmm.hostname=other',
+			'ip=10.0.0.2::10.0.0.1:255.255.255.0:tested:eth0:off:10.0.0.1',
+		]);
 		const directory = snapshotPlace(t);
 		const guest = await linuxVm(make, options);
 		await guest.vm.start();
@@ -140,6 +135,9 @@ linuxTest(
 		await first.reseed(Buffer.alloc(64, 'entropy'));
 		const terminal = await first.exec(['busybox', 'stty', 'size'], {tty: {columns: 90, rows: 30}});
 		t.is(`${terminal.stdout}`, '30 90\r\n');
+		await first.mount({source: 'none', target: '/mnt/new/place', type: 'tmpfs', makeTarget: true});
+		t.regex(`${await first.files.read('/proc/mounts')}`, /^none \/mnt\/new\/place tmpfs/m);
+		await t.throwsAsync(first.mount({source: 'none', target: '/tmp', type: 'nonesuch'}), {message: /ENODEV \(mount\)/});
 		// Orphans are the init's to take.
 		await first.exec(['busybox', 'sh', '-c', '(busybox sleep 0.01 &)']);
 		const server = await first.spawn(['busybox', 'sh', '-c', 'while busybox sleep 0.2; do echo goes on; done']);
@@ -185,25 +183,44 @@ linuxTest(
 	},
 );
 
-linuxTest("the agent mounts a disk under an overlay, and goes on beside the guest's own init", async (t, make) => {
-	const words = ['root=/dev/vda', 'openvmm.overlay=tmpfs', 'init=/sbin/init'];
-	const {channel: _, ...options} = await agentMachine(t, words, {withDisk: true});
-	const guest = await linuxVm(make, options);
-	await guest.vm.start();
-	const agent = await connect(guest.vm);
-	t.false(agent.guest.isInit);
-	t.not(agent.guest.pid, 1);
-	while (!(await agent.files.readdir('/run')).some(({name}) => name === 'init')) await sleep(50);
-	t.is(`${await agent.files.read('/run/init')}`, 'its own\n');
-	t.regex(`${await agent.files.read('/proc/mounts')}`, /^overlay \/ overlay .*lowerdir=\/openvmm\/lower/m);
-	await agent.files.write('/etc/new', 'written');
-	await agent.files.remove('/etc/group');
-	t.deepEqual((await agent.files.readdir('/etc')).map(({name}) => name).sort(), ['new', 'passwd']);
-	const who = await agent.exec(['/bin/busybox', 'sh', '-c', 'busybox id -u; busybox pwd'], {user: 'tester'});
-	t.is(`${who.stdout}`, '1000\n/tmp\n');
-	await agent.mount({source: 'none', target: '/mnt/new/place', type: 'tmpfs', makeTarget: true});
-	t.regex(`${await agent.files.read('/proc/mounts')}`, /^none \/mnt\/new\/place tmpfs/m);
-	await t.throwsAsync(agent.mount({source: 'none', target: '/tmp', type: 'nonesuch'}), {message: /ENODEV \(mount\)/});
-	await agent.shutdown('poweroff');
-	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
-});
+linuxTest(
+	"the agent mounts a disk under an overlay, goes on beside the guest's own init, and needs no virtio sockets",
+	async (t) => {
+		const folder = mkdtempSync(join(tmpdir(), 'openvmm-agent-'));
+		t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+		t.timeout(600_000);
+		const words = [
+			'root=/dev/vda',
+			'openvmm.overlay=tmpfs',
+			'init=/sbin/init',
+			`openvmm.agent=console:${agentPortName}`,
+		];
+		const disk = await systemDisk(folder);
+		await using vm = await VM.create({
+			boot: await agentBoot(folder, words),
+			disks: [`memdiff:${disk}`, {path: disk, readOnly: true, serial: 'second'}],
+			agent: 'console',
+			network: false,
+			...onBackEnd,
+		});
+		const guest = await vm.guest();
+		t.false(guest.isInit);
+		t.not(guest.pid, 1);
+		while (!(await vm.files.readdir('/run')).some(({name}) => name === 'init')) await sleep(50);
+		t.is(await vm.files.readText('/run/init'), 'its own\n');
+		t.regex(await vm.files.readText('/proc/mounts'), /^overlay \/ overlay .*lowerdir=\/openvmm\/lower/m);
+		await vm.files.write('/etc/new', 'written');
+		await vm.files.remove('/etc/group');
+		t.deepEqual((await vm.files.readdir('/etc')).map(({name}) => name).sort(), ['new', 'passwd']);
+		const who = await vm.exec(['/bin/busybox', 'sh', '-c', 'busybox id -u; busybox pwd'], {user: 'tester'});
+		t.is(who.stdout, '1000\n/tmp\n');
+		await t.throwsAsync(vm.machine.vsock.connect(agentPort), {code: 'VM_VSOCK_REFUSED'}, 'nobody listens there');
+		t.is((await vm.exec(['/bin/busybox', 'cat', '/sys/block/vdb/ro', '/sys/block/vdb/serial'])).stdout, '1\nsecond');
+		const [fork] = (await vm.fork(1)) as [VM];
+		await using own = fork;
+		t.is(await own.files.readText('/etc/new'), 'written', 'a fork has a port of its own');
+		await own.stop({timeout: Number.POSITIVE_INFINITY});
+		t.deepEqual(await own.ended, {kind: 'power-off'});
+		t.is((await vm.exec(['/bin/busybox', 'true'])).exitCode, 0);
+	},
+);

@@ -1,4 +1,4 @@
-import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {get, type IncomingMessage} from 'node:http';
 import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
@@ -11,6 +11,7 @@ import {ControlClient, serveControl} from '#main/control';
 import {memoryFolder} from '#main/folders';
 import {linuxTest} from '#test/petri';
 import {debianMachine, endsWith, testFolder} from './testing/api-machine.ts';
+import {openvmmProgram} from './testing/openvmm-program.ts';
 
 /** Machines have their folders below one of this file's own, so that those of others do not count. */
 const place = mkdtempSync(join(tmpdir(), 'openvmm-api-test-'));
@@ -24,7 +25,8 @@ const ended = (vm: VM) => vm[Symbol.asyncDispose]();
 linuxTest('a program runs commands, has files and ports, forks its machine, and each goes on by itself', async (t) => {
 	const before = folders();
 	const told: string[] = [];
-	const shared = testFolder(t, 'shared');
+	const [shared, captures] = [testFolder(t, 'shared'), testFolder(t, 'captures')];
+	const captured = (name: string) => join(captures, name);
 	writeFileSync(join(shared, 'from-host'), 'of the host');
 	const made = memoryFolder({'note.txt': 'of the program\n'});
 	const vm = await VM.create(
@@ -33,6 +35,7 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 			files: {'/srv/greeting': 'hello\n', '/srv/bytes': Uint8Array.of(0, 255)},
 			folders: {'/mnt/shared': shared, '/mnt/read': {folder: shared, readOnly: true}, '/mnt/made': {folder: made}},
 			log: (said) => void told.push(said),
+			network: {capture: captured('web')},
 		}),
 	);
 	endsWith(t, vm);
@@ -79,12 +82,49 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	const forward = await vm.forward(0, 8080);
 	await vm.exec('mkdir /www; echo page >/www/index.html; httpd -p 127.0.0.1:8080 -h /www', {check: true});
 	t.is(await page(forward.port), 'page\n');
+	const open = new AbortController();
+	const other = await vm.forward(0, 8080, {signal: open.signal});
+	t.is(await page(other.port), 'page\n');
+	open.abort();
+	await t.throwsAsync(connected(other.port), {code: 'ECONNREFUSED'});
+	for (const work of [
+		(signal: AbortSignal) => vm.forward(0, 8080, {signal}),
+		(signal: AbortSignal) => vm.files.read('/srv/greeting', {signal}),
+		(signal: AbortSignal) => vm.guest({signal}),
+	])
+		await t.throwsAsync(work(AbortSignal.abort()), {code: 'OPERATION_ABORTED'});
 
-	const forks = await vm.fork(2);
+	// Whoever has it stand still: its date is right again when it goes on.
+	const isPast = async () => Number((await vm.exec('date +%s', {check: true})).stdout) < Date.UTC(2020) / 1000;
+	const past = () => vm.exec('date -s @1000000000', {check: true});
+	await past();
+	t.true(await isPast());
+	await vm.pause();
+	await vm.resume();
+	t.false(await isPast());
+	process.env['XDG_RUNTIME_DIR'] = place;
+	const control = await serveControl(vm.machine, {name: 'web', quit() {}});
+	const client = await ControlClient.connect(control.path);
+	const openvmm = openvmmProgram(process.env);
+	const served = await openvmm(['exec', '-i', 'web', 'sh', '-c', 'cat; hostname; exit 4'], {input: 'typed\n'});
+	t.deepEqual(served, {stdout: 'typed\nweb\n', stderr: '', status: 4}, 'other processes run commands in it');
+	const copied = join(testFolder(t, 'copied'), 'greeting');
+	t.is((await openvmm(['cp', 'web:/srv/greeting', copied])).status, 0);
+	t.is(readFileSync(copied, 'utf8'), 'hello\n');
+	t.regex((await openvmm(['logs', 'web'])).stderr, /\[CLI_NO_CONSOLE\]/, 'which is the program’s');
+	await past();
+	await client.call('pause');
+	await client.call('resume');
+	while (await isPast()) await sleep(50);
+
+	await past();
+	await t.throwsAsync(vm.fork(1), {code: 'NETWORK_CAPTURE_UNUSABLE'}, 'a file is one machine’s');
+	const forks = await vm.fork(2, {network: (index) => ({capture: captured(`fork${index}`)})});
+	while (await isPast()) await sleep(50);
 	for (const fork of forks) endsWith(t, fork);
 	t.deepEqual(
 		forks.map(({name}) => name),
-		['web-1', 'web-2'],
+		['web-2', 'web-3'],
 	);
 	const [one, two] = forks as [VM, VM];
 	await one.files.write('/srv/greeting', 'one\n');
@@ -99,6 +139,12 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.is(new Set(ids).size, 3, 'each has random numbers of its own');
 	const boots = await Promise.all(all.map(async (each) => (await each.guest()).bootId));
 	t.is(new Set(boots).size, 1, 'and none has booted');
+	t.is((await one.exec('cat /mnt/read/from-host /mnt/made/answer')).stdout, 'of the hostanswer\n', 'folders are all’s');
+	await two.exec('echo two >/mnt/shared/from-fork', {check: true});
+	t.is(readFileSync(join(shared, 'from-fork'), 'utf8'), 'two\n');
+	// Each has a network of its own, which answers.
+	for (const fork of forks) t.is((await fork.exec('ping -c 1 10.0.0.1')).exitCode, 0, fork.name);
+	for (const index of [0, 1]) t.true(statSync(captured(`fork${index}`)).size > 0);
 	// The server that ran when they were made runs in each.
 	await two.exec('echo changed >/www/index.html', {check: true});
 	const ports = await Promise.all(all.map((each) => each.forward(0, 8080)));
@@ -111,8 +157,6 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.deepEqual(await two.ended, {kind: 'stopped'});
 	t.is((await vm.exec('cat /srv/greeting')).stdout, 'hello\n');
 	// As `openvmm stop` of another process has it.
-	const control = await serveControl(vm.machine, {path: join(place, 'control'), quit() {}});
-	const client = await ControlClient.connect(control.path);
 	t.deepEqual(await client.call('shut-down', {withinMs: 600_000}), {by: 'agent'});
 	t.deepEqual(await vm.ended, {kind: 'power-off'});
 	client.close();

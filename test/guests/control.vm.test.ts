@@ -51,7 +51,8 @@ async function startMachine(words: string) {
 }
 
 vmTest('a running machine is listed, seen, changed, driven and ended from another process', x86, async (t) => {
-	const {pid, ended, socket} = await startMachine('--name one -c hang=hlt');
+	const sockets = join(directory, 'one.sockets');
+	const {pid, ended, socket} = await startMachine(`--name one -c hang=hlt --virtio-vsock-path ${sockets}`);
 	t.like(JSON.parse((await openvmm('ps --json')).stdout)[0], {pid, name: 'one', state: 'running'});
 	t.is((await openvmm('inspect one vm/state')).stdout, 'running\n');
 	t.regex((await openvmm('inspect one vm/vcpus/0/registers')).stdout, /^rip: 0x[0-9a-f]+$/m);
@@ -59,6 +60,9 @@ vmTest('a running machine is listed, seen, changed, driven and ended from anothe
 	t.is((await openvmm(`pause ${pid}`)).status, 0);
 	t.deepEqual(JSON.parse((await openvmm('inspect one vm/state --json')).stdout), 'paused');
 	t.is((await openvmm('resume one')).status, 0);
+	const agentless = await openvmm('exec one true');
+	t.regex(agentless.stderr, /No agent answers in the guest of "one": nobody in the guest listens/);
+	t.is(agentless.status, 125);
 	const wrong = await openvmm('inspect one vm/vcpu');
 	t.regex(
 		wrong.stderr,

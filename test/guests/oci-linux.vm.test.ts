@@ -1,16 +1,21 @@
-import {createHash} from 'node:crypto';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync} from 'node:fs';
+import {get} from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {VM} from '#main/api';
+import {text} from 'node:stream/consumers';
+import {showsOnTerminal} from '#main/cli/testing';
 import {DebFile} from '#main/debian';
 import {openImage} from '#main/oci';
 import {makeImage, writeLayout} from '#main/oci/testing';
 import {gather} from '#main/tar';
-import {backEndHere, linuxTest, patience, type X86BackEnd} from '#test/petri';
-import {stockFiles} from '#test/stock-kernels';
+import {linuxTest} from '#test/petri';
+import {guestWords} from './testing/guest-words.ts';
+import {openvmmProgram} from './testing/openvmm-program.ts';
 
 const packages = join(process.cwd(), '.packages');
+const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
 
 /** Debian's static busybox, from the package that the tests' guests have it of. */
 async function busybox(): Promise<Uint8Array> {
@@ -20,11 +25,33 @@ async function busybox(): Promise<Uint8Array> {
 	throw new Error('busybox-static has no busybox');
 }
 
-linuxTest('an image of containers is the root of a machine, which runs its command as it says', async (t) => {
-	t.timeout(600_000);
-	const folder = mkdtempSync(join(tmpdir(), 'openvmm-oci-'));
-	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
-	const applets = ['sh', 'id', 'cat', 'echo', 'pwd', 'ls', 'touch', 'sync', 'test'];
+const applets = [
+	'sh',
+	'id',
+	'cat',
+	'echo',
+	'pwd',
+	'ls',
+	'touch',
+	'test',
+	'httpd',
+	'sync',
+	'sleep',
+	'stty',
+	'grep',
+	'kill',
+];
+
+/** The image's own program: says what it is given, serves a page, and ends when it is asked to. */
+const program = `id -u; pwd; echo "$GREETING $ADDED $1"; test -e /app/gone || echo none; touch own && ls
+cat /mnt/from-host
+httpd -p 127.0.0.1:8080 -h /app
+trap 'echo asked; exit 9' USR1
+echo ready
+while :; do sleep 100 & wait; done
+`;
+
+async function imageIn(folder: string): Promise<string> {
 	const parts = makeImage({
 		compression: 'gzip',
 		layers: [
@@ -36,54 +63,103 @@ linuxTest('an image of containers is the root of a machine, which runs its comma
 				// As Debian's systemd-resolved has it, which does not run here.
 				{path: 'etc/resolv.conf', type: '2', target: '../run/systemd/resolve/stub-resolv.conf'},
 				{path: 'app/', user: 1000, group: 1000},
+				{path: 'other/', user: 1001, group: 1001},
 				{path: 'app/gone', data: 'gone'},
 			],
-			[
-				{path: 'app/.wh.gone'},
-				{
-					path: 'app/run',
-					data: 'id -un; pwd; echo "$GREETING $1"; test -e gone || echo none; touch own && ls\n',
-					mode: 0o755,
-					user: 1000,
-				},
-			],
+			[{path: 'app/.wh.gone'}, {path: 'app/page', data: 'page\n'}, {path: 'app/run', data: program, mode: 0o755}],
 		],
 		config: {
 			Entrypoint: ['/bin/sh', '/app/run'],
 			Cmd: ['you'],
-			Env: ['PATH=/bin', 'GREETING=hello'],
+			Env: ['PATH=/bin', 'GREETING=hello', 'ADDED=nothing'],
 			WorkingDir: '/app',
 			User: 'app',
+			StopSignal: 'SIGUSR1',
 		},
 	});
-	const request = {
-		image: `oci:${await writeLayout(join(folder, 'layout'), {v1: parts})}`,
-		cache: join(folder, 'cache'),
-		freeBytes: 2 ** 26,
-	};
-	const opened = await openImage(request);
-	if (opened.kind !== 'root') throw new Error(opened.kind);
-	const digest = () => createHash('sha256').update(readFileSync(opened.path)).digest('hex');
-	const before = digest();
-	const {kernel, initrd} = stockFiles('cloud');
-	const vm = await VM.create({
-		image: request,
-		kernel: {kernel, cache: join(folder, 'kernels')},
-		initrd,
-		memory: '512M',
-		name: 'box',
-		machine: {hypervisor: backEndHere as X86BackEnd},
-		commandLine: ['cryptomgr.notests', ...patience],
-		startTimeout: 500_000,
+	return `oci:${await writeLayout(join(folder, 'layout'), {v1: parts})}`;
+}
+
+linuxTest(
+	'an image of containers is the root of a machine, which runs its command as it and the line say',
+	async (t) => {
+		const folder = mkdtempSync(join(tmpdir(), 'openvmm-oci-'));
+		t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+		const env = {...process.env, XDG_RUNTIME_DIR: folder, XDG_CACHE_HOME: join(folder, 'kernels'), TMPDIR: folder};
+		const openvmm = openvmmProgram(env);
+		const [image, cache, shared] = [await imageIn(folder), join(folder, 'cache'), join(folder, 'shared')];
+		mkdirSync(shared);
+		writeFileSync(join(shared, 'from-host'), 'of the host\n');
+		const opened = await openImage({image, cache});
+		if (opened.kind !== 'root') throw new Error(opened.kind);
+		const before = start(opened.path);
+
+		const asked = ['--name', 'box', '-e', 'ADDED=more', '-w', '/other', '-u', '1001:1001', '-v', `${shared}:/mnt:ro`];
+		const words = ['run', '--rm', ...asked, '-p', '0:8080', '--cache', cache, ...guestWords(t), image];
+		const child = spawn(process.execPath, [launcher, ...words], {env, stdio: ['ignore', 'pipe', 'pipe']});
+		t.teardown(() => child.kill('SIGKILL'));
+		const stderr = text(child.stderr);
+		const ended = once(child, 'close');
+		let stdout = '';
+		child.stdout.on('data', (bytes: Buffer) => (stdout += bytes));
+		while (!stdout.endsWith('ready\n')) {
+			await Promise.race([once(child.stdout, 'data'), ended]);
+			t.is(child.exitCode, null, stdout);
+		}
+
+		// The port is any that was free.
+		const [row] = JSON.parse((await openvmm(['ps', '--json'])).stdout) as [{name: string; ports: string[]}];
+		const [, port] = /^127\.0\.0\.1:(\d+)->8080\/tcp$/.exec(row.ports[0] ?? '') ?? [];
+		t.true(Number(port) > 0, JSON.stringify(row));
+		t.is(await page(`http://127.0.0.1:${port}/page`), 'page\n');
+
+		// What is not said is as the image says it.
+		const said = await openvmm([
+			'exec',
+			'box',
+			'sh',
+			'-c',
+			'id -un; pwd; echo $GREETING $ADDED; cat /etc/hosts /etc/resolv.conf; sync',
+		]);
+		const local = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback'];
+		const names = [...local, '10.0.0.2\tbox', 'nameserver 10.0.0.1'];
+		t.is(said.stdout, `${['app', '/app', 'hello nothing', ...names].join('\n')}\n`, said.stderr);
+		const written = await openvmm(['exec', '-u', 'root', 'box', 'touch', '/mnt/own']);
+		t.regex(written.stderr, /Read-only file system/);
+
+		// A terminal: its size, which changes, and its keys.
+		const sized = join(folder, 'sized');
+		const inside =
+			'trap "echo caught; exit 6" INT; stty size; until stty size | grep -q "33 101"; do sleep 0.1; done; echo changed; while :; do sleep 0.1; done';
+		const later = `(while ! test -e ${sized}; do sleep 0.1; done; stty -F $T cols 101 rows 33)`;
+		const exec = `XDG_RUNTIME_DIR=${folder} ${process.execPath} ${launcher} exec -it box sh -c '${inside}'`;
+		const shown = await showsOnTerminal(`T=$(tty); stty cols 90 rows 30; ${later} & ${exec}; echo status $?`, [
+			['30 90', () => writeFileSync(sized, '')],
+			['changed', '\x03'],
+		]);
+		t.regex(shown, /30 90\s.*changed\s.*caught\s.*status 6\s/s);
+
+		const stopped = await openvmm(['stop', 'box', '--time', '300', '--json']);
+		t.deepEqual(JSON.parse(stopped.stdout), [{name: 'box', by: 'command'}], stopped.stderr);
+		await ended;
+		t.is(child.exitCode, 9, await stderr);
+		t.is(stdout, '1001\n/other\nhello more you\nnone\nown\nof the host\nready\nasked\n');
+		t.is(await stderr, '');
+		t.true(start(opened.path).equals(before), 'what the guest writes is its own');
+	},
+);
+
+/** What a file system has at its start: its superblock, which each mount of it writes, and what follows. */
+function start(path: string): Buffer {
+	const fd = openSync(path, 'r');
+	const bytes = Buffer.alloc(2 ** 20);
+	readSync(fd, bytes);
+	closeSync(fd);
+	return bytes;
+}
+
+function page(address: string): Promise<string> {
+	return new Promise((resolve, reject) => {
+		get(address, {agent: false}, (response) => text(response).then(resolve, reject)).on('error', reject);
 	});
-	t.teardown(() => vm[Symbol.asyncDispose]());
-	const [program = '', ...words] = [...opened.config.entrypoint, ...opened.config.cmd];
-	const {stdout, stderr, exitCode} = await vm.exec([program, ...words]);
-	t.is(`${stdout}`, 'app\n/app\nhello you\nnone\nown\nrun\n', `${stderr}`);
-	t.is(exitCode, 0);
-	const {stdout: names} = await vm.exec(['/bin/cat', '/etc/hosts', '/etc/resolv.conf']);
-	const local = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback'];
-	t.is(names, `${[...local, '10.0.0.2\tbox', 'nameserver 10.0.0.1'].join('\n')}\n`);
-	await vm.exec('sync');
-	t.is(digest(), before, 'what the guest writes is its own');
-});
+}

@@ -2,6 +2,7 @@
 import {randomInt} from 'node:crypto';
 import {Duplex} from 'node:stream';
 import test from 'ava';
+import {randomFrom} from '#main/loader/testing';
 import {GuestAgent} from './guest-agent.ts';
 import {frames, limits, magic, operations, streams} from './protocol.ts';
 
@@ -337,6 +338,11 @@ test('an agent that gives no credit holds its own stream up, and keeps nothing o
 });
 
 test('random frames, and good ones in any order, end in an error or go on, and never in anything else', async (t) => {
+	// A failed run says by which seed it is the same again.
+	const seed = Number(process.env['OPENVMM_TEST_SEED'] ?? randomInt(2 ** 32));
+	const {below} = randomFrom(seed);
+	const again = `OPENVMM_TEST_SEED=${seed}`;
+	t.log(again);
 	const unexpected: unknown[] = [];
 	const note = (error: unknown) => void unexpected.push(error);
 	process.on('unhandledRejection', note);
@@ -344,12 +350,12 @@ test('random frames, and good ones in any order, end in an error or go on, and n
 	const types = [...Object.values(frames), 0, 200];
 	for (let round = 0; round < 300; round++) {
 		const scripted = new ScriptedAgent((agent, _, channel) => {
-			for (let i = randomInt(4); i > 0; i--) {
-				const type = types[randomInt(types.length)] as number;
-				const payload = Buffer.alloc(randomInt(2) ? ([0, 4, 5, 6, 66][randomInt(5)] as number) : randomInt(300));
-				for (let at = 0; at < payload.length; at++) payload[at] = randomInt(3) === 0 ? randomInt(256) : 0;
-				const length = randomInt(20) === 0 ? randomInt(2 ** 32) : payload.length;
-				agent.say(frame(randomInt(10) === 0 ? randomInt(65536) : channel, type, randomInt(4), payload, length));
+			for (let i = below(4); i > 0; i--) {
+				const type = types[below(types.length)] as number;
+				const payload = Buffer.alloc(below(2) ? ([0, 4, 5, 6, 66][below(5)] as number) : below(300));
+				for (let at = 0; at < payload.length; at++) payload[at] = below(3) === 0 ? below(256) : 0;
+				const length = below(20) === 0 ? below(2 ** 32) : payload.length;
+				agent.say(frame(below(10) === 0 ? below(65536) : channel, type, below(4), payload, length));
 			}
 		});
 		const agent = await GuestAgent.connect(scripted);
@@ -365,9 +371,9 @@ test('random frames, and good ones in any order, end in an error or go on, and n
 		await new Promise((resolve) => setImmediate(resolve));
 		agent.close();
 		for (const result of await settled)
-			if (result.status === 'rejected') t.regex(`${code(result.reason)}`, /^AGENT_/, `${result.reason}`);
+			if (result.status === 'rejected') t.regex(`${code(result.reason)}`, /^AGENT_/, `${result.reason} ${again}`);
 		const why = await agent.closed;
-		if (why !== undefined) t.true(['AGENT_PROTOCOL_BROKEN', 'AGENT_CLOSED'].includes(`${code(why)}`));
+		if (why !== undefined) t.true(['AGENT_PROTOCOL_BROKEN', 'AGENT_CLOSED'].includes(`${code(why)}`), again);
 	}
-	t.deepEqual(unexpected, []);
+	t.deepEqual(unexpected, [], again);
 });

@@ -1,10 +1,12 @@
 import {randomBytes} from 'node:crypto';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {agentPort, GuestAgent} from '#main/agent';
+import {GuestAgent} from '#main/agent';
 import type {Vm, VmEnd} from '#main/vm';
 import {type OperationSignal, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
+import {errnoOf} from '#support/ffi';
 import {apiError} from './errors.ts';
+import type {ReachAgent} from './reach-agent.ts';
 
 /** Waits between attempts: a guest that boots takes seconds, one that goes on from a snapshot milliseconds. */
 const [firstWaitMs, longestWaitMs] = [5, 100];
@@ -14,20 +16,26 @@ const [firstGreetingMs, longestGreetingMs] = [10_000, 120_000];
 const passing = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
 const seedBytes = 256;
 
+/** The guest of a {@link AgentLink}. */
+interface LinkedGuest {
+	/** Of the machine. */
+	readonly name: string;
+	readonly reach: ReachAgent;
+	/** What its console has shown. */
+	readonly said: () => string;
+}
+
 /** A connection to the guest's agent, which is made anew when it is lost: when the guest starts again, say. It ends with the machine. */
 export class AgentLink {
 	readonly #machine: Vm;
-	readonly #name: string;
-	readonly #said: () => string;
+	readonly #guest: LinkedGuest;
 	readonly #over = new AbortController();
 	#current: Promise<GuestAgent>;
 	#met: string | undefined;
 
-	/** @param name - of the machine @param said - what its console has shown */
-	constructor(machine: Vm, name: string, said: () => string) {
+	constructor(machine: Vm, guest: LinkedGuest) {
 		this.#machine = machine;
-		this.#name = name;
-		this.#said = said;
+		this.#guest = guest;
 		void machine.ended.then((end) => this.#over.abort(this.#stopped(end)));
 		this.#current = this.#connect(0);
 	}
@@ -76,14 +84,14 @@ export class AgentLink {
 			const late = AbortSignal.timeout(greetingMs);
 			const either = AbortSignal.any([signal, late]);
 			try {
-				const stream = await this.#machine.vsock.connect(agentPort, {signal: either});
+				const stream = await this.#guest.reach(this.#machine, either);
 				// What other machines of the same snapshot run goes on in each of them.
 				return await GuestAgent.connect(stream, {signal: either});
 			} catch (error) {
 				signal.throwIfAborted();
 				this.#met = late.aborted ? 'its port is silent' : messageOf(error);
 				if (late.aborted) greetingMs = Math.min(greetingMs * 2, longestGreetingMs);
-				else if (!isVmmError(error) || !passing.includes(error.code)) throw error;
+				else if (!isPassing(error)) throw error;
 			}
 			await sleep(waitMs, undefined, {signal}).catch(() => {});
 		}
@@ -112,8 +120,13 @@ export class AgentLink {
 	}
 
 	#stopped(end: VmEnd | undefined): Error {
-		return apiError('VM_STOPPED_AGENT', {name: this.#name, end, console: this.#said()});
+		const {name, said} = this.#guest;
+		return apiError('VM_STOPPED_AGENT', {name, end, console: said()});
 	}
 }
+
+/** Of a console's port it is the host's own error. */
+const isPassing = (error: unknown): boolean =>
+	isVmmError(error) ? passing.includes(error.code) : errnoOf(error) !== undefined;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

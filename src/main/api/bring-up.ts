@@ -6,6 +6,7 @@ import {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
 import type {MachineConsole} from './guest-console.ts';
 import type {HostChoices} from './options.ts';
+import type {ReachAgent} from './reach-agent.ts';
 
 /** How long a guest may take until it answers, unless that is said: the slowest host boots a distribution in it. */
 const usualStartMs = 300_000;
@@ -24,8 +25,8 @@ export interface MachineToStart {
 	readonly guestConsole: MachineConsole;
 	readonly config: VmConfig;
 	readonly create: CreateOptions & HostOptions;
-	/** Its guest has our agent. */
-	readonly hasAgent: boolean;
+	/** The way to our agent in its guest; undefined where it has none. */
+	readonly reach: ReachAgent | undefined;
 	/** What is to be done in the guest before it is ready. */
 	readonly prepare: (link: AgentLink) => Promise<unknown>;
 }
@@ -36,7 +37,7 @@ export interface MachineToStart {
  */
 export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
 	const {signal, log, deviceNoticed, progress, startTimeout = usualStartMs} = choices;
-	const {name, guestConsole, config, create, hasAgent, prepare} = wanted;
+	const {name, guestConsole, config, create, reach, prepare} = wanted;
 	progress?.('machine', 0, 0);
 	const machine = await createVm(config, {...create, ...(signal && {signal}), ...(deviceNoticed && {deviceNoticed})});
 	let link: AgentLink | undefined;
@@ -46,8 +47,8 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 		progress?.('boot', 0, 0);
 		await machine.start();
 		signal?.throwIfAborted();
-		if (hasAgent) {
-			link = new AgentLink(machine, name, () => guestConsole.text);
+		if (reach !== undefined) {
+			link = new AgentLink(machine, {name, reach, said: () => guestConsole.text});
 			await answered(prepare(link), {machine, guestConsole, name, startTimeout, signal, link});
 		}
 		return {machine, console: guestConsole, link};

@@ -1,4 +1,5 @@
 import type {CommandOptions, ExecOptions, ExitStatus, GuestAgent, GuestProcess, TerminalSize} from '#main/agent';
+import {abortable} from '#support/abort';
 import type {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
 
@@ -49,7 +50,7 @@ export interface VmProcess extends AsyncDisposable {
 	readonly stdin: VmInput;
 	readonly stdout: VmOutput;
 	readonly stderr: VmOutput;
-	/** Its end, whether its output has been read or not. @throws VmmError VM_STOPPED_AGENT where the machine ends before it, AGENT_* */
+	/** Its end, whether its output has been read or not. @throws VmmError VM_STOPPED_AGENT where the machine ends before it, OPERATION_ABORTED, AGENT_* */
 	readonly exited: Promise<ExitStatus>;
 	/** Sends a signal to its process group: `SIGTERM` if not given. */
 	kill(signal?: string | number): void;
@@ -85,7 +86,7 @@ export async function startCommand(
 	options: VmSpawnOptions,
 ): Promise<VmProcess> {
 	const started: GuestProcess = await link.done(agent.spawn(words(command), options));
-	const exited = link.done(started.exited);
+	const exited = abortable('spawn', options.signal, () => link.done(started.exited));
 	// Who does not ask is not told.
 	exited.catch(() => {});
 	return {

@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import test from 'ava';
 import {vmConfig} from '#main/config';
 import type {OpenedImage} from '#main/oci';
+import {makeImage, writeLayout} from '#main/oci/testing';
 import {hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
 import {MachineConsole} from './guest-console.ts';
 import {guestWords} from './guest-words.ts';
@@ -137,4 +138,42 @@ test('names are those of hosts', (t) => {
 	t.is(nameOf({name: 'a-1'}), 'a-1');
 	for (const name of ['', 'A', 'a b', '-a', 'a-', 'a'.repeat(64), 'a/../b', 'root=x'])
 		t.throws(() => nameOf({name}), {code: 'VM_OPTION_INVALID'}, name);
+});
+
+test('of an image each part is told of by its name, and counts for itself', async (t) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-parts-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	const v1 = makeImage({compression: 'gzip', layers: [[{path: 'a', data: 'x'.repeat(10_000)}]], config: {}});
+	const image = {image: `oci:${await writeLayout(join(folder, 'layout'), {v1})}`, cache: join(folder, 'cache')};
+	const parts = new Set<string | undefined>();
+	const progress = (step: string, done: number, total: number, part?: string) => {
+		t.is(step, 'image');
+		t.true(total === 0 || done <= total, part);
+		parts.add(part);
+	};
+	await openRoot({image: {...image, freeBytes: 2 ** 24}, progress});
+	for (const part of ['unpack', 'write']) t.true(parts.has(part), part);
+});
+
+test('disks are in their order behind the root, as text of the flag or as files', async (t) => {
+	const disks = [
+		'mem:1M,ro',
+		{path: 'data.qcow2', readOnly: true, serial: 'data'},
+		{path: 'raw.qcow2', format: 'raw'},
+	] as const;
+	const config = await configOf(t, {network: false, disks});
+	t.like(optionsOf(config, 'disk0'), {disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: true});
+	t.like(optionsOf(config, 'disk1'), {
+		disk: {kind: 'file', path: 'data.qcow2', format: 'qcow2'},
+		readOnly: true,
+		id: 'data',
+	});
+	t.deepEqual(optionsOf(config, 'disk2')?.['disk' as never], {kind: 'file', path: 'raw.qcow2'} as never);
+	const names = config.devices.flatMap((each) =>
+		'kind' in each && each.kind === 'virtio-blk-mmio' ? [each.name] : [],
+	);
+	t.deepEqual(names, ['root', 'disk0', 'disk1', 'disk2']);
+	await t.throwsAsync(configOf(t, {disks: ['mem:1M,nonsense']}), {message: /nonsense/});
+	const many = configOf(t, {disks: Array.from({length: 16}, () => 'mem:1M')});
+	await t.throwsAsync(many, {code: 'VM_OPTION_INVALID', message: /disks is 16 disks/});
 });

@@ -3,18 +3,22 @@ import {appendFile, copyFile, readFile, stat} from 'node:fs/promises';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import type {DeviceHandle, KindHandle} from '#devices/device-type';
 import {virtioBlkId, virtioBlkKind} from '#devices/virtio/blk';
+import {type ConsolePortConfig, virtioConsoleId, virtioConsoleKind} from '#devices/virtio/console';
 import {virtioFsId, virtioFsKind} from '#devices/virtio/fs';
 import {virtioVsockId, virtioVsockKind} from '#devices/virtio/vsock';
+import {agentPortName} from '#main/agent';
 import type {BootConfig, VmOptions} from '#main/config';
 import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageConfig, OpenedImage} from '#main/oci';
 import {parseSize} from '#support/options';
+import {diskDevices} from './disks.ts';
 import {apiError} from './errors.ts';
 import type {MachineConsole} from './guest-console.ts';
 import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
-import type {CreateVmOptions, HostChoices, VmStep} from './options.ts';
+import type {CreateVmOptions, HostChoices} from './options.ts';
 import {ownDevice} from './own-device.ts';
+import {agentWay} from './reach-agent.ts';
 import {folderDevices} from './shared-folders.ts';
 
 /** Address of every guest's sockets: each has a socket of the host's own. */
@@ -45,17 +49,19 @@ export interface HostPlace {
 
 /** Makes ready what a machine has of its host: its root, its sockets, its network. @throws VmmError */
 export async function hostParts(
-	choices: HostChoices,
+	choices: CreateVmOptions,
 	{name, folder, image, guestConsole}: HostPlace,
 ): Promise<HostParts> {
-	const {network = true, writable = false, folders = {}, devices = []} = choices;
+	const {network = true, writable = false, disks = [], folders = {}, devices = []} = choices;
 	const nic = nicFor(network, name);
 	const root = image && rootDevice(image, writable);
 	return {
 		devices: [
 			...serialPorts({com1: {kind: 'console', outputFd: guestConsole.outputFd}}),
 			ownDevice(virtioVsockKind, virtioVsockId, 'vsock', {path: folder.sockets, cid: guestAddress}),
+			...(agentWay(choices) === 'console' ? [agentConsole(folder)] : []),
 			...(root === undefined ? [] : [root]),
+			...diskDevices(disks, root === undefined || image?.kind === 'folder' ? 0 : 1),
 			...(nic === undefined ? [] : [nic]),
 			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0),
 			...devices,
@@ -64,12 +70,18 @@ export async function hostParts(
 	};
 }
 
+/** A channel for the agent, in place of virtio sockets. */
+const agentConsole = ({agentPort: path}: MachineFolder): KindHandle => {
+	const port: ConsolePortConfig = {name: agentPortName, console: false, backend: {kind: 'listen-unix', path}};
+	return ownDevice(virtioConsoleKind, virtioConsoleId, 'agent', {ports: [port]});
+};
+
 /** Opens what the root is made of, if it is anything. @throws VmmError */
 export async function openRoot({image, signal, progress}: HostChoices): Promise<OpenedImage | undefined> {
 	if (image === undefined) return undefined;
 	const operation = {
 		signal,
-		progress: (_: string, done: number, total: number) => progress?.('image' satisfies VmStep, done, total),
+		progress: (part: string, done: number, total: number) => progress?.('image', done, total, part),
 	};
 	if (typeof image === 'object' && 'packages' in image) {
 		const {openPackages} = await import('#main/package-root');
@@ -133,7 +145,7 @@ export async function agentBoot(
 ): Promise<BootConfig> {
 	const {buildInitrd, provideKernel} = await import('#main/guest-kernel');
 	const request: KernelRequest = typeof kernel === 'string' ? {kernel} : (kernel ?? {});
-	const told = (_: string, done: number, total: number) => progress?.('kernel' satisfies VmStep, done, total);
+	const told = (part: string, done: number, total: number) => progress?.('kernel', done, total, part);
 	const found = await provideKernel(request, {signal, progress: told});
 	const cache = request.cache === undefined ? {} : {cache: request.cache};
 	const built = await buildInitrd({kernel: found, init: agent, ...cache});

@@ -6,7 +6,7 @@ export const apiError = errorTable({
 	VM_START_TIMEOUT: (c: {name: string; seconds: number; waitedFor: string; console: string}) => ({
 		message: `The machine ${c.name} was not ready within ${c.seconds} seconds: it waited for ${c.waitedFor}. ${saidAtLast(c.console)}`,
 		remedy:
-			'Look at what it has said. A kernel without virtio sockets (its module vmw_vsock_virtio_transport), or a guest in which the agent does not run, never answers: name modules that belong to the kernel (kernel: {kernel, modules}), or do without (agent: false). A host that is slow or busy needs a longer startTimeout',
+			"Look at what it has said. A kernel without virtio sockets (its module vmw_vsock_virtio_transport), or a guest in which the agent does not run, never answers: name modules that belong to the kernel (kernel: {kernel, modules}), reach the agent by a console (agent: 'console'), or do without (agent: false). A host that is slow or busy needs a longer startTimeout",
 	}),
 	VM_START_ENDED: (c: {name: string; end: VmEnd; console: string}) => ({
 		message: `The guest of ${c.name} ended before it was ready (${endText(c.end)}). ${saidAtLast(c.console)}`,
@@ -24,7 +24,8 @@ export const apiError = errorTable({
 	}),
 	VM_AGENT_MISSING: (c: {name: string; wanted: string}) => ({
 		message: `${c.name} was made without the guest agent, and ${c.wanted} needs it`,
-		remedy: 'Leave out `agent: false` and `boot`',
+		remedy:
+			"Leave out `agent: false`, or say with `boot` how the agent is reached that its init starts: `agent: 'vsock'`",
 	}),
 	VM_STOPPED_AGENT: (c: {name: string; end: VmEnd | undefined; console: string}) => ({
 		message: `${c.name} is over${c.end === undefined ? '' : ` (${endText(c.end)})`}, and there is no agent in its guest any more${c.end !== undefined && isBroken(c.end) ? `. ${saidAtLast(c.console)}` : ''}`,

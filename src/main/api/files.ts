@@ -1,12 +1,19 @@
-import type {GuestAgent, GuestFileEvent, GuestFileStatus, GuestFolderEntry, WriteOptions} from '#main/agent';
-import type {OperationSignal} from '#support/abort';
+import type {
+	GuestAgent,
+	GuestFileEvent,
+	GuestFileStatus,
+	GuestFiles,
+	GuestFolderEntry,
+	WriteOptions,
+} from '#main/agent';
+import {abortable, type OperationSignal} from '#support/abort';
 import type {VmInput, VmOutput} from './command.ts';
 
 interface Cancelable {
 	readonly signal?: OperationSignal;
 }
 
-/** Files of a guest, as its root sees them. Paths are absolute. They fail with AGENT_FAILED, which has the guest's errno. */
+/** Files of a guest, as its root sees them. Paths are absolute. They fail with AGENT_FAILED, which has the guest's errno, and with OPERATION_ABORTED. */
 export interface VmFiles {
 	/** @param options - `most`: bytes above which it fails with AGENT_OUTPUT_TOO_LONG; 64 MiB if not given */
 	read(path: string, options?: Cancelable & {readonly most?: number}): Promise<Uint8Array>;
@@ -31,24 +38,40 @@ export interface VmFiles {
 
 /** Files by whatever connection to the agent there is when they are used. @param agent - waits for one until the signal is aborted; throws where there is none */
 export function guestFiles(agent: (signal: OperationSignal | undefined) => Promise<GuestAgent>): VmFiles {
-	const by = async (options: Cancelable | undefined) => (await agent(options?.signal)).files;
+	const by = <T>(
+		operation: keyof VmFiles,
+		options: Cancelable | undefined,
+		work: (files: GuestFiles) => T | Promise<T>,
+	): Promise<T> =>
+		abortable(`files.${operation}`, options?.signal, async () => work((await agent(options?.signal)).files));
 	return {
-		read: async (path, options) => (await by(options)).read(path, options),
-		readText: async (path, options) => (await (await by(options)).read(path, options)).toString('utf8'),
-		write: async (path, content, options) => (await by(options)).write(path, content, options),
-		readStream: async (path, options) => (await by(options)).readStream(path, options),
-		writeStream: async (path, options) => (await by(options)).writeStream(path, options),
-		stat: async (path, options) => (await by(options)).stat(path, options),
-		readdir: async (path, options) => (await by(options)).readdir(path, options),
-		mkdir: async (path, options) => (await by(options)).mkdir(path, options),
-		remove: async (path, options) => (await by(options)).remove(path, options),
-		rename: async (from, to, options) => (await by(options)).rename(from, to, options),
-		symlink: async (target, path, options) => (await by(options)).symlink(target, path, options),
-		readlink: async (path, options) => (await by(options)).readlink(path, options),
-		chmod: async (path, mode, options) => (await by(options)).chmod(path, mode, options),
-		chown: async (path, uid, gid, options) => (await by(options)).chown(path, uid, gid, options),
+		read: (path, options) => by('read', options, (files) => files.read(path, options)),
+		readText: (path, options) =>
+			by('readText', options, async (files) => (await files.read(path, options)).toString('utf8')),
+		write: (path, content, options) => by('write', options, (files) => files.write(path, content, options)),
+		readStream: (path, options) => by('readStream', options, (files) => files.readStream(path, options)),
+		writeStream: (path, options) => by('writeStream', options, (files) => files.writeStream(path, options)),
+		stat: (path, options) => by('stat', options, (files) => files.stat(path, options)),
+		readdir: (path, options) => by('readdir', options, (files) => files.readdir(path, options)),
+		mkdir: (path, options) => by('mkdir', options, (files) => files.mkdir(path, options)),
+		remove: (path, options) => by('remove', options, (files) => files.remove(path, options)),
+		rename: (from, to, options) => by('rename', options, (files) => files.rename(from, to, options)),
+		symlink: (target, path, options) => by('symlink', options, (files) => files.symlink(target, path, options)),
+		readlink: (path, options) => by('readlink', options, (files) => files.readlink(path, options)),
+		chmod: (path, mode, options) => by('chmod', options, (files) => files.chmod(path, mode, options)),
+		chown: (path, uid, gid, options) => by('chown', options, (files) => files.chown(path, uid, gid, options)),
 		async *watch(path, options) {
-			yield* (await by(options)).watch(path, options);
+			const found = await by('watch', options, (files) => files.watch(path, options));
+			const events = found[Symbol.asyncIterator]();
+			try {
+				for (;;) {
+					const {done, value} = await abortable('files.watch', options?.signal, () => events.next());
+					if (done) return;
+					yield value;
+				}
+			} finally {
+				await events.return?.();
+			}
 		},
 	};
 }

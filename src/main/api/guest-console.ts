@@ -2,7 +2,7 @@ import {Socket} from 'node:net';
 import {StringDecoder} from 'node:string_decoder';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {Vm} from '#main/vm';
-import {longestTimerMs, type OperationSignal, untilAborted} from '#support/abort';
+import {abortable, longestTimerMs, type OperationSignal, untilAborted} from '#support/abort';
 import {close, errnoName, pipe} from '#support/ffi';
 import {apiError} from './errors.ts';
 
@@ -32,7 +32,7 @@ export interface GuestConsole {
 	/**
 	 * Types into it. Resolves when the port has all of it, or the machine has ended.
 	 * @param options - `signal`: types no more of it, for a guest that does not read
-	 * @throws what the signal is aborted with
+	 * @throws VmmError OPERATION_ABORTED
 	 */
 	write(text: string | Uint8Array, options?: {readonly signal?: OperationSignal}): Promise<void>;
 	/** Has a function told of output as it comes. @returns ends that */
@@ -40,7 +40,7 @@ export interface GuestConsole {
 	/**
 	 * Waits until the guest has written something that the pattern matches. Each search begins behind what the one before has found, so that
 	 * one prompt after the other is waited for.
-	 * @throws VmmError VM_CONSOLE_TIMEOUT and VM_CONSOLE_ENDED, which show what there is instead; what the signal is aborted with
+	 * @throws VmmError VM_CONSOLE_TIMEOUT and VM_CONSOLE_ENDED, which show what there is instead; OPERATION_ABORTED
 	 */
 	find(pattern: RegExp | string, options?: FindOptions): Promise<RegExpMatchArray>;
 }
@@ -104,7 +104,7 @@ export class MachineConsole implements GuestConsole {
 		const bytes = typeof text === 'string' ? Buffer.from(text) : text;
 		// What a port does not take that has failed is lost with it.
 		this.#typed = this.#typed.then(() => this.#feed(bytes, signal)).catch(() => {});
-		return untilAborted(this.#typed, signal);
+		return abortable('console.write', signal, () => untilAborted(this.#typed, signal));
 	}
 
 	async #feed(bytes: Uint8Array, signal: OperationSignal | undefined): Promise<void> {
@@ -121,10 +121,11 @@ export class MachineConsole implements GuestConsole {
 		return () => void this.#listeners.delete(listener);
 	}
 
-	async find(
-		pattern: RegExp | string,
-		{timeout = usualTimeoutMs, signal}: FindOptions = {},
-	): Promise<RegExpMatchArray> {
+	find(pattern: RegExp | string, options: FindOptions = {}): Promise<RegExpMatchArray> {
+		return abortable('console.find', options.signal, () => this.#find(pattern, options));
+	}
+
+	async #find(pattern: RegExp | string, {timeout = usualTimeoutMs, signal}: FindOptions): Promise<RegExpMatchArray> {
 		const wanted = typeof pattern === 'string' ? literal(pattern) : unanchored(pattern);
 		const context = {name: this.#name, pattern: String(pattern)};
 		const late = Promise.withResolvers<'late'>();

@@ -1,10 +1,12 @@
 import {readFile} from 'node:fs/promises';
 import {planOf, usualCidr} from '#devices/network/user';
+import {agentPortName} from '#main/agent';
 import type {OpenedImage} from '#main/oci';
 import {guestAgent} from '#main/workers';
 import {rootName} from './compose.ts';
 import type {NetworkChoice} from './network.ts';
 import type {CreateVmOptions} from './options.ts';
+import {agentWay} from './reach-agent.ts';
 
 /** The agent's program. */
 export const loadAgent = (): Promise<Uint8Array> => readFile(guestAgent('x86_64'));
@@ -14,7 +16,8 @@ export function guestWords(
 	options: CreateVmOptions,
 	{name, image}: {readonly name: string; readonly image: OpenedImage['kind'] | undefined},
 ): string[] {
-	return [`openvmm.hostname=${name}`, ...rootWords(image, options), ...ipWords(options.network ?? true)];
+	const port = agentWay(options) === 'console' ? [`openvmm.agent=console:${agentPortName}`] : [];
+	return [`openvmm.hostname=${name}`, ...port, ...rootWords(image, options), ...ipWords(options.network ?? true)];
 }
 
 function rootWords(

@@ -8,6 +8,7 @@ export type {
 	VmProcess,
 	VmSpawnOptions,
 } from './command.ts';
+export type {DiskChoice, DiskFile} from './disks.ts';
 export type {VmFiles} from './files.ts';
 export type {ConsoleListener, FindOptions, GuestConsole} from './guest-console.ts';
 export type {
@@ -24,4 +25,4 @@ export type {
 export type {CreateVmOptions, ForkOptions, HostChoices, RestoreVmOptions, VmStep} from './options.ts';
 export type {ForwardOptions, PortForward} from './port-forward.ts';
 export type {SharedFolder, SharedFolders} from './shared-folders.ts';
-export {type ResumeOptions, type StopOptions, VM} from './vm.ts';
+export {type ListenOptions, type ResumeOptions, type StopOptions, VM} from './vm.ts';

@@ -24,6 +24,11 @@ export class MachineFolder implements AsyncDisposable {
 		return join(this.path, 'vsock');
 	}
 
+	/** Path of the Unix socket that is the host's end of a console's port for the agent. */
+	get agentPort(): string {
+		return join(this.path, 'agent');
+	}
+
 	file(name: string): string {
 		return join(this.path, name);
 	}

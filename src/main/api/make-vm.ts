@@ -8,6 +8,7 @@ import {MachineConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
 import type {CreateVmOptions, HostChoices, RestoreVmOptions} from './options.ts';
+import {agentWay, reachAgent} from './reach-agent.ts';
 import {mountFolders} from './shared-folders.ts';
 
 /** A machine that runs, and what it has of its host. */
@@ -18,9 +19,7 @@ export interface MadeVm {
 	readonly folder: MachineFolder;
 	readonly image: ImageConfig | undefined;
 	/** What was said of its host's side, for machines that go on from where it is. */
-	readonly choices: Omit<HostChoices, 'signal' | 'progress' | 'log' | 'deviceNoticed' | 'name' | 'host'> & {
-		readonly agent?: boolean;
-	};
+	readonly choices: Omit<HostChoices, 'signal' | 'progress' | 'log' | 'deviceNoticed' | 'name' | 'host'>;
 	/** What it boots, where that outlives it. */
 	readonly boot: BootConfig | undefined;
 }
@@ -31,13 +30,14 @@ export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
 		const image = await openRoot(options);
 		options.signal?.throwIfAborted();
 		const parts = await hostParts(options, {name, folder, image, guestConsole});
-		const hasAgent = options.boot === undefined && options.agent !== false;
+		const way = agentWay(options);
 		const words = guestWords(options, {name, image: image?.kind});
 		const boot = options.boot ?? (await agentBoot(options, {folder, agent: await loadAgent(), words}));
 		options.signal?.throwIfAborted();
 		const config = vmConfig({...shapeOf(options), boot, devices: parts.devices});
 		const prepare = (link: AgentLink) => fill(link, options);
-		const started = {name, guestConsole, config, create: options.host ?? {}, hasAgent, prepare};
+		const reach = way && reachAgent(way, folder);
+		const started = {name, guestConsole, config, create: options.host ?? {}, reach, prepare};
 		const running = await bringUp(started, options);
 		options.progress?.('ready', 0, 0);
 		const outlives = options.initrd === undefined;
@@ -57,9 +57,10 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 			devices: parts.devices,
 		});
 		const create = {...options.host, snapshot, ...(options.clock && {clock: options.clock})};
-		const hasAgent = options.agent !== false;
+		const way = agentWay(options);
+		const reach = way && reachAgent(way, folder);
 		const prepare = (link: AgentLink) => link.renew();
-		const running = await bringUp({name, guestConsole, config, create, hasAgent, prepare}, options);
+		const running = await bringUp({name, guestConsole, config, create, reach, prepare}, options);
 		options.progress?.('ready', 0, 0);
 		return {name, running, folder, image: parts.image, choices: choicesOf(options), boot};
 	});
@@ -101,10 +102,11 @@ async function fill(link: AgentLink, options: CreateVmOptions): Promise<void> {
 }
 
 function choicesOf(options: CreateVmOptions): MadeVm['choices'] {
-	const {network, folders, image, writable, devices, machine, startTimeout, boot, agent = boot === undefined} = options;
+	const {network, disks, folders, image, writable, devices, machine, startTimeout} = options;
 	return {
-		agent,
+		agent: agentWay(options) ?? false,
 		...(network !== undefined && {network}),
+		...(disks !== undefined && {disks}),
 		...(folders !== undefined && {folders}),
 		...(image !== undefined && {image}),
 		...(writable !== undefined && {writable}),

@@ -5,6 +5,7 @@ import type {ImageRequest} from '#main/oci';
 import type {PackagesRequest} from '#main/package-root';
 import type {CreateOptions, HostOptions} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
+import type {DiskChoice} from './disks.ts';
 import type {ConsoleListener} from './guest-console.ts';
 import type {NetworkChoice} from './network.ts';
 import type {SharedFolders} from './shared-folders.ts';
@@ -34,8 +35,12 @@ export interface HostChoices {
 	readonly signal?: OperationSignal;
 	/** Milliseconds until the guest has to answer, 300 000 if not given: then making it fails with VM_START_TIMEOUT. */
 	readonly startTimeout?: number;
-	/** Told of each part of the work, and how far it is, in bytes where it has any. */
-	readonly progress?: (step: VmStep, done: number, total: number) => void;
+	/**
+	 * Told of each step of the work, and how far it is, in bytes where it has any.
+	 * @param total - 0 where nobody knows it
+	 * @param part - of the steps `image` and `kernel`: `download` or `unpack`, say, each of which counts for itself
+	 */
+	readonly progress?: (step: VmStep, done: number, total: number, part?: string) => void;
 	/** The network: one by the host's sockets if not given, `false` for none. */
 	readonly network?: NetworkChoice;
 	/**
@@ -46,6 +51,14 @@ export interface HostChoices {
 	readonly image?: string | ImageRequest | PackagesRequest;
 	/** Lets the guest change the disk that `image` names, or the folder that it shares. Otherwise what it writes stays in RAM: of the host, or with a folder of the guest. */
 	readonly writable?: boolean;
+	/**
+	 * Our agent in the guest. `vsock`, which is the same as `true`: by virtio sockets, at its usual port. `console`: by a port of a virtio console, for
+	 * a kernel without virtio sockets. `false`: there is none, and a guest that is ready as soon as it runs has a console alone.
+	 * With `boot` the guest's own init starts the agent, as guide/agent.md says, and there is none if nothing is said.
+	 */
+	readonly agent?: boolean | 'vsock' | 'console';
+	/** Disks beside the root's, in the order in which the guest has them: `/dev/vdb` is the first, or `/dev/vda` where no disk is the root. */
+	readonly disks?: readonly DiskChoice[];
 	/** Folders in the guest by the absolute path where they are mounted (virtio-fs): directories of the host, or objects of the program's. */
 	readonly folders?: SharedFolders;
 	/** Further devices. */
@@ -72,9 +85,7 @@ export interface CreateVmOptions extends HostChoices {
 	readonly processors?: number;
 	/** Files that the guest gets before it is ready: contents by absolute path. */
 	readonly files?: Readonly<Record<string, Uint8Array | string>>;
-	/** `false`: a guest without our agent, which is ready as soon as it runs, and has a console alone. */
-	readonly agent?: boolean;
-	/** What is booted, in place of a kernel with our initial file system. There is no agent then. */
+	/** What is booted, in place of a kernel with our initial file system: it has our agent where {@link agent} says so. */
 	readonly boot?: BootConfig;
 }
 
@@ -82,13 +93,12 @@ export interface CreateVmOptions extends HostChoices {
 export interface RestoreVmOptions extends HostChoices {
 	/** Policy of the guest's clocks; `catch-up` if not given. */
 	readonly clock?: ClockPolicy;
-	/** `false` where the guest that was saved has no agent. */
-	readonly agent?: boolean;
 }
 
 /** Machines that go on from where another one is. */
-export interface ForkOptions
-	extends Pick<HostChoices, 'signal' | 'startTimeout' | 'network' | 'log' | 'deviceNoticed'> {
+export interface ForkOptions extends Pick<HostChoices, 'signal' | 'startTimeout' | 'log' | 'deviceNoticed'> {
+	/** The network of each, by its number from 0, or of all of them; that of the forked one if not given. A port of the host's (`hostForwards`) and a file (`capture`) are one machine's: give each others. */
+	readonly network?: NetworkChoice | ((index: number) => NetworkChoice);
 	/** The name of each, by its number from 0: the forked one's with `-1`, `-2` … behind, if not given. */
 	readonly name?: (index: number) => string;
 	/** @internal What each runs on. */

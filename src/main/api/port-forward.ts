@@ -2,6 +2,7 @@ import {once} from 'node:events';
 import {type AddressInfo, createServer, type Server, type Socket} from 'node:net';
 import {pipeline} from 'node:stream';
 import type {GuestAddress, GuestAgent} from '#main/agent';
+import type {OperationSignal} from '#support/abort';
 import {errnoOf} from '#support/ffi';
 import {apiError} from './errors.ts';
 
@@ -9,6 +10,8 @@ import {apiError} from './errors.ts';
 export interface ForwardOptions {
 	/** An address of the host's; 127.0.0.1 if not given, which nobody else's machine reaches. */
 	readonly address?: string;
+	/** Ends it, as `close` does. */
+	readonly signal?: OperationSignal;
 }
 
 /** A port of the host's that leads into a guest. It ends with its machine. */
@@ -28,7 +31,13 @@ const mostOpening = 256;
  */
 export async function forwardPort(
 	agent: () => Promise<GuestAgent>,
-	{name, hostPort, to, address = '127.0.0.1'}: {name: string; hostPort: number; to: GuestAddress} & ForwardOptions,
+	{
+		name,
+		hostPort,
+		to,
+		address = '127.0.0.1',
+		signal,
+	}: {name: string; hostPort: number; to: GuestAddress} & ForwardOptions,
 ): Promise<PortForward> {
 	const sockets = new Set<Socket>();
 	const giveUp = new AbortController();
@@ -47,6 +56,7 @@ export async function forwardPort(
 	await listening(server, name, hostPort, address);
 	const bound = server.address() as AddressInfo;
 	const close = async () => {
+		signal?.removeEventListener('abort', close);
 		giveUp.abort();
 		for (const socket of sockets) socket.destroy();
 		if (!server.listening) return;
@@ -54,6 +64,7 @@ export async function forwardPort(
 		server.close();
 		await closed;
 	};
+	signal?.addEventListener('abort', close, {once: true});
 	return {address: bound.address, port: bound.port, close, [Symbol.asyncDispose]: close};
 }
 

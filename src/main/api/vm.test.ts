@@ -75,10 +75,49 @@ test.serial('a console that does not show what is waited for says what it shows 
 	const waiting = vm.console.find(/login:/, {signal: asked.signal});
 	const typing = vm.console.write('x'.repeat(1_000_000), {signal: asked.signal});
 	asked.abort(new Error('enough'));
-	await t.throwsAsync(waiting, {message: 'enough'});
-	await t.throwsAsync(typing, {message: 'enough'}, 'the guest does not read');
+	const given = await t.throwsAsync(waiting, {code: 'OPERATION_ABORTED', message: /enough/});
+	t.is(given?.cause, asked.signal.reason);
+	await t.throwsAsync(typing, {code: 'OPERATION_ABORTED', message: /enough/}, 'the guest does not read');
 	await t.throwsAsync(vm.fork(0), {code: 'VM_OPTION_INVALID', message: /count is 0/});
 	await t.throwsAsync(vm.fork(1.5), {code: 'VM_OPTION_INVALID'});
+});
+
+test.serial('whatever is given up says so in one way, and leaves the machine as it was', async (t) => {
+	const vm = await make(t, forever);
+	const works: Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>> = {
+		pause: (signal) => vm.pause({signal}),
+		resume: (signal) => vm.resume({signal}),
+		inspect: (signal) => vm.inspect('', {signal}),
+		listen: (signal) => vm.listen(1234, {signal}),
+		stop: (signal) => vm.stop({signal}),
+		snapshot: (signal) => vm.snapshot(join(place, 'never'), {signal}),
+		fork: (signal) => vm.fork(1, {signal}),
+	};
+	const reason = new Error('enough');
+	for (const [name, work] of Object.entries(works)) {
+		const error = await t.throwsAsync(work(AbortSignal.abort(reason)), {code: 'OPERATION_ABORTED'}, name);
+		t.is(error?.cause, reason, name);
+	}
+	// One whose turn has not come.
+	const asked = new AbortController();
+	const pausing = vm.pause({signal: asked.signal});
+	asked.abort(reason);
+	await t.throwsAsync(pausing, {code: 'OPERATION_ABORTED', message: /pause .*enough/});
+	t.is(await vm.inspect('vm/state'), 'running');
+	await vm.pause();
+	const again = new AbortController();
+	const resuming = vm.resume({signal: again.signal});
+	again.abort(reason);
+	await t.throwsAsync(resuming, {code: 'OPERATION_ABORTED'});
+	t.is(vm.machine.state, 'paused');
+
+	const open = new AbortController();
+	const listener = await vm.listen(1234, {signal: open.signal});
+	const taken = (async () => {
+		for await (const _ of listener) t.fail('nobody connects');
+	})();
+	open.abort();
+	await taken;
 });
 
 test.serial('forks go on from where a machine is, each by itself, and end by themselves', async (t) => {

@@ -2,7 +2,7 @@ import {availableParallelism} from 'node:os';
 import type {GuestAddress, GuestFacts} from '#main/agent';
 import type {ClockPolicy} from '#main/config';
 import type {ImageConfig} from '#main/oci';
-import type {GuestListener, Vm, VmEnd} from '#main/vm';
+import type {GuestListener, PauseOptions, Vm, VmEnd} from '#main/vm';
 import {abortable, type LongOperation, longestTimerMs, type OperationSignal, untilAborted} from '#support/abort';
 import {type InspectOptions, toJson} from '#support/inspect';
 import type {AgentLink} from './agent-link.ts';
@@ -19,15 +19,13 @@ import {
 import {apiError} from './errors.ts';
 import {guestFiles, type VmFiles} from './files.ts';
 import type {GuestConsole} from './guest-console.ts';
+import {GuestDate} from './guest-date.ts';
 import {type MadeVm, makeVm, restoreVm} from './make-vm.ts';
 import type {CreateVmOptions, ForkOptions, RestoreVmOptions} from './options.ts';
 import {type ForwardOptions, forwardPort, type PortForward} from './port-forward.ts';
 
 /** Milliseconds that a guest has to end in good order. */
 const usualStopMs = 10_000;
-
-/** Milliseconds that a guest has to take the time. */
-const clockMs = 5000;
 
 /** Machines of one call: each has threads, and descriptors of the process. */
 const mostForks = 1000;
@@ -36,12 +34,22 @@ const mostForks = 1000;
 export interface StopOptions {
 	/** Milliseconds that the guest has to end by itself; 10 000 if not given, `Infinity` for as long as it takes. 0 ends it at once, as a power cut does. */
 	readonly timeout?: number;
+	/** Gives up waiting: the machine stays, though its guest may end as it was asked to. */
+	readonly signal?: OperationSignal;
 }
 
 /** Choices for a machine's going on. */
 export interface ResumeOptions {
 	/** Policy of the guest's counters about the time that it stood still: `continue` if not given. Its date is right in any case. */
 	readonly clock?: ClockPolicy;
+	/** Gives it up where other operations come first: the machine stays as it was. */
+	readonly signal?: OperationSignal;
+}
+
+/** Choices for {@link VM.listen}. */
+export interface ListenOptions {
+	/** Ends it, as `close` does. Connections that there are go on. */
+	readonly signal?: OperationSignal;
 }
 
 /**
@@ -54,6 +62,7 @@ export class VM implements AsyncDisposable {
 	readonly #made: MadeVm;
 	readonly #forwards = new Set<PortForward>();
 	readonly #over: Promise<void>;
+	readonly #date: GuestDate | undefined;
 	#forks = 0;
 
 	/** What the guest has on its disk and in memory. It fails with VM_AGENT_MISSING without the guest agent. */
@@ -62,7 +71,9 @@ export class VM implements AsyncDisposable {
 	private constructor(made: MadeVm) {
 		this.#made = made;
 		this.files = guestFiles((signal) => this.#link('its files').get(signal));
-		this.#over = made.running.machine.ended.then(() => this.#leave());
+		const {machine, link} = made.running;
+		this.#date = link && new GuestDate(machine, link);
+		this.#over = machine.ended.then(() => this.#leave());
 	}
 
 	/**
@@ -119,9 +130,10 @@ export class VM implements AsyncDisposable {
 		return this.machine.ended;
 	}
 
-	/** What the guest says of itself. @throws VmmError VM_AGENT_MISSING; what the signal is aborted with */
+	/** What the guest says of itself. @throws VmmError VM_AGENT_MISSING, OPERATION_ABORTED */
 	async guest({signal}: {readonly signal?: OperationSignal} = {}): Promise<GuestFacts> {
-		return (await this.#link('what it says of itself').get(signal)).guest;
+		const link = this.#link('what it says of itself');
+		return (await abortable('guest', signal, () => link.get(signal))).guest;
 	}
 
 	/**
@@ -155,21 +167,26 @@ export class VM implements AsyncDisposable {
 	 * Has a port of the host lead to one of the guest, which needs no network.
 	 * @param hostPort - 0 for any that is free
 	 * @param to - a TCP port, as the guest sees it, or a Unix socket
-	 * @throws VmmError VM_FORWARD_FAILED, VM_OPTION_INVALID, VM_AGENT_MISSING
+	 * @throws VmmError VM_FORWARD_FAILED, VM_OPTION_INVALID, VM_AGENT_MISSING, OPERATION_ABORTED
 	 */
 	async forward(hostPort: number, to: number | GuestAddress, options: ForwardOptions = {}): Promise<PortForward> {
 		const link = this.#link('forward');
 		const address = typeof to === 'number' ? {port: to} : to;
 		checkNumber('hostPort', hostPort, 0, 65_535);
 		if ('port' in address) checkNumber('to', address.port, 1, 65_535);
-		const made = await forwardPort(() => link.get(), {name: this.name, hostPort, to: address, ...options});
+		const asked = {name: this.name, hostPort, to: address, ...options};
+		const made = await abortable('forward', options.signal, () => forwardPort(() => link.get(), asked));
 		this.#forwards.add(made);
 		return made;
 	}
 
-	/** Takes connections that the guest makes to a port of its host's (AF_VSOCK, address 2). @throws VmmError VM_VSOCK_LISTEN_FAILED */
-	listen(port: number): Promise<GuestListener> {
-		return this.machine.vsock.listen(port);
+	/** Takes connections that the guest makes to a port of its host's (AF_VSOCK, address 2). @throws VmmError VM_VSOCK_LISTEN_FAILED, OPERATION_ABORTED */
+	listen(port: number, {signal}: ListenOptions = {}): Promise<GuestListener> {
+		return abortable('listen', signal, async () => {
+			const listener = await this.machine.vsock.listen(port);
+			signal?.addEventListener('abort', () => listener.close(), {once: true});
+			return listener;
+		});
 	}
 
 	/** Saves all of the machine to a folder, for {@link VM.restore}; it goes on meanwhile. @throws VmmError SNAPSHOT_*, OPERATION_ABORTED */
@@ -185,7 +202,7 @@ export class VM implements AsyncDisposable {
 	 */
 	async fork(count: number, options: ForkOptions = {}): Promise<VM[]> {
 		checkNumber('count', count, 1, mostForks);
-		const {signal, hostOf, name: nameOf, ...given} = options;
+		const {signal, hostOf, name: nameOf, network, ...given} = options;
 		const first = this.#forks;
 		this.#forks += count;
 		const name = nameOf ?? ((index: number) => `${this.name}-${first + index + 1}`);
@@ -194,7 +211,15 @@ export class VM implements AsyncDisposable {
 			try {
 				const make = async (index: number) => {
 					const host = hostOf && {host: hostOf(index)};
-					const own = {...this.#made.choices, ...given, ...host, name: name(index), ...(signal && {signal})};
+					const net = typeof network === 'function' ? network(index) : network;
+					const own = {
+						...this.#made.choices,
+						...given,
+						...host,
+						...(net !== undefined && {network: net}),
+						name: name(index),
+						...(signal && {signal}),
+					};
 					return new VM(await restoreVm(snapshot, own, this.#made.boot));
 				};
 				return await allOrNone(count, make);
@@ -204,39 +229,40 @@ export class VM implements AsyncDisposable {
 		});
 	}
 
-	/** Takes the guest off every processor. @throws VmmError VM_DEVICES_HUNG, VM_NOT_AT_REST */
-	pause(): Promise<void> {
-		return this.machine.pause();
+	/** Takes the guest off every processor. @throws VmmError VM_DEVICES_HUNG, VM_NOT_AT_REST, OPERATION_ABORTED */
+	pause(options: PauseOptions = {}): Promise<void> {
+		return this.machine.pause(options);
 	}
 
 	/** Lets it go on, and tells it the time. @throws VmmError */
 	async resume(options: ResumeOptions = {}): Promise<void> {
 		await this.machine.resume(options);
-		const {link} = this.#made.running;
-		if (link === undefined) return;
-		const late = AbortSignal.timeout(clockMs);
-		const told = link.get().then((agent) => agent.setClock(Date.now(), {signal: late}));
-		// A guest that does not take it has the wrong date, and keeps nobody.
-		await untilAborted(told, late).catch(() => {});
+		await this.#date?.told;
 	}
 
-	/** A part of what there is to see of the machine, as JSON has it. @param path - such as `vm/vcpus`; all without one */
-	async inspect(path = '', options: InspectOptions = {}): Promise<unknown> {
-		return toJson(await this.machine.inspect(path, options));
+	/** A part of what there is to see of the machine, as JSON has it. @param path - such as `vm/vcpus`; all without one @throws VmmError INSPECT_*, OPERATION_ABORTED */
+	async inspect(path = '', {signal, ...options}: InspectOptions & PauseOptions = {}): Promise<unknown> {
+		return abortable('inspect', signal, async () =>
+			toJson(await untilAborted(this.machine.inspect(path, options), signal)),
+		);
 	}
 
-	/** Asks the guest to end in good order, and ends the machine when it has, or when its time is over. Never rejects. */
-	async stop({timeout = usualStopMs}: StopOptions = {}): Promise<void> {
+	/** Asks the guest to end in good order, and ends the machine when it has, or when its time is over. @throws VmmError OPERATION_ABORTED, and nothing else */
+	stop(options: StopOptions = {}): Promise<void> {
+		return abortable('stop', options.signal, () => this.#stop(options));
+	}
+
+	async #stop({timeout = usualStopMs, signal}: StopOptions): Promise<void> {
 		const {link, machine} = this.#made.running;
 		if (link !== undefined && timeout > 0 && machine.state === 'running') {
 			const timer = new AbortController();
 			const late = setTimeout(() => timer.abort(), Math.min(timeout, longestTimerMs));
 			const shutDown = async () => (await link.get()).shutdown('poweroff');
 			// It is ended in any case.
-			await untilAborted(Promise.race([shutDown().then(() => machine.ended), machine.ended]), timer.signal).catch(
-				() => {},
-			);
+			const either = signal === undefined ? timer.signal : AbortSignal.any([timer.signal, signal]);
+			await untilAborted(Promise.race([shutDown().then(() => machine.ended), machine.ended]), either).catch(() => {});
 			clearTimeout(late);
+			signal?.throwIfAborted();
 		}
 		await this[Symbol.asyncDispose]();
 	}
@@ -249,6 +275,7 @@ export class VM implements AsyncDisposable {
 	}
 
 	async #leave(): Promise<void> {
+		this.#date?.close();
 		this.#made.running.link?.close();
 		await Promise.all([...this.#forwards].map((each) => each.close()));
 		// Who clears temporary files away may have been here before.

@@ -104,10 +104,10 @@ async function run(
 			return printMachines(line.flags);
 		}
 		case 'run': {
-			const {detach, isDetached, tellReady} = await import('./detach.ts');
+			const {detach, isDetached, whoWaits} = await import('./detach.ts');
 			if (line.flags.has('detach') && !isDetached(env)) return detach();
 			const {runImage} = await import('./run-image.ts');
-			return runImage(line.words, line.flags, env, line.flags.has('detach') ? tellReady : undefined);
+			return runImage(line.words, line.flags, env, line.flags.has('detach') ? whoWaits() : undefined);
 		}
 		case 'exec': {
 			const {execInMachine} = await import('./exec.ts');

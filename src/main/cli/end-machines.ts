@@ -124,8 +124,11 @@ async function shutDown(machine: ListedMachine, timeMs: number): Promise<Stopped
 	return (await untilEnded(machine, leftMs())) ? by : 'force';
 }
 
-/** Ends a machine, if need be with its process. @throws CONTROL_MACHINE_STAYS */
-async function kill(machine: ListedMachine): Promise<void> {
+/** Ends a machine, if need be with its process, and says how long that takes at most. @throws CONTROL_MACHINE_STAYS */
+const kill = (machine: ListedMachine): Promise<void> =>
+	whileWaiting('waits for the machine to end', quitMs + orderMs + quitMs, endByForce(machine));
+
+async function endByForce(machine: ListedMachine): Promise<void> {
 	const {name, record} = machine;
 	let hasHeard = false;
 	try {

@@ -52,12 +52,13 @@ export const cliError = errorTable({
 		remedy: 'Check the path, its permissions and the space left on its disk',
 	}),
 	CLI_NO_CONSOLE: (c: {name: string}) => ({
-		message: `The console of "${c.name}" is kept nowhere: none of its ports is bound to it`,
-		remedy: 'Bind one when it is started (--com1 console), or look where --com1 leads',
+		message: `The console of "${c.name}" is kept nowhere: none of its ports is bound to it, or a program has it to itself`,
+		remedy: 'Bind one when it is started (--com1 console), look where --com1 leads, or ask the program (vm.console)',
 	}),
 	CLI_NO_AGENT: (c: {name: string; why: string}) => ({
 		message: `No agent answers in the guest of "${c.name}": ${c.why}`,
-		remedy: 'Machines of openvmm run have one, as long as they run; look at openvmm ps and openvmm logs',
+		remedy:
+			'Machines of openvmm run have one, as long as they run, and those with virtio sockets (--virtio-vsock-path) whose guest starts it; look at openvmm ps and openvmm logs',
 	}),
 	CLI_COPY_ENDS: (c: {from: string; to: string}) => ({
 		message: `A copy goes between the host and one machine, and this is from "${c.from}" to "${c.to}"`,

@@ -17,8 +17,7 @@ export async function connectGuest(machine: ListedMachine): Promise<GuestAgent> 
 	const {name, record} = machine;
 	if (!isRunning(machine)) throw controlError('CONTROL_MACHINE_ENDED', {name, status: record.ended?.status ?? 0});
 	const path = record.about.sockets;
-	if (path === undefined)
-		throw cliError('CLI_NO_AGENT', {name, why: 'it was not started by openvmm run, or is not ready yet'});
+	if (path === undefined) throw cliError('CLI_NO_AGENT', {name, why: 'it has no virtio sockets, or is not ready yet'});
 	const socket = createConnection(path);
 	try {
 		await once(socket, 'connect');

@@ -58,6 +58,8 @@ export async function askMachine(named: Operation, asked: CommandWords): Promise
 	const line = new ProgressLine();
 	const progress = (done: number, total: number) => line.update(operation.name, done, total);
 	try {
+		// Not every operation tells how far it is.
+		progress(0, 0);
 		const result = await client.call(operation.name, given, progress).finally(() => line.clear());
 		const text = resultText(operation, result, flags);
 		if (operation.ends) await client.closed();

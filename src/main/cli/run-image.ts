@@ -8,6 +8,7 @@ import {machineOperations, type Operation} from '#main/operations';
 import {isVmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
 import {type CommandChoice, readCommandFlags, startOptions} from './command-options.ts';
+import type {Waiting} from './detach.ts';
 import {cliError} from './errors.ts';
 import {statusOfSignal} from './exit-status.ts';
 import {commandStatuses, followCommand, type RunningCommand, startFailureStatus} from './guest-command.ts';
@@ -41,14 +42,14 @@ interface RunRequest {
 
 /**
  * `openvmm run [IMAGE] [COMMAND…]`: a machine for one command.
- * @param ready - in the background: told the machine's name when its command runs
+ * @param waiting - in the background: told how far the machine is, and its name when its command runs
  * @returns the command's status, or 125 to 127 where it could not be run
  */
 export async function runImage(
 	words: readonly string[],
 	flags: FlagValues<string>,
 	env: Environment,
-	ready?: (name: string) => void,
+	waiting?: Waiting,
 ): Promise<number> {
 	let entry: MachineEntry | undefined;
 	let status: number = commandStatuses.failed;
@@ -67,9 +68,9 @@ export async function runImage(
 		};
 		const named = {logLevel, ...(name !== undefined && {name})} as const;
 		// Nobody finds a machine in the background that has no name.
-		const isNeeded = ready !== undefined || name !== undefined;
+		const isNeeded = waiting !== undefined || name !== undefined;
 		entry = await openEntry(named, log, {about, keeps, isNeeded});
-		status = await runInMachine(request, entry, log, ready);
+		status = await runInMachine(request, entry, log, waiting);
 	} catch (error) {
 		reportError(error);
 	} finally {
@@ -82,18 +83,19 @@ async function runInMachine(
 	{create, choice, command, ports}: RunRequest,
 	entry: MachineEntry | undefined,
 	log: Logger,
-	ready: ((name: string) => void) | undefined,
+	waiting: Waiting | undefined,
 ): Promise<number> {
 	/** Says where its time goes. */
 	const begins = (part: string) => log.debug({part, atMs: Math.round(performance.now())}, 'Begins');
 	const {VM} = await import('#main/api');
 	const kept = entry && new ConsoleLog(join(entry.folder, entryFiles.console));
 	const line = new ProgressLine();
+	const tell = waiting?.progress ?? line.update;
 	let step = '';
-	const progress = (name: string, done: number, total: number) => {
+	const progress = (name: string, done: number, total: number, part?: string) => {
 		if (name !== step) begins(name);
 		step = name;
-		line.update(name, done, total);
+		tell(part === undefined ? name : `${name} ${part}`, done, total);
 	};
 	const beginning = new Interruption((by) => entry?.end(by));
 	let vm: VM;
@@ -118,10 +120,15 @@ async function runInMachine(
 	// What the guest has not written to a folder of the host is lost with a machine that is ended at once.
 	let timeout = create.folders === undefined ? 0 : stopMs;
 	try {
-		for (const {protocol, address, hostPort, guestPort} of ports)
-			if (protocol === 'tcp') await vm.forward(hostPort, guestPort, {address});
+		const published: string[] = [];
+		for (const port of ports) {
+			const {protocol, address, hostPort, guestPort} = port;
+			const made = protocol === 'tcp' ? await vm.forward(hostPort, guestPort, {address}) : undefined;
+			// Any that was free is one now.
+			published.push(portText({...port, hostPort: made?.port ?? hostPort}));
+		}
 		const {image} = vm;
-		entry?.describe({sockets: vm.sockets, ...(image !== undefined && {commands: defaultsOf(image)})});
+		entry?.describe({ports: published, ...(image !== undefined && {commands: defaultsOf(image)})});
 		const all = commandOf(command, image);
 		// Whatever the image says of its commands, the machine knows.
 		begins('command');
@@ -145,9 +152,9 @@ async function runInMachine(
 			operationsFor(running, choice, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
 		);
 		if (beginning.status !== undefined) return beginning.status;
-		ready?.(entry?.name ?? vm.name);
+		waiting?.ready(entry?.name ?? vm.name);
 		// Nobody types in the background: who attaches does.
-		const interactive = choice.interactive && ready === undefined;
+		const interactive = choice.interactive && waiting === undefined;
 		const wrote = (bytes: Uint8Array) => kept?.append(bytes);
 		const following = followCommand(running, {...choice, interactive, over, wrote});
 		// From here on signals are the command's.

@@ -1,7 +1,7 @@
 import {once} from 'node:events';
 import {chmodSync, rmSync} from 'node:fs';
 import type {Server, Socket} from 'node:net';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import {Readable} from 'node:stream';
 import {type Machine, machineOperations} from '#main/operations';
 import {errnoName} from '#support/ffi';
@@ -80,6 +80,9 @@ export async function serveControl(
 		own?.end(0);
 		throw error;
 	}
+	// Who finds the machine by its entry reaches its agent too.
+	const sockets = entry && machine.vsock.path;
+	if (sockets !== undefined) entry?.describe({sockets: resolve(sockets)});
 	server.unref();
 	let isOpen = true;
 	return {
@@ -95,8 +98,9 @@ export async function serveControl(
 	};
 }
 
+/** The program has the console itself, wherever it leads. */
 const ownEntry = ({processors}: Machine, name: string | undefined): Promise<MachineEntry> =>
-	claimEntry({about: {processors}, ...(name !== undefined && {name})});
+	claimEntry({about: {processors, hasConsole: false}, ...(name !== undefined && {name})});
 
 /**
  * One client's requests, one after another: it has as many answers in memory as it reads. When it goes away, what takes long is

@@ -2,7 +2,7 @@ import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import type {Machine} from '#main/operations';
@@ -22,7 +22,7 @@ const alive = setInterval(() => {}, 1000);
 test.after.always(() => clearInterval(alive));
 
 const newDirectory = () => join(mkdtempSync(join(base, 'd-')), 'openvmm');
-const machine = {state: 'running', processors: 1} as Machine;
+const machine = {state: 'running', processors: 1, vsock: {path: 'sockets'}} as unknown as Machine;
 const names = async (directory: string) => (await listMachines(directory)).map(({name}) => name);
 
 /** A process with an entry of its own, which does nothing else. */
@@ -55,6 +55,8 @@ test('machines are found by name and process id', async (t) => {
 	const first = await serveControl(machine, {entry: one});
 	t.teardown(() => first.close());
 	t.is(statSync(first.path).mode & 0o777, 0o600);
+	const [listed] = await listMachines(directory);
+	t.is(listed?.record.about.sockets, resolve('sockets'), 'wherever the others are');
 	const client = await connectMachine({name: String(process.pid)}, directory);
 	t.is(client.hello.name, 'one');
 	client.close();

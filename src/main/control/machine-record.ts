@@ -13,7 +13,7 @@ export interface MachineDescription {
 	readonly processors?: number;
 	/** Guest RAM in bytes. */
 	readonly memoryBytes?: number;
-	/** Unix socket by which ports of the guest are reached, where its agent answers (`openvmm exec`). */
+	/** Unix socket by which ports of the guest are reached, at one of which its agent answers (`openvmm exec`). */
 	readonly sockets?: string;
 	/** What commands in it have if nothing else is said of them. */
 	readonly commands?: CommandDefaults;

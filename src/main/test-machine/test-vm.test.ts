@@ -101,3 +101,17 @@ test.serial('a machine ends with the test that it was made for, and is dumped wh
 		}
 	}
 });
+
+test.serial('a test that takes too long has no machine any more, and is told where that was', async (t) => {
+	const {atEnd, told, both} = tests();
+	for (const runner of both(true)) {
+		const asked = options(t, {limit: 1});
+		const vm = await testVm(runner, asked);
+		const never = {code: 'VM_CONSOLE_ENDED'};
+		await t.throwsAsync(vm.console.find('what never comes', {timeout: Number.POSITIVE_INFINITY}), never);
+		await atEnd.pop()?.();
+		const said = told.pop() ?? '';
+		t.regex(said, /The test of kernel took longer than 1 ms\. What the machine was at is in/);
+		t.deepEqual(readdirSync(folderIn(said)).sort(), ['console.txt', 'error.txt', 'inspect.txt']);
+	}
+});

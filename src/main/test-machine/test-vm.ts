@@ -6,7 +6,10 @@ import {atEndOf, type TestLifetime} from './lifetime.ts';
 
 /** A machine for a test, and what is kept of it when the test fails. */
 export interface TestVmOptions extends CreateVmOptions, DumpChoices {
-	/** Milliseconds that the body of {@link withVm} may take: 60 000 if not given, `Infinity` for as long as it takes. */
+	/**
+	 * Milliseconds that a test may take: 60 000 for the body of {@link withVm} and any time for a test of {@link testVm}, which its runner limits, if not
+	 * given; `Infinity` for as long as it takes. Some runners end a test that takes too long without a word of where its machine was.
+	 */
 	readonly limit?: number;
 }
 
@@ -46,19 +49,27 @@ export async function withVm<T>(
 }
 
 /**
- * Makes a machine for a test of AVA's, Node.js's or Vitest's, which ends with the test. When the test has failed, what the machine was at is written
- * to a folder, which the test's messages name.
+ * Makes a machine for a test of AVA's, Node.js's or Vitest's, which ends with the test. When the test has failed or has taken too long, what the machine
+ * was at is written to a folder, which the test's messages name; one that has taken too long has no machine any more.
  * @param test - the first parameter of the test's function
  * @throws VmmError as {@link VM.create}
  */
-export async function testVm(
-	test: TestLifetime,
-	{dumps, core, ...options}: Omit<TestVmOptions, 'limit'> = {},
-): Promise<VM> {
+export async function testVm(test: TestLifetime, {limit, dumps, core, ...options}: TestVmOptions = {}): Promise<VM> {
 	const vm = await VM.create(options);
+	let late: Promise<string> | undefined;
+	const end = async (ms: number) => {
+		const error = testError('VM_TEST_LIMIT', {name: vm.name, ms});
+		late = writeDump(vm, error, {dumps, core}).then((folder) => `${error.message}. ${keptAt(folder)}`);
+		await late.catch(() => {});
+		// Whatever of the test waits for it fails.
+		await vm[Symbol.asyncDispose]();
+	};
+	const timer = limit !== undefined && setTimeout(() => void end(limit), Math.min(limit, longestTimerMs));
 	atEndOf(test, async ({hasFailed, error, tell}) => {
+		if (timer !== false) clearTimeout(timer);
 		try {
-			if (hasFailed) tell(keptAt(await writeDump(vm, error, {dumps, core})));
+			if (late !== undefined) tell(await late);
+			else if (hasFailed) tell(keptAt(await writeDump(vm, error, {dumps, core})));
 		} finally {
 			await vm[Symbol.asyncDispose]();
 		}

@@ -118,12 +118,18 @@ export class GuestSockets {
 		return connections;
 	}
 
-	/** @throws VmmError VM_VSOCK_MISSING */
-	get #path(): string {
+	/** Path of the Unix socket by which other programs of this user reach ports of the guest: `CONNECT PORT`, and a line of answer; undefined without a device. */
+	get path(): string | undefined {
 		const kinds = [virtioVsockKind, `${virtioVsockKind}-mmio`];
 		const found = this.#devices().find(({placed}) => kinds.includes(placed.kind));
-		if (found === undefined) throw socketsError('VM_VSOCK_MISSING', {});
-		return (found.placed.config as VirtioVsockConfig).path;
+		return (found?.placed.config as VirtioVsockConfig | undefined)?.path;
+	}
+
+	/** @throws VmmError VM_VSOCK_MISSING */
+	get #path(): string {
+		const {path} = this;
+		if (path === undefined) throw socketsError('VM_VSOCK_MISSING', {});
+		return path;
 	}
 }
 

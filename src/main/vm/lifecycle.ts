@@ -32,6 +32,8 @@ export class Lifecycle {
 	#isDoomed = false;
 	/** The machine is to end: what starts the guest, and what takes long, is not begun any more. */
 	#isEnding = false;
+	/** Told when the guest goes on; see `Vm.listenToResumes`. */
+	readonly #resumed = new Set<() => void>();
 	/** A reset that waits for its time; see {@link ResetGuard}. */
 	#waiting: {readonly timer: NodeJS.Timeout; readonly restart: () => Promise<void>} | undefined;
 
@@ -73,16 +75,22 @@ export class Lifecycle {
 	}
 
 	/** See `Vm.start`. */
-	start(clock?: ClockPolicy): Promise<void> {
+	start({clock, signal}: {readonly clock?: ClockPolicy; readonly signal?: AbortSignal} = {}): Promise<void> {
 		return this.next(async () => {
 			if (this.#state !== 'created' && this.#state !== 'paused') return;
 			if (clock !== undefined) this.#parts.time.choose(clock);
-			await this.#run();
-		});
+			await this.#goOn();
+		}, signal);
+	}
+
+	/** See `Vm.listenToResumes`. */
+	listenToResumes(listener: () => void): () => void {
+		this.#resumed.add(listener);
+		return () => void this.#resumed.delete(listener);
 	}
 
 	/** See `Vm.pauseFor`. */
-	pause(still: () => void = () => {}): Promise<void> {
+	pause(still: () => void = () => {}, signal?: AbortSignal): Promise<void> {
 		return this.next(async () => {
 			const waiting = this.#takeWaiting();
 			if (this.#state === 'running' || waiting !== undefined) {
@@ -92,7 +100,7 @@ export class Lifecycle {
 				this.#parts.debug.report({kind: 'paused'});
 			}
 			still();
-		});
+		}, signal);
 	}
 
 	/** See `Vm.reset`. */
@@ -143,9 +151,9 @@ export class Lifecycle {
 		});
 	}
 
-	/** Runs operations one after another. */
-	next<T>(operation: () => Promise<T>): Promise<T> {
-		return this.#turns.next(operation);
+	/** Runs operations one after another. See {@link OperationTurns.next}. */
+	next<T>(operation: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+		return this.#turns.next(operation, signal);
 	}
 
 	/** An operation on a machine that stands still already. @param wanted - what it is about. @throws VM_RUNNING, VM_STOPPED */
@@ -226,7 +234,7 @@ export class Lifecycle {
 		try {
 			return await operation();
 		} finally {
-			if (wasRunning || waiting !== undefined) await this.#run();
+			if (wasRunning || waiting !== undefined) await this.#goOn();
 		}
 	}
 
@@ -248,6 +256,12 @@ export class Lifecycle {
 		if (this.#isDoomed || this.#isEnding) return;
 		this.#resets.running();
 		await this.#orFail(() => this.#parts.units.start());
+	}
+
+	/** The guest goes on where it stood still. */
+	async #goOn(): Promise<void> {
+		await this.#run();
+		for (const resumed of this.#resumed) resumed();
 	}
 
 	/** Everything out of the guest and quiescent. A machine of which something does not come to rest is over. */

@@ -1,3 +1,4 @@
+import {untilAborted} from '#support/abort';
 import {within} from './tear-down.ts';
 
 /** The order of a machine's operations: each waits for the one before it, but those that run beside the others. Long ones can be given up. */
@@ -6,14 +7,19 @@ export class OperationTurns {
 	#working = new AbortController();
 	readonly #beside = new Set<Promise<unknown>>();
 
-	/** Runs operations one after another. */
-	next<T>(operation: () => Promise<T>): Promise<T> {
-		const result = this.#last.then(operation);
+	/** Runs operations one after another. @param signal - gives up one whose turn has not come; one that has begun is done all the same */
+	next<T>(operation: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+		const turn = Promise.withResolvers<void>();
+		const result = this.#last.then(() => {
+			turn.resolve();
+			signal?.throwIfAborted();
+			return operation();
+		});
 		this.#last = result.then(
 			() => {},
 			() => {},
 		);
-		return result;
+		return signal === undefined ? result : untilAborted(turn.promise, signal).then(() => result);
 	}
 
 	/** Takes note of an operation that runs beside the others, for {@link besideEnded}. */

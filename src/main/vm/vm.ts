@@ -6,7 +6,7 @@ import {attentionPressed} from '#devices/pci/port';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import {type OpenSnapshot, saveSnapshot, snapshotInMemory} from '#main/snapshot';
-import {type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
+import {abortable, type LongOperation, type OperationSignal, untilAborted} from '#support/abort';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {SavedUnits} from '#support/state-units';
 import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
@@ -36,6 +36,14 @@ export interface StartOptions {
 	 * first start after a restore does as `CreateOptions.clock` says, without this.
 	 */
 	readonly clock?: ClockPolicy;
+	/** Gives it up where other operations come first: the machine stays as it was. */
+	readonly signal?: OperationSignal;
+}
+
+/** Choices for a guest's standing still. */
+export interface PauseOptions {
+	/** Gives it up where other operations come first: the machine stays as it was. */
+	readonly signal?: OperationSignal;
 }
 
 /**
@@ -74,10 +82,10 @@ export class Vm {
 
 	/**
 	 * Lets the guest run: for the first time, or after {@link pause}.
-	 * @throws VM_CLOCK_TOO_FAR for clocks that cannot catch up; the machine stays as it was
+	 * @throws VM_CLOCK_TOO_FAR for clocks that cannot catch up, OPERATION_ABORTED; the machine stays as it was
 	 */
 	start(options: StartOptions = {}): Promise<void> {
-		return this.#life.start(options.clock);
+		return abortable('start', options.signal, () => this.#life.start(options));
 	}
 
 	/** The same as {@link start}. */
@@ -86,16 +94,24 @@ export class Vm {
 	}
 
 	/**
-	 * Takes the guest off every processor; resolves when nothing is in flight.
-	 * @throws VmmError VM_DEVICES_HUNG; it is done when the devices' thread comes back. VM_NOT_AT_REST, which ends the machine
+	 * Has a function told whenever the guest goes on: by {@link resume}, by whoever asked for it, and when an operation is done for which it stood still.
+	 * @returns ends that
 	 */
-	pause(): Promise<void> {
-		return this.pauseFor(() => {});
+	listenToResumes(listener: () => void): () => void {
+		return this.#life.listenToResumes(listener);
+	}
+
+	/**
+	 * Takes the guest off every processor; resolves when nothing is in flight.
+	 * @throws VmmError VM_DEVICES_HUNG; it is done when the devices' thread comes back. VM_NOT_AT_REST, which ends the machine. OPERATION_ABORTED
+	 */
+	pause(options: PauseOptions = {}): Promise<void> {
+		return this.pauseFor(() => {}, options);
 	}
 
 	/** @internal As {@link pause}. @param still - called when the guest stands still, before any other operation has its turn */
-	pauseFor(still: () => void): Promise<void> {
-		return this.#parts.devices.supervise(this.#life.pause(still));
+	pauseFor(still: () => void, {signal}: PauseOptions = {}): Promise<void> {
+		return abortable('pause', signal, () => this.#parts.devices.supervise(this.#life.pause(still, signal)));
 	}
 
 	/**

@@ -8,7 +8,7 @@ import {mostQueues} from './blk-back.ts';
 import {virtioBlkId, virtioBlkKind} from './handle.ts';
 
 const flag = 'virtio-blk';
-const option = `--${flag}`;
+const flagOption = `--${flag}`;
 const keys = {
 	ro: 'flag',
 	pcie_port: 'value',
@@ -33,17 +33,20 @@ export const virtioBlkFlags: DeviceFlags = {
 	devices(given) {
 		let onMmio = 0;
 		return given(flag).map((text): FlaggedDevice => {
-			const {port, options} = parseDisk(text);
+			const {port, options} = parseBlkDisk(text);
 			if (port !== undefined) return {port, options};
 			const place = flaggedPlace(virtioBlkId, onMmio++);
 			if (place !== undefined) return {kind: `${virtioBlkKind}-mmio`, options: {...options, ...place}};
-			throw invalidValue(option, text, `pcie_port=PORT: there is room for ${onMmio - 1} disks without one`);
+			throw invalidValue(flagOption, text, `pcie_port=PORT: there is room for ${onMmio - 1} disks without one`);
 		});
 	},
 };
 
-/** @throws VmmError with a `CONFIG_` code */
-function parseDisk(text: string): {readonly port: string | undefined; readonly options: RawOptions} {
+/** Reads a disk as the flag has it. @param option - what asks for it @throws VmmError with a `CONFIG_` code */
+export function parseBlkDisk(
+	text: string,
+	option = flagOption,
+): {readonly port: string | undefined; readonly options: RawOptions} {
 	const [, disk = '', rest] = /^([^,]*)(?:,(.*))?$/s.exec(text) ?? [];
 	const given = rest === undefined ? undefined : parseKeyValues(rest, option, keys);
 	const queues = parseNumber(given?.value('num_queues') ?? '1', `${option} num_queues`, 1, mostQueues);

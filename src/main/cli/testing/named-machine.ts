@@ -25,6 +25,7 @@ const pretended = {
 		return state;
 	},
 	ended,
+	vsock: {path: undefined},
 	async pause() {
 		state = 'paused';
 	},

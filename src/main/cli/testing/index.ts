@@ -1,0 +1,1 @@
+export {showsOnTerminal} from './new-terminal.ts';
