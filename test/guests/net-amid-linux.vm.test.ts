@@ -1,5 +1,8 @@
 import {createHash, randomBytes} from 'node:crypto';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import type {KindHandle} from '#devices/device-type';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
@@ -31,6 +34,17 @@ const serve = (t: ExecutionContext): Promise<number> =>
 		}),
 	);
 
+/** A folder of a test's own. */
+function folderFor(t: ExecutionContext): string {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-network-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	return folder;
+}
+
+/** What a guest says of an address without being asked, in ARP (RFC 5227, 3): behind the header of Ethernet. */
+const announcement = (mac: readonly number[], ip: readonly number[]) =>
+	Buffer.from([8, 6, 0, 1, 8, 0, 6, 4, 0, 1, ...mac, ...ip, 0, 0, 0, 0, 0, 0, ...ip]);
+
 const said = (t: ExecutionContext, {output}: TestVm, line: string) =>
 	t.regex(output, new RegExp(`^${line}\\r?$`, 'm'), `${line}: ${output}`);
 const troubles = "dmesg | grep -v OPENVMM_RUN | grep -E 'WARNING: CPU|BUG:|Call Trace'";
@@ -40,12 +54,13 @@ const get = (ask: string, file: string) => `(${ask}; echo more) | nc 10.0.0.1 80
 
 linuxTest('a machine that is saved amid traffic goes on with it, but for the host', async (t, machine) => {
 	const port = await serve(t);
-	const options = (lan: string) => ({
+	const frames = join(folderFor(t), 'frames.pcapng');
+	const options = (lan: string, capture = '') => ({
 		processors: {count: 2},
 		devices: flagged({
 			'virtio-net': [
 				`consomme,guestfwd=tcp::80-127.0.0.1:${port},mac=02:00:00:00:00:01`,
-				`switch:${lan},mac=02:00:00:00:00:02`,
+				`switch:${lan},mac=02:00:00:00:00:02${capture}`,
 				`switch:${lan},mac=02:00:00:00:00:03`,
 			],
 		}),
@@ -87,7 +102,9 @@ linuxTest('a machine that is saved amid traffic goes on with it, but for the hos
 	for (const line of ['lan=same', `download=${md5(body)}`, `again=${md5(body)}`]) said(t, guest, line);
 
 	t.notRegex(guest.output, /idle=over/);
-	const restored = await machine(options('amid-again'), {snapshot: openTestSnapshot(t, directory)});
+	const restored = await machine(options('amid-again', `,capture=${frames}`), {
+		snapshot: openTestSnapshot(t, directory),
+	});
 	await restored.vm.start();
 	// Who waits for the host without a word is told.
 	await restored.waitFor(/^idle=over/m);
@@ -96,11 +113,13 @@ linuxTest('a machine that is saved amid traffic goes on with it, but for the hos
 	// What the guest sends by the host's connection is answered by a reset; a new one is as good as ever.
 	for (const line of ['lan=same', `download=${md5(body.subarray(0, half))}`, `again=${md5(body)}`])
 		said(t, restored, line);
+	t.true(readFileSync(frames).includes(announcement([2, 0, 0, 0, 0, 2], [10, 1, 0, 1])), 'it says where it is now');
 	for (const {output} of [guest, restored]) t.notRegex(output, /WARNING: CPU|BUG:|Call Trace/);
 });
 
-linuxTest('machines of one process are guests of one network, and find each other by name', async (t, machine) => {
+linuxTest('machines on a switch and at its socket are guests of one network, with names', async (t, machine) => {
 	const port = await serve(t);
+	const lan = join(folderFor(t), 'lan');
 	const dhcp = [
 		untilThere('/sys/class/net/eth0'),
 		'ip link set lo up; ip link set eth0 up',
@@ -115,7 +134,7 @@ linuxTest('machines of one process are guests of one network, and find each othe
 		[...start, 'echo page-of-web >/page; httpd -p 80 -h / && echo listening=yes; sleep 10000'],
 	);
 	await web.waitFor(/^listening=yes/m);
-	const db = await runInLinux(machine, {devices: flagged({net: ['switch:machines,name=db']})}, [
+	const db = await runInLinux(machine, {devices: flagged({net: [`switch:machines,name=db,listen=${lan}`]})}, [
 		...start,
 		'nslookup web.internal 10.0.0.1 2>&1 | sed -n s/^Address:/name=/p',
 		'nslookup db.internal 10.0.0.1 2>&1 | sed -n s/^Address:/name=/p',
@@ -125,6 +144,16 @@ linuxTest('machines of one process are guests of one network, and find each othe
 		'echo all=done; sleep 10000',
 	]);
 	await db.waitFor(/^all=done/m);
+	// As one of another process is.
+	const other = await runInLinux(machine, {devices: flagged({net: [`stream:connect=${lan}`]})}, [
+		...start,
+		'wget -q -O - http://10.0.0.2/page',
+		`${get('true', '/f')}; echo host=$(md5sum </f | cut -c -32)`,
+		troubles,
+		'echo all=done; sleep 10000',
+	]);
+	await other.waitFor(/^all=done/m);
+	for (const line of ['bound=10\\.0\\.0\\.4,guest3', 'page-of-web', `host=${md5(body)}`]) said(t, other, line);
 	said(t, web, 'bound=10\\.0\\.0\\.2,web');
 	for (const line of [
 		'bound=10\\.0\\.0\\.3,db',
