@@ -8,11 +8,14 @@ import {text} from 'node:stream/consumers';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {promisify} from 'node:util';
 import type {ExecutionContext} from 'ava';
+import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {backEndHere, linuxTest, linuxVm, patience} from '#test/petri';
 import {stockFiles} from '#test/stock-kernels';
 
 const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
 const module = join(process.cwd(), 'test/guests/fixtures/hanging-virtio-blk.ts');
+const [complex, port] = ['rc0,end_bus=15', 'rc0:rp0'];
+const ports = ['--pcie-root-complex', complex, '--pcie-root-port', port];
 /** Linux reads the disk's partition table as soon as it has it. */
 const loading = 'OPENVMM_RUN="modprobe -a virtio_pci virtio_mmio virtio_blk"';
 
@@ -50,8 +53,8 @@ for (const how of ['quit', 'SIGINT'] as const)
 		};
 		const {kernel, initrd} = stockFiles('cloud');
 		const words = [
-			...['--hypervisor', backEndHere, '--name', 'hanging', '-m', '512M', '-k', kernel, '-r', initrd],
-			...['-c', ['quiet', ...patience, loading].join(' '), '--device', `${module},disk=mem:1M`],
+			...['--hypervisor', backEndHere, '--name', 'hanging', '-m', '512M', ...ports, '-k', kernel, '-r', initrd],
+			...['-c', ['quiet', ...patience, loading].join(' '), '--device', `${module},port=rp0,disk=mem:1M`],
 		];
 		const child = spawn(process.execPath, [launcher, ...words], {env, stdio: ['ignore', 'ignore', 'pipe']});
 		t.teardown(() => void child.kill('SIGKILL'));
@@ -68,8 +71,12 @@ linuxTest('a machine of a program whose disk hangs is stopped, and says what sti
 	t.timeout(900_000);
 	const fifo = fifoOf(t);
 	process.env['OPENVMM_HANGING_FIFO'] = fifo;
-	const disk = {module, options: {disk: 'mem:1M'}};
-	const guest = await linuxVm(machine, {devices: [disk]}, loading);
+	const disk = {module, port: 'rp0', options: {disk: 'mem:1M'}};
+	const pcie = {
+		rootComplexes: [parsePcieRootComplex(complex)],
+		rootPorts: [parsePcieRootPort(port)],
+	};
+	const guest = await linuxVm(machine, {devices: [disk], pcie}, loading);
 	await guest.vm.start();
 	await untilHanging(fifo, () => guest.vm.state === 'stopped');
 	await guest.vm.stop();

@@ -4,7 +4,10 @@ import {getEnvironmentData, setEnvironmentData} from 'node:worker_threads';
 const key = 'openvmm: calls in the pool';
 
 /** Threads that libuv gives Node's pool, once and for all when the first is wanted. */
-const poolSize = (): number => Math.max(1, Number.parseInt(process.env['UV_THREADPOOL_SIZE'] ?? '4', 10) || 1);
+function poolSize(): number {
+	const wanted = Number.parseInt(process.env['UV_THREADPOOL_SIZE'] ?? '4', 10) || 1;
+	return Math.min(Math.max(1, wanted), 1024);
+}
 
 /** Has the threads that this one starts from now on count with it. */
 export const sharePoolCalls = (): void => void sharedCount();
