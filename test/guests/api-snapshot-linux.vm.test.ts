@@ -26,7 +26,7 @@ linuxTest('a snapshot goes on in another machine, which has the time, and is use
 	await vm.resume();
 	t.is((await vm.exec('cat /tmp/kept')).stdout, 'kept\n');
 	await vm[Symbol.asyncDispose]();
-	await t.throwsAsync(running.exited, {code: 'AGENT_CLOSED'});
+	await t.throwsAsync(running.exited, {code: 'VM_STOPPED_AGENT'});
 	const restored = endsWith(t, await VM.restore(saved, {network: false, ...onBackEnd}));
 	const lines = async () => (await restored.files.read('/tmp/lines')).length;
 	const first = await lines();

@@ -50,8 +50,9 @@ export class AgentLink {
 		try {
 			return await work;
 		} catch (error) {
-			// It has that state before any part of it goes.
-			if (!isVmmError(error, 'AGENT_CLOSED') || this.#machine.state !== 'stopped') throw error;
+			// It has that state before any part of it goes, unless its owner has closed this.
+			const isOver = this.#over.signal.aborted || this.#machine.state === 'stopped';
+			if (!isVmmError(error, 'AGENT_CLOSED') || !isOver) throw error;
 			throw this.#stopped(await this.#machine.ended);
 		}
 	}

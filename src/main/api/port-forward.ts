@@ -65,6 +65,8 @@ export async function forwardPort(
 		await closed;
 	};
 	signal?.addEventListener('abort', close, {once: true});
+	if (signal?.aborted) await close();
+	signal?.throwIfAborted();
 	return {address: bound.address, port: bound.port, close, [Symbol.asyncDispose]: close};
 }
 

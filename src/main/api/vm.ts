@@ -182,11 +182,7 @@ export class VM implements AsyncDisposable {
 
 	/** Takes connections that the guest makes to a port of its host's (AF_VSOCK, address 2). @throws VmmError VM_VSOCK_LISTEN_FAILED, OPERATION_ABORTED */
 	listen(port: number, {signal}: ListenOptions = {}): Promise<GuestListener> {
-		return abortable('listen', signal, async () => {
-			const listener = await this.machine.vsock.listen(port);
-			signal?.addEventListener('abort', () => listener.close(), {once: true});
-			return listener;
-		});
+		return abortable('listen', signal, () => this.machine.vsock.listen(port, signal && {signal}));
 	}
 
 	/** Saves all of the machine to a folder, for {@link VM.restore}; it goes on meanwhile. @throws VmmError SNAPSHOT_*, OPERATION_ABORTED */

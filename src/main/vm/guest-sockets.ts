@@ -98,10 +98,10 @@ export class GuestSockets {
 	}
 
 	/**
-	 * Takes the guest's connections to a port of the host's, until the machine ends.
-	 * @throws VmmError VM_VSOCK_MISSING, VM_VSOCK_LISTEN_FAILED
+	 * Takes the guest's connections to a port of the host's, until the machine ends, or the signal is aborted: those that there are go on.
+	 * @throws VmmError VM_VSOCK_MISSING, VM_VSOCK_LISTEN_FAILED; what the signal is aborted with
 	 */
-	async listen(port: number): Promise<GuestListener> {
+	async listen(port: number, {signal}: {readonly signal?: OperationSignal} = {}): Promise<GuestListener> {
 		const path = portPath(this.#path, port);
 		const {createServer} = await import('node:net');
 		const server = createServer({allowHalfOpen: true});
@@ -113,6 +113,11 @@ export class GuestSockets {
 			});
 			server.listen(path, resolve);
 		});
+		const close = () => connections.close();
+		signal?.addEventListener('abort', close, {once: true});
+		server.once('close', () => signal?.removeEventListener('abort', close));
+		if (signal?.aborted) close();
+		signal?.throwIfAborted();
 		const end = () => connections.end();
 		void this.#ended.then(end, end);
 		return connections;
