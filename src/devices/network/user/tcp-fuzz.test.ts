@@ -3,7 +3,7 @@ import test from 'ava';
 import {seeded} from '#devices/virtio/testing';
 import type {Budget} from './budget.ts';
 import type {TcpConnections} from './tcp/index.ts';
-import {ACK, FIN, RST, SYN} from './testing/frames.ts';
+import {ACK, be32, FIN, RST, SYN} from './testing/frames.ts';
 import {makeNetwork} from './testing/make-network.ts';
 import {TcpClient, usualOptions} from './testing/tcp-client.ts';
 import {tcpServer} from './testing/tcp-server.ts';
@@ -35,12 +35,18 @@ for (const seed of [1, 2, 3, 4])
 			let answered = client.expected;
 			for (let step = 0; step < 60; step++) {
 				const near = () => pick(0, 1, -1, random(200), -random(200), 65_535, 2 ** 31, random(2 ** 30) * 4);
+				// Of what was sent, or of anything.
+				const blocks = Array.from({length: pick(0, 0, 1, 4)}, () => {
+					const from = pick(answered - random(60_000), answered + near());
+					return [from, from + pick(random(3000), near())].flatMap((end) => be32(end >>> 0));
+				}).flat();
 				const flags = pick(ACK, ACK, ACK, ACK | FIN, FIN, SYN | ACK, SYN, 0, 0x3f, random(40) === 0 ? RST : ACK);
 				client.segment(flags, {
 					sequence: (pick(start.sequence, client.sequence) + near()) >>> 0,
 					acknowledgment: (pick(start.expected, answered, answered) + pick(0, 0, near())) >>> 0,
 					data: Buffer.alloc(pick(0, 0, 1, random(3000)), 7),
 					window: pick(0, 1, 512, random(65_536)),
+					options: blocks.length > 0 ? [1, 1, 5, 2 + blocks.length, ...blocks] : [],
 				});
 				const action = random(12);
 				if (action === 0 && !host.destroyed && host.writable) host.write(Buffer.alloc(1 + random(200_000), 3));
