@@ -91,7 +91,8 @@ export async function whileWaiting<T>(step: string, mostMs: number, work: Promis
 
 /** How far it is, and how long it takes still at the speed so far; for how long it has gone on, where nobody knows that. */
 export function howFar(done: number, total: number, spentMs: number): string {
-	if (total <= 0 || done <= 0) return `… ${Math.floor(spentMs / 1000)} s`;
+	const seconds = Math.floor(spentMs / 1000);
+	if (total <= 0 || done <= 0) return seconds > 0 ? `… ${seconds} s` : '…';
 	const share = Math.min(1, done / total);
 	const left = Math.ceil((spentMs / share - spentMs) / 1000);
 	return `: ${Math.floor(share * 100)} %${left > 0 ? `, ${left} s left` : ''}`;

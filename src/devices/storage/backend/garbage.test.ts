@@ -72,7 +72,7 @@ const subjects: Readonly<Record<string, readonly [disk: string, policy: DiskPoli
 	'a file by io_uring': ['file:%raw;engine=io_uring', {}, number],
 	'a qcow2 image by io_uring': ['file:%qcow2;engine=io_uring', {}, 2 * number],
 	'a VHDX image by io_uring': ['file:%vhdx;engine=io_uring', {}, number],
-	'a file with limits': ['file:%raw;engine=io_uring', {limits}, number],
+	'a file with limits': ['file:%raw;engine=io_uring', {limits}, 2 * number],
 	'a file with a timeout': ['file:%raw;engine=io_uring', {timeout: 3600}, 3 * number],
 	'a disk in RAM with limits': ['mem:1M', {limits}, 0],
 	'a disk in RAM with a timeout': ['mem:1M', {timeout: 3600}, 0],
