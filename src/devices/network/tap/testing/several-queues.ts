@@ -12,7 +12,11 @@ const ip = (...words: readonly string[]) => execFileSync('ip', words, {encoding:
 const reactor = new EpollReactor();
 const running = reactor.run();
 const until = async (condition: () => boolean) => {
-	while (!condition()) await new Promise<void>((resolve) => void reactor.after(2e6, resolve));
+	while (!condition()) {
+		// The kernel's side is a socket of Node's.
+		reactor.turnNode();
+		await new Promise<void>((resolve) => void reactor.after(2e6, resolve));
+	}
 };
 
 /** A NIC at an interface. */
