@@ -1,5 +1,7 @@
+import type {LinkCommand} from '#devices/virtio/net';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
 import {flagged, linuxTest, runInLinux, until} from '#test/petri';
+import {ringSizeProgram} from './testing/ring-size-program.ts';
 
 /** Two NICs on one switch, on each bus; those on PCI Express have two pairs of queues, those on MMIO split rings. */
 const machines: Readonly<Record<'pci' | 'mmio', VmOptions>> = {
@@ -26,6 +28,10 @@ const machines: Readonly<Record<'pci' | 'mmio', VmOptions>> = {
 };
 const kinds = {pci: 'virtio-net', mmio: 'virtio-net-mmio'};
 const mtus = {pci: 1500, mmio: 4000};
+
+/** Has the driver reset the queues of a NIC and give them another size, one by one; Linux 6.1 does so over PCI alone. */
+const ringSize = 128;
+const resize = `echo ${Buffer.from(ringSizeProgram(ringSize)).toString('base64')} | base64 -d >/ring-size; chmod +x /ring-size; /ring-size $here; echo resized=$?`;
 
 const blocks = 64;
 const bytes = blocks * 65_536;
@@ -66,18 +72,33 @@ for (const bus of ['pci', 'mmio'] as const)
 			listens,
 			send,
 			"s first '' on 10.0.0.2 5000",
+			...(bus === 'pci' ? [resize] : []),
 			"s second on '' 10.0.0.1 5001",
 			"s third '' on fd00::2 5002",
+			'echo wants=down',
+			until('[ $(cat /sys/class/net/$here/carrier) = 0 ]'),
+			'echo wants=up',
+			until('[ $(cat /sys/class/net/$here/carrier) = 1 ]'),
+			'ping -c 1 -W 60 10.0.0.2 >/dev/null && echo again=ok',
 			"dmesg | grep -v OPENVMM_RUN | grep -E 'virtio|checksum|WARNING: CPU|BUG:|Call Trace'",
 			'echo all=done; sleep 10000',
 		]);
+		for (const up of [false, true]) {
+			await guest.waitFor(up ? /^wants=up\r?$/m : /^wants=down\r?$/m);
+			const link: LinkCommand = {kind: 'link', up};
+			await guest.vm.control(kinds[bus], link);
+		}
 		await guest.waitFor(/^all=done\r?$/m);
 		const queues = bus === 'pci' ? 2 : 1;
 		t.regex(guest.output, new RegExp(`^mtu=${mtus[bus]} speed=10000 queues=${queues}\\r?$`, 'm'), guest.output);
-		for (const each of ['ping4=ok', 'ping6=ok', 'fragments=ok', 'first=same', 'second=same', 'third=same'])
+		for (const each of ['ping4=ok', 'ping6=ok', 'fragments=ok', 'first=same', 'second=same', 'third=same', 'again=ok'])
 			t.regex(guest.output, new RegExp(`^${each}\\r?$`, 'm'), guest.output);
 		t.notRegex(guest.output, /WARNING: CPU|BUG:|Call Trace|virtio.*(fail|error|not a head|bogus)/i);
 		const inspected = async (path: string) => Number(await guest.inspect(`vm/devices/${kinds[bus]}/${path}`));
+		if (bus === 'pci') {
+			t.regex(guest.output, /^resized=0\r?$/m, guest.output);
+			for (const queue of [0, 1, 2, 3]) t.is(await inspected(`state/virtio.queues/${queue}/size`), ringSize);
+		}
 		// Two of three files went out here: in large pieces, as the other NIC takes them.
 		const [frames, sent] = [await inspected('sent/frames'), await inspected('sent/bytes')];
 		t.true(sent > 2 * bytes && frames < (2 * bytes) / 3000, `${frames} frames, ${sent} bytes`);
