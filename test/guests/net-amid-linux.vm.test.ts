@@ -1,5 +1,7 @@
 import {createHash, randomBytes} from 'node:crypto';
+import {readFileSync} from 'node:fs';
 import {createServer} from 'node:net';
+import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import type {KindHandle} from '#devices/device-type';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
@@ -38,14 +40,20 @@ const sizeIs = (file: string, bytes: number) => until(`[ "$(stat -c %s ${file} 2
 /** Gets the file of the server, with what is said to it meanwhile. */
 const get = (ask: string, file: string) => `(${ask}; echo more) | nc 10.0.0.1 80 >${file}`;
 
+/** The frame by which Linux announces an address (RFC 5227, 3; RFC 826): that of the second NIC. */
+const announcement = Buffer.from(
+	'ffffffffffff 020000000002 0806 0001080006040001 020000000002 0a010001 000000000000 0a010001'.replaceAll(' ', ''),
+	'hex',
+);
+
 linuxTest('a machine that is saved amid traffic goes on with it, but for the host', async (t, machine) => {
 	const port = await serve(t);
-	const options = (lan: string) => ({
+	const options = (lan: string, more = '') => ({
 		processors: {count: 2},
 		devices: flagged({
 			'virtio-net': [
 				`consomme,guestfwd=tcp::80-127.0.0.1:${port},mac=02:00:00:00:00:01`,
-				`switch:${lan},mac=02:00:00:00:00:02`,
+				`switch:${lan},mac=02:00:00:00:00:02${more}`,
 				`switch:${lan},mac=02:00:00:00:00:03`,
 			],
 		}),
@@ -87,7 +95,10 @@ linuxTest('a machine that is saved amid traffic goes on with it, but for the hos
 	for (const line of ['lan=same', `download=${md5(body)}`, `again=${md5(body)}`]) said(t, guest, line);
 
 	t.notRegex(guest.output, /idle=over/);
-	const restored = await machine(options('amid-again'), {snapshot: openTestSnapshot(t, directory)});
+	const capture = join(directory, 'again.pcapng');
+	const restored = await machine(options('amid-again', `,capture=${capture}`), {
+		snapshot: openTestSnapshot(t, directory),
+	});
 	await restored.vm.start();
 	// Who waits for the host without a word is told.
 	await restored.waitFor(/^idle=over/m);
@@ -97,6 +108,8 @@ linuxTest('a machine that is saved amid traffic goes on with it, but for the hos
 	for (const line of ['lan=same', `download=${md5(body.subarray(0, half))}`, `again=${md5(body)}`])
 		said(t, restored, line);
 	for (const {output} of [guest, restored]) t.notRegex(output, /WARNING: CPU|BUG:|Call Trace/);
+	await restored.vm.stop();
+	t.true(readFileSync(capture).includes(announcement), 'it says where it is');
 });
 
 linuxTest('machines of one process are guests of one network, and find each other by name', async (t, machine) => {
