@@ -6,7 +6,7 @@ import type {ExecutionContext} from 'ava';
 import {attachNamespace, detachNamespace} from '#devices/nvme';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
 import type {OpenSnapshot} from '#main/snapshot';
-import {flagged, hearButton, linuxTest, runInLinux, until, untilReadable, untilThere} from '#test/petri';
+import {flagged, hearButton, linuxTest, runInLinux, type TestVm, until, untilReadable, untilThere} from '#test/petri';
 import {diskRounds, goOnAmidRounds} from './testing/disk-rounds.ts';
 
 /** A controller with a file, a disk that is only read and one that is not attached, and a controller without any. */
@@ -49,6 +49,23 @@ const wait = [
 const begin = ['dmesg -c >/dev/null', 'modprobe nvme', ...wait];
 const queue = (file: string) => `${file}=$(cat $it/queue/${file})`;
 
+const [write, read] = [1, 2];
+/** Opcodes of the commands, in the places of the queues for I/O, whose data pointers are scatter gather lists (NVM Express Base 2.0, 3.3.3.1). */
+async function listedCommands(guest: TestVm): Promise<number[]> {
+	const opcodes: number[] = [];
+	const command = new Uint8Array(64);
+	for (const queue of [1, 2]) {
+		const state = (name: string) =>
+			guest.inspect(`vm/devices/fast/state/submissions/${queue}/${name}`) as Promise<number>;
+		const base = (await state('baseHigh')) * 2 ** 32 + (await state('baseLow'));
+		for (let entry = 0; entry < (await state('size')); entry++) {
+			guest.vm.memory.copyOut(base + entry * command.length, command, 0, command.length);
+			if ((command[1] as number) >>> 6 === 1) opcodes.push(command[0] as number);
+		}
+	}
+	return opcodes;
+}
+
 linuxTest(
 	'Linux finds controllers and namespaces, writes and reads by every queue, and shuts down',
 	async (t, make) => {
@@ -65,6 +82,11 @@ linuxTest(
 			digest('got', '/tmp/got'),
 			'dd if=$disk of=/tmp/large bs=4M count=1 iflag=direct 2>/dev/null',
 			digest('large', '/tmp/large'),
+			// By scatter gather lists, however small their pieces are.
+			'echo 1 >/sys/module/nvme/parameters/sgl_threshold',
+			'dd if=/tmp/sent of=$disk bs=4M count=1 seek=1 oflag=direct 2>/dev/null',
+			'dd if=$disk of=/tmp/listed bs=4M count=1 skip=1 iflag=direct 2>/dev/null',
+			digest('listed', '/tmp/listed'),
 			'blkdiscard -o 0 -l 65536 $disk; dd if=$disk of=/tmp/cleared bs=64k count=1 iflag=direct 2>/dev/null',
 			'cmp -n 65536 /tmp/cleared /dev/zero && echo discarded=zeros',
 			'echo 1 >/sys/class/nvme/$(basename $disk n1)/reset_controller',
@@ -81,6 +103,8 @@ linuxTest(
 			messages,
 		]);
 		await guest.waitFor(/^wants=one\r?$/m);
+		const listed = await listedCommands(guest);
+		t.deepEqual([...new Set(listed)].toSorted(), [write, read], 'opcodes of commands with lists');
 		await guest.vm.control('fast', attachNamespace(9));
 		await guest.waitFor(/^attached=\d+\r?$/m);
 		await guest.vm.control('fast', detachNamespace(9));
@@ -94,11 +118,16 @@ linuxTest(
 		t.regex(output, ofDisk, output);
 		t.regex(output, /^disk=5 sectors=2048 ro=1 /m, output);
 		t.regex(found('sent') ?? '', /^[0-9a-f]{64}$/, output);
-		t.deepEqual([found('got'), found('large')], [found('sent'), found('sent')], output);
+		for (const copied of ['got', 'large', 'listed']) t.is(found(copied), found('sent'), output);
 		t.deepEqual([found('discarded'), found('again'), found('protected')], ['zeros', 'same', 'yes'], output);
 		t.deepEqual([found('attached'), found('detached')], ['4096', 'yes'], output);
-		const content = readFileSync(path).subarray(blockBytes, blocks * blockBytes);
-		t.is(found('rest'), createHash('sha256').update(content).digest('hex'), output);
+		const content = readFileSync(path);
+		const digestOf = (from: number, to: number) =>
+			createHash('sha256')
+				.update(content.subarray(from * blockBytes, to * blockBytes))
+				.digest('hex');
+		t.is(found('rest'), digestOf(1, blocks), output);
+		t.is(found('sent'), digestOf(blocks, 2 * blocks), output);
 		t.notRegex(output, complaints);
 		const words = 'vm/devices/fast/words';
 		t.is(await guest.inspect(`${words}/doorbells`), 'memory of the driver');

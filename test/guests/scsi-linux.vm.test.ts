@@ -21,15 +21,15 @@ function folderOf(t: ExecutionContext): string {
 	return folder;
 }
 
-/** A controller on PCI Express with two queues and threads. */
-const machineWith = (disks: readonly string[]): VmOptions => ({
+/** A controller with two queues and threads, on PCI Express or on MMIO. */
+const machineWith = (disks: readonly string[], place = ',pcie_port=rp0'): VmOptions => ({
 	processors: {count: 2},
 	pcie: {
 		rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
 		rootPorts: [parsePcieRootPort('rc0:rp0')],
 	},
 	devices: flagged({
-		'virtio-scsi': ['id=scsi0,pcie_port=rp0,num_queues=2,workers=2'],
+		'virtio-scsi': [`id=scsi0${place},num_queues=2,workers=2`],
 		disk: disks.map((disk) => `${disk},on=scsi0`),
 	}),
 });
@@ -43,7 +43,7 @@ const complaints =
 	/WARNING: CPU|BUG:|Call Trace|I\/O error|FAILED Result|Sense Key|virtio_scsi.*(fail|error|not found)/i;
 const messages = "dmesg | grep -v OPENVMM_RUN | grep -E 'sd |sr |scsi|I/O error|WARNING: CPU|BUG:|Call Trace'";
 /** Earlier messages are not about these devices: under emulation Linux warns of its processor. */
-const begin = ['dmesg -c >/dev/null', 'modprobe -a virtio_pci virtio_scsi sd_mod sr_mod'];
+const begin = ['dmesg -c >/dev/null', 'modprobe -a virtio_pci virtio_mmio virtio_scsi sd_mod sr_mod'];
 const units = '/sys/class/scsi_device';
 const nodeOf = (lun: number) => `${units}/0:0:0:${lun}/device/block`;
 /** Units are found after their controller. */
@@ -120,7 +120,7 @@ linuxTest(
 );
 
 linuxTest(
-	'Linux mounts a disc, and another that comes into the drive in its place, and ejects that',
+	'Linux mounts a disc of a controller on MMIO, and another that comes into the drive in its place, and ejects that',
 	async (t, make) => {
 		const iso = join(folderOf(t), 'disc.iso');
 		const contents = [randomBytes(3 * mebibyte), randomBytes(5 * mebibyte - 1000)] as const;
@@ -128,7 +128,7 @@ linuxTest(
 		writeFileSync(iso, first);
 		const mount = (name: string) => `mount -t iso9660 -o ro /dev/sr0 /mnt && ${digest(name, '/mnt/content')}`;
 		const readDisc = 'dd if=/dev/sr0 of=/tmp/disc bs=64k 2>/dev/null';
-		const guest = await runInLinux(make, machineWith([`${iso},lun=3,dvd`]), [
+		const guest = await runInLinux(make, machineWith([`${iso},lun=3,dvd`], ''), [
 			...begin,
 			hasUnits(3),
 			untilReadable('/dev/sr0'),
