@@ -5,6 +5,8 @@ export interface DiskJob {
 	readonly bytes: number;
 	/** Of writes: each is on the medium when it is done. */
 	readonly isDurable?: boolean;
+	/** Of writes: each is followed by a flush, which ends before it counts as done, as fsync(2) of a guest's has it. */
+	readonly isFlushed?: boolean;
 	/** Where the next one is. */
 	next(): number;
 }

@@ -13,6 +13,8 @@ class HostCall extends FileOperation {
 	readonly #memory: SharedArrayBuffer;
 	readonly #vector = new BigUint64Array(2);
 	ended: () => void = () => {};
+	/** Has it flushed, where its job has that. */
+	flush: (() => void) | undefined;
 
 	constructor(fd: number, job: DiskJob) {
 		super();
@@ -29,22 +31,34 @@ class HostCall extends FileOperation {
 	}
 
 	override completed(result: number): void {
+		if (this.action === FileAction.SYNC) {
+			if (result < 0) throw new Error(`the host gave ${result} for a flush`);
+			this.action = FileAction.WRITE;
+			this.ended();
+			return;
+		}
 		if (result !== this.length) throw new Error(`the host gave ${result} of ${this.length} bytes`);
-		this.ended();
+		if (this.flush === undefined) this.ended();
+		else {
+			this.action = FileAction.SYNC;
+			this.flush();
+		}
 	}
 }
 
-/** Does so many requests by preadv2(2) or pwritev2(2), one behind the other, and says of each how long it took. */
+/** Does so many requests by preadv2(2) or pwritev2(2), each with an fdatasync(2) where its job is flushed, one behind the other, and says of each how long it took. */
 export function callLoop(fd: number, job: DiskJob): (requests: number, microseconds?: number[]) => void {
 	const name = job.kind === 'read' ? 'preadv2' : 'pwritev2';
 	const parameters = '(int fd, uintptr_t vectors, int count, int64_t offset, int flags)';
 	const call = koffi().load(null).func(`intptr_t ${name}${parameters}`);
+	const flush = job.isFlushed ? koffi().load(null).func('int fdatasync(int fd)') : () => 0;
 	const request = new HostCall(fd, job);
 	return (requests, microseconds) => {
 		for (let left = requests; left > 0; left--) {
 			const since = microseconds && performance.now();
 			const done = call(request.fd, request.vectors, 1, job.next(), request.flags);
 			if (done !== job.bytes) throw new Error(`${name} gave ${done} of ${job.bytes} bytes`);
+			if (flush(request.fd) !== 0) throw new Error('fdatasync has failed');
 			if (since !== undefined) microseconds?.push((performance.now() - since) * 1000);
 		}
 	};
@@ -61,6 +75,7 @@ export function startEngine(fd: number, name: EngineName, job: DiskJob, mostDept
 			const {promise, resolve} = Promise.withResolvers<void>();
 			let [left, underWay] = [requests, depth];
 			for (const call of calls.slice(0, depth)) {
+				if (job.isFlushed) call.flush = () => engine.submit(call);
 				call.ended = () => {
 					if (left-- > 0) {
 						call.offset = job.next();

@@ -15,7 +15,7 @@ const [headers, statuses, buffers] = [0x2_0000, 0x2_8000, 0x4_0000];
 const bufferBytes = 2 ** 21;
 /** Bytes of guest memory, from 0 on, that a machine needs for a driver. */
 export const driverRamBytes = 4 * 2 ** 20;
-const types = {read: 0, write: 1} as const;
+const types = {read: 0, write: 1, flush: 4} as const;
 const [NEXT, WRITE] = [1, 2];
 const writeCacheFlush = 9;
 /** Offsets in rings (virtio 1.2, 2.7): flags and index, then the elements, then the event index of the other side. */
@@ -43,8 +43,11 @@ export class RingDriver {
 	readonly #machine: Pick<Machine, 'memory' | 'registers'>;
 	readonly #queues: readonly Queue[];
 	readonly #job: DiskJob;
+	readonly #driver: TestDriver<Machine>;
 	/** When each request was asked for, in milliseconds. */
 	readonly #since: Float64Array;
+	/** By request: what it has written is being flushed. */
+	readonly #isFlush: Uint8Array;
 	#latencies: number[] | undefined;
 	#left = 0;
 	#underWay = 0;
@@ -53,7 +56,9 @@ export class RingDriver {
 		this.#machine = machine;
 		this.#job = job;
 		this.#since = new Float64Array(queues * mostDepth);
-		const driver = new TestDriver(machine as Machine, queueSize);
+		this.#isFlush = new Uint8Array(queues * mostDepth);
+		const driver = new TestDriver<Machine>(machine as Machine, queueSize);
+		this.#driver = driver;
 		// Who cannot flush has writes made durable.
 		driver.begin(job.isDurable ? [ringEvent] : [ringEvent, writeCacheFlush], queues);
 		const {memory} = machine;
@@ -110,6 +115,7 @@ export class RingDriver {
 			for (; queue.seen !== end; queue.seen = (queue.seen + 1) & 0xffff) {
 				const at = elements + 8 * (queue.seen & (queueSize - 1));
 				const slot = unchecked(queue.used.readU16(at)) / descriptorsOfRequest;
+				if (this.#flush(queue, slot)) continue;
 				this.#take(queue, slot);
 				if (this.#left > 0) this.#ask(queue, slot);
 			}
@@ -136,6 +142,29 @@ export class RingDriver {
 		if (this.#latencies !== undefined) this.#since[at] = performance.now();
 	}
 
+	/** Has what a request has written flushed, before it counts as done. @returns false where there is nothing of that */
+	#flush(queue: Queue, slot: number): boolean {
+		if (!this.#job.isFlushed) return false;
+		const at = queue.number * mostDepth + slot;
+		const isFlush = (this.#isFlush[at] as number) === 0;
+		this.#isFlush[at] = Number(isFlush);
+		const head = descriptorsOfRequest * slot;
+		const {descriptors} = this.#driver.place(queue.number);
+		// A flush has no data.
+		this.#driver.describe(descriptors, head, headers + 16 * at, 16, NEXT, isFlush ? head + 2 : head + 1);
+		this.#machine.memory.writeU64(headers + 16 * at, isFlush ? types.flush : types[this.#job.kind]);
+		if (!isFlush) return false;
+		this.#check(at);
+		this.#machine.memory.writeU64(headers + 16 * at + 8, 0);
+		queue.available.writeU16(elements + 2 * (queue.asked & (queueSize - 1)), head);
+		queue.asked = (queue.asked + 1) & 0xffff;
+		return true;
+	}
+
+	#check(at: number): void {
+		if (unchecked(this.#machine.memory.readU8(statuses + at)) !== 0) throw new Error(`a ${this.#job.kind} failed`);
+	}
+
 	/** Shows the device what was asked for, and rings where it wants to be told (virtio 1.2, 2.7.10). */
 	#publish(queue: Queue, before: number): void {
 		if (queue.asked === before) return;
@@ -149,7 +178,7 @@ export class RingDriver {
 	#take(queue: Queue, slot: number): void {
 		this.#underWay--;
 		const at = queue.number * mostDepth + slot;
-		if (unchecked(this.#machine.memory.readU8(statuses + at)) !== 0) throw new Error(`a ${this.#job.kind} failed`);
+		this.#check(at);
 		this.#latencies?.push((performance.now() - (this.#since[at] as number)) * 1000);
 	}
 }

@@ -1,7 +1,8 @@
 /**
- * What disks are asked for beside reads of 4 KiB by one queue (`storage.host.bench.ts`): several queues, writes, long requests, writes that are durable, direct
- * I/O, and how the times of single requests lie. By virtio-blk on a device worker that sleeps where it has nothing to do, and on this thread, where nobody waits
- * for another; beside a loop of preadv2(2) or pwritev2(2) and io_uring alone. Needs no KVM, and two processors that are free.
+ * What disks are asked for beside reads of 4 KiB by one queue (`storage.host.bench.ts`): several queues, writes, long requests, writes that are durable, writes with
+ * a flush behind each, direct I/O, and how the times of single requests lie. By virtio-blk on a device worker that sleeps where it has nothing to do, on one that polls,
+ * on two where there are queues for them, and on this thread, where nobody waits for another; beside a loop of preadv2(2) or pwritev2(2) and io_uring alone, all of them in turn.
+ * Needs no KVM, and two processors that are free.
  */
 import {closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -19,8 +20,10 @@ import {driverRamBytes, RingDriver} from './ring-driver.ts';
 const firstRounds = 10;
 const rounds = firstRounds + Number(process.env['OPENVMM_BENCH_ROUNDS'] ?? 60);
 /** A busy host has fewer rounds. */
-const mostMs = 2000;
-const fileBytes = 256 * 2 ** 20;
+const mostMs = 10_000;
+/** Of each writer, as it has its file alone. */
+const fileBytes = 128 * 2 ** 20;
+const polling = 200_000;
 const [KiB4, MiB] = [4096, 2 ** 20];
 const model = completeModel(virtioBlkMmio);
 const findModel = () => model;
@@ -50,6 +53,7 @@ const kinds: readonly Kind[] = [
 	{title: '4 KiB written', job: write, requests: 320, depths: [1, 32]},
 	{title: '4 KiB written by 4 queues', job: write, requests: 640, depths: [1, 32], queues: 4},
 	{title: '4 KiB written durably', job: {...write, isDurable: true}, requests: 8, depths: [1]},
+	{title: '4 KiB written and flushed', job: {...write, isFlushed: true}, requests: 8, depths: [1, 8]},
 	{
 		title: '1 MiB written in order',
 		job: {kind: 'write', bytes: MiB, next: placesInOrder(fileBytes, MiB)},
@@ -62,24 +66,55 @@ const kinds: readonly Kind[] = [
 const now = () => performance.now() * 1000;
 const noWait = () => {};
 
-const configOf = (path: string, {job, queues = 1, isDirect}: Kind) => {
+const configOf = (path: string, {job, queues = 1, isDirect}: Kind, workers = 1) => {
 	const disk = diskOption.parse(`file:${path};engine=io_uring${isDirect ? ';direct' : ''}`, 'disk');
-	return {disk, queues, workers: 1, readOnly: job.kind === 'read', packed: false, id: ''};
+	return {disk, queues, workers, readOnly: job.kind === 'read', packed: false, id: ''};
 };
 
-async function startDevice(path: string, kind: Kind) {
+async function startDevice(path: string, kind: Kind, {pollNs = 0, workers = 1} = {}) {
 	const thread = new URL(import.meta.url);
-	const machine = await startMachine(model.kind, configOf(path, kind), findModel, {pollNs: 0, thread});
+	const machine = await startMachine(model.kind, configOf(path, kind, workers), findModel, {workers, pollNs, thread});
 	return {driver: new RingDriver(machine, kind.job, kind.queues), end: machine.end};
 }
 
+/** Something that does so many requests of a kind. */
+interface Subject {
+	/** @returns the microseconds that it took */
+	run(requests: number, depth: number): number | Promise<number>;
+	end(): Promise<void>;
+}
+
+function timed(action: () => void): number {
+	const since = now();
+	action();
+	return now() - since;
+}
+
+/** Its reactor has this thread, on which others are to begin: it is there for each turn alone. */
+async function runEngine(fd: number, {job, queues = 1}: Kind, requests: number, depth: number): Promise<number> {
+	const engine = startEngine(fd, 'io_uring', job, queues * depth);
+	// The first of them open what is not open yet.
+	await engine.run(queues * depth, queues * depth);
+	const since = now();
+	await engine.run(requests, queues * depth);
+	const took = now() - since;
+	await engine.end();
+	return took;
+}
+
+/** By a device's worker or several, on threads of their own. */
+async function startWorkers(path: string, kind: Kind, choice: Parameters<typeof startDevice>[2]): Promise<Subject> {
+	const {driver, end} = await startDevice(path, kind, choice);
+	return {run: (requests, depth) => timed(() => driver.run(requests, depth, noWait)), end};
+}
+
 /** On this thread. */
-async function startHere(path: string, kind: Kind) {
+async function startHere(path: string, kind: Kind): Promise<Subject> {
 	const ram = [{gpa: 0, length: driverRamBytes}];
 	const machine = await VirtioMachine.opened(model as never, 'mmio', configOf(path, kind), ram);
 	const driver = new RingDriver(machine, kind.job, kind.queues);
 	return {
-		run: (requests: number, depth: number) => driver.run(requests, depth, () => machine.turn(0)),
+		run: (requests, depth) => timed(() => driver.run(requests, depth, () => machine.turn(0))),
 		async end() {
 			await machine.stop();
 			await machine.dispose();
@@ -87,44 +122,35 @@ async function startHere(path: string, kind: Kind) {
 	};
 }
 
-async function measure(path: string, kind: Kind): Promise<void> {
+async function measure(newFile: () => string, kind: Kind): Promise<void> {
 	const {title, job, requests, depths, queues = 1, isDirect} = kind;
 	const flags = (job.kind === 'read' ? constants.O_RDONLY : constants.O_RDWR) | (isDirect ? constants.O_DIRECT : 0);
-	const fd = openSync(path, flags);
-	const engine = startEngine(fd, 'io_uring', job, queues * Math.max(...depths));
+	const first = newFile();
+	// Who writes has a file for itself.
+	const own = () => (job.kind === 'read' ? first : newFile());
+	const fd = openSync(own(), flags);
 	const loop = callLoop(fd, job);
-	const samples = new Map<string, number[]>();
-	const sample = async (name: string, run: (depth: number) => void | Promise<void>) => {
-		for (const depth of depths) {
-			const begin = now();
-			for (let round = 0; round < rounds && (now() - begin < mostMs * 1000 || round < 2 * firstRounds); round++) {
-				const since = now();
-				await run(depth);
-				const key = `${depth} ${name}`;
-				if (round >= firstRounds) samples.set(key, [...(samples.get(key) ?? []), (now() - since) / requests]);
-			}
-		}
+	const subjects: Readonly<Record<string, Subject>> = {
+		'a call each': {run: (count) => timed(() => loop(count)), end: async () => {}},
+		'io_uring alone': {run: (count, depth) => runEngine(fd, kind, count, depth), end: async () => {}},
+		'virtio-blk, on this thread': await startHere(own(), kind),
+		'virtio-blk, on a worker': await startWorkers(own(), kind, {}),
+		'virtio-blk, on a worker that polls': await startWorkers(own(), kind, {pollNs: polling}),
+		...(queues > 1 && {'virtio-blk, on two workers': await startWorkers(own(), kind, {workers: 2})}),
 	};
-	await sample('a call each', () => loop(requests));
-	await sample('io_uring alone', (depth) => engine.run(requests, queues * depth));
-	await engine.end();
-	closeSync(fd);
-	// A writer has its file alone.
-	const here = await startHere(path, kind);
-	await sample('virtio-blk, on this thread', (depth) => here.run(requests, depth));
-	await here.end();
-	const device = await startDevice(path, kind);
-	await sample('virtio-blk, on a worker', (depth) => device.driver.run(requests, depth, noWait));
-	await device.end();
 	for (const depth of depths) {
-		const names = [...samples.keys()].filter((key) => key.startsWith(`${depth} `));
-		const figures = names.map((key) => ({
-			name: key.slice(`${depth} `.length),
-			unit: 'µs',
-			samples: samples.get(key) ?? [],
-		}));
+		const samples = new Map<string, number[]>(Object.keys(subjects).map((name) => [name, []]));
+		const begin = now();
+		for (let round = 0; round < rounds && (now() - begin < mostMs * 1000 || round < firstRounds + 1); round++)
+			for (const [name, subject] of Object.entries(subjects)) {
+				const took = await subject.run(requests, depth);
+				if (round >= firstRounds) samples.get(name)?.push(took / requests);
+			}
+		const figures = [...samples].map(([name, each]) => ({name, unit: 'µs', samples: each}));
 		report(`${title}, depth ${depth}, for each request`, figures, 'io_uring alone');
 	}
+	for (const subject of Object.values(subjects)) await subject.end();
+	closeSync(fd);
 }
 
 /** Where so many of all times are below. */
@@ -168,7 +194,8 @@ if (isMainThread) {
 			return path;
 		};
 		await latencies(newFile('latencies'));
-		for (const [index, kind] of kinds.entries()) await measure(newFile(`${index}`), kind);
+		let files = 0;
+		for (const kind of kinds) await measure(() => newFile(`${files++}`), kind);
 	} finally {
 		rmSync(folder, {recursive: true});
 	}

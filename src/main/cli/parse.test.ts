@@ -68,7 +68,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 	],
 	['--com1 none --battery --hpet', {devices: [{kind: 'hpet'}, {kind: 'battery'}]}],
 	[
-		'--com1 none --virtio-rng --virtio-rng --virtio-blk mem:1M,pcie_port=rp0 --virtio-blk mem:512 --virtio-blk mem:4G,num_queues=16,workers=8,packed=off,ro',
+		'--com1 none --virtio-rng --virtio-rng --virtio-blk mem:1M,pcie_port=rp0 --virtio-blk mem:512 --virtio-blk mem:4G,num_queues=16,workers=8,packed=off,in_order,ro',
 		{
 			devices: [
 				{kind: 'virtio-rng-mmio', options: {base: 0xf804_0000}},
@@ -82,6 +82,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 						workers: 8,
 						readOnly: true,
 						packed: false,
+						inOrder: true,
 						base: 0xf802_1000,
 					},
 				},

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type {Machine} from './operation.ts';
 import {checkParams} from './param.ts';
-import {limitDisk, resizeDisk} from './running.ts';
+import {insert, limitDisk, resizeDisk} from './running.ts';
 
 test('limits of a disk are changed where inspect shows them, each that is named', async (t) => {
 	const updates: string[] = [];
@@ -37,4 +37,24 @@ test('a disk is given its new length where inspect shows it, and then measured',
 	for (const size of [-1, 2 ** 51, '1G'])
 		await t.throwsAsync(async () => run({device: 'disk', size}), {code: 'CONTROL_PARAM_INVALID'});
 	t.is(done.length, 3);
+});
+
+test('another medium is a file that is there, as the client has named it', async (t) => {
+	const asked: unknown[] = [];
+	const vm = {control: async (device: string, command: object) => void asked.push([device, command])};
+	const run = (given: Readonly<Record<string, unknown>>) =>
+		insert.run(vm as unknown as Machine, checkParams('insert-medium', insert.params, given) as never, {quit() {}});
+	const path = import.meta.filename;
+	await run({device: 'scsi0', lun: 3, file: path});
+	await run({device: 'scsi0', lun: 3, force: true});
+	t.deepEqual(asked, [
+		['scsi0', {kind: 'insert-medium', lun: 3, force: false, path}],
+		['scsi0', {kind: 'insert-medium', lun: 3, force: true}],
+	]);
+	await t.throwsAsync(run({device: 'scsi0', lun: 3, file: `${path}.iso`}), {
+		code: 'CONFIG_PATH_MISSING',
+		message: /does not exist/,
+	});
+	await t.throwsAsync(async () => run({device: 'scsi0', lun: 3, file: 'disc.iso'}), {code: 'CONTROL_PARAM_INVALID'});
+	t.is(asked.length, 2);
 });
