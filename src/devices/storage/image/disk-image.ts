@@ -122,8 +122,13 @@ export interface DiskImage {
 	discard(offset: number, length: number): Promise<void>;
 	/** Resolves when all that was finished before it is on stable storage. */
 	flush(): Promise<void>;
-	/** Cuts the disk, or lets it grow by zeros. @throws VmmError DISK_IMAGE_SIZE_INVALID, DISK_IMAGE_UNSUPPORTED */
-	resize(sizeBytes: number): Promise<void>;
+	/**
+	 * Cuts the disk, or lets it grow by zeros. Until all of it is done it has the size that it had, also when `progress` throws, which gives it up; what
+	 * is cut off may be gone then.
+	 * @param progress - told how many bytes are cleared, of those that have to be
+	 * @throws VmmError DISK_IMAGE_SIZE_INVALID, DISK_IMAGE_UNSUPPORTED
+	 */
+	resize(sizeBytes: number, progress?: (done: number, total: number) => void): Promise<void>;
 	/** Looks for faults; nothing else may be under way. @throws VmmError DISK_IMAGE_UNSUPPORTED */
 	check(repair?: Repair, progress?: (done: number, total: number) => void): Promise<CheckResult>;
 	facts(): ImageFacts;
