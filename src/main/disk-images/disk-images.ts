@@ -143,25 +143,28 @@ export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongO
 		}
 	});
 
-/**
- * Changes the size of a disk.
- * @param shrinks - it may lose what is at its end
- * @throws VmmError DISK_*
- */
-export async function resizeDisk(
-	at: ImagePath,
-	sizeBytes: number,
-	{shrinks}: {readonly shrinks: boolean},
-): Promise<void> {
-	const {image, close} = await openDisk(at.path, {...at, writable: true});
-	try {
-		if (sizeBytes < image.sizeBytes && !shrinks)
-			throw diskCommandError('DISK_WOULD_SHRINK', {path: at.path, sizeBytes, found: image.sizeBytes});
-		await image.resize(sizeBytes);
-	} finally {
-		await close();
-	}
+/** How a disk gets another size. */
+interface Resizing extends LongOperation {
+	/** It may lose what is at its end. From the moment on at which that begins to go it is not given up. */
+	readonly shrinks: boolean;
 }
+
+/** Changes the size of a disk. @throws VmmError DISK_*, OPERATION_ABORTED */
+export const resizeDisk = (at: ImagePath, sizeBytes: number, {shrinks, progress, signal}: Resizing): Promise<void> =>
+	abortable('resize', signal, async () => {
+		const {image, close} = await openDisk(at.path, {...at, writable: true});
+		try {
+			const isCut = sizeBytes < image.sizeBytes;
+			if (isCut && !shrinks)
+				throw diskCommandError('DISK_WOULD_SHRINK', {path: at.path, sizeBytes, found: image.sizeBytes});
+			await image.resize(sizeBytes, (done, total) => {
+				if (!isCut || done === 0) signal?.throwIfAborted();
+				progress?.(done, total);
+			});
+		} finally {
+			await close();
+		}
+	});
 
 /**
  * Writes what an image has of its own into the one that it lies over. The image stays as it is, and reads as before at every moment; but
