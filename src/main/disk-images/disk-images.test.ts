@@ -108,6 +108,19 @@ for (const compression of ['zlib', 'zstd'] as const)
 			await sound();
 		});
 
+test('a new image whose name OpenVMM has for the state of firmware is a fixed VHD', async (t) => {
+	const {at} = folder(t);
+	await createDisk({path: at('it.vmgs')}, 4 * 2 ** 20);
+	await fill(at('it.vmgs'), 1, 4 * 2 ** 20);
+	await convertDisk({path: at('it.vmgs')}, {path: at('other.vmgs')});
+	for (const name of ['it.vmgs', 'other.vmgs']) {
+		t.like(await diskInfo({path: at(name)}), {format: 'vhd', facts: {kind: 'fixed'}, sizeBytes: 4 * 2 ** 20});
+		t.is(statSync(at(name)).size, 4 * 2 ** 20 + 512);
+	}
+	await createDisk({path: at('it.vhd')}, 4 * 2 ** 20);
+	t.like((await diskInfo({path: at('it.vhd')})).facts, {kind: 'dynamic'});
+});
+
 test('blocks are compressed where the format has such alone', async (t) => {
 	const {at, names} = folder(t);
 	writeFileSync(at('it.raw'), Buffer.alloc(2 ** 20, 'text'));

@@ -1,6 +1,6 @@
 import {dirname, resolve} from 'node:path';
 import type {BackingReference, CheckResult, DiskImage, ImageFacts, Repair} from '#devices/storage/image';
-import {createImage, formatOf, formats, type NewImage, openDisk} from '#devices/storage/image-formats';
+import {createImage, formatOf, formats, type NewImage, openDisk, saysFixed} from '#devices/storage/image-formats';
 import {formatBytes} from '#main/config';
 import {abortable, type LongOperation} from '#support/abort';
 import {errorTable} from '#support/errors';
@@ -68,7 +68,8 @@ export async function createDisk(wanted: WantedImage, sizeBytes: number | undefi
 	if (size === undefined) throw diskCommandError('DISK_SIZE_MISSING', {path});
 	await makeFile(path, async (file) => {
 		try {
-			await createImage(format, file, {...wanted, sizeBytes: size, backing: below?.reference});
+			const fixed = wanted.fixed || saysFixed(path, format);
+			await createImage(format, file, {...wanted, fixed, sizeBytes: size, backing: below?.reference});
 		} finally {
 			await file.close();
 		}
@@ -131,7 +132,8 @@ export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongO
 				const sizeBytes = Math.ceil(from.image.sizeBytes / 512) * 512;
 				let to: DiskImage | undefined;
 				try {
-					await createImage(format, file, {...wanted, sizeBytes, backing: undefined});
+					const fixed = wanted.fixed || saysFixed(wanted.path, format);
+					await createImage(format, file, {...wanted, fixed, sizeBytes, backing: undefined});
 					to = await (await formats[format].begin(file)).open(undefined);
 					await copyDisk(from.image, to, {...asked, compresses: wanted.compression !== undefined});
 				} finally {
