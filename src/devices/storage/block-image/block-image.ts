@@ -121,7 +121,8 @@ export abstract class BlockImage implements DiskImage {
 	abstract check(repair?: Repair, progress?: (done: number, total: number) => void): Promise<CheckResult>;
 	abstract facts(): ImageFacts;
 
-	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
+	find(run: MappedRun, length: number, use: RunUse): boolean {
+		const {offset} = run;
 		if (use === 'write' && !(this.#hasBegun && this.#lost === undefined)) return false;
 		const block = Math.floor(offset / this.blockBytes);
 		const within = offset - block * this.blockBytes;

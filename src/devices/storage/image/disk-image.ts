@@ -29,6 +29,8 @@ export type RunKind = (typeof RunKind)[keyof typeof RunKind];
 
 /** Where bytes are, for those who ask again and again: an object that is filled anew each time. */
 export interface MappedRun {
+	/** Where they begin in the disk, as whoever asks says: a number beyond 2^31 is an object to V8 where one function gives it to another. */
+	offset: number;
 	kind: RunKind;
 	/** In bytes. */
 	length: number;
@@ -104,7 +106,7 @@ export interface DiskImage {
 	 * only of data whose place the disk keeps and nothing else has.
 	 * @returns false where {@link map} or {@link allocate} has to be asked, which also say what is wrong
 	 */
-	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean;
+	find(run: MappedRun, length: number, use: RunUse): boolean;
 	/** The file lacks some of what was finished: {@link flush} writes it. */
 	readonly isDirty: boolean;
 	/** Says where bytes are, in order, from `offset` on: all of the range, or as much of it as a call may look at. */

@@ -127,7 +127,8 @@ export class Qcow2Image implements DiskImage {
 		return this.#header.clusterBytes / 8;
 	}
 
-	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
+	find(run: MappedRun, length: number, use: RunUse): boolean {
+		const {offset} = run;
 		const {clusterBytes} = this.#header;
 		const isWritten = use === 'write';
 		if (isWritten && (this.#writing === undefined || this.#lost !== undefined || this.#clearsAutoclear)) return false;
