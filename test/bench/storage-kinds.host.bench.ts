@@ -157,18 +157,26 @@ async function measure(newFile: () => string, kind: Kind): Promise<void> {
 const quantile = (sorted: readonly number[], share: number): number =>
 	sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 
+/** What single requests are timed of, how many of them, at which depths. */
+const timedKinds: readonly Kind[] = [
+	{title: '4 KiB read', job: read, requests: 10_000, depths: [1, 32]},
+	{title: '4 KiB written', job: write, requests: 10_000, depths: [1, 32]},
+	{title: '4 KiB written durably', job: {...write, isDurable: true}, requests: 1000, depths: [1, 32]},
+	{title: '4 KiB written and flushed', job: {...write, isFlushed: true}, requests: 1000, depths: [1, 32]},
+];
+
 /** How the times of single requests lie. */
-async function latencies(path: string): Promise<void> {
-	const fd = openSync(path, 'r');
-	const loop = callLoop(fd, read);
-	const device = await startDevice(path, {title: '', job: read, requests: 0, depths: []});
-	const many = 10_000;
-	for (const depth of [1, 32]) {
+async function latencies(newFile: () => string, kind: Kind): Promise<void> {
+	const {title, job, requests, depths} = kind;
+	const fd = openSync(newFile(), job.kind === 'read' ? 'r' : 'r+');
+	const loop = callLoop(fd, job);
+	const device = await startDevice(newFile(), kind);
+	for (const depth of depths) {
 		const times: Record<string, number[]> = {'a call each': [], 'virtio-blk, on a worker': []};
-		device.driver.run(many, depth, noWait);
+		device.driver.run(requests, depth, noWait);
 		for (let round = 0; round < 5; round++) {
-			loop(many / 5, times['a call each']);
-			device.driver.run(many / 5, depth, noWait, times['virtio-blk, on a worker']);
+			loop(requests / 5, times['a call each']);
+			device.driver.run(requests / 5, depth, noWait, times['virtio-blk, on a worker']);
 		}
 		const figures = Object.entries(times).flatMap(([name, each]) => {
 			const sorted = each.toSorted((a, b) => a - b);
@@ -176,7 +184,7 @@ async function latencies(path: string): Promise<void> {
 				return {name: `${name}, ${100 * share} % below`, unit: 'µs', samples: [quantile(sorted, share)]};
 			});
 		});
-		report(`4 KiB read, depth ${depth}, of ${many} single requests`, figures);
+		report(`${title}, depth ${depth}, of ${requests} single requests`, figures);
 	}
 	await device.end();
 	closeSync(fd);
@@ -188,14 +196,14 @@ if (isMainThread) {
 	try {
 		const content = Buffer.alloc(fileBytes, 1);
 		/** Threads that are ended have their file, and its lock, until the process ends. */
-		const newFile = (name: string): string => {
-			const path = join(folder, name);
+		let files = 0;
+		const newFile = (): string => {
+			const path = join(folder, `${files++}`);
 			writeFileSync(path, content, {flush: true});
 			return path;
 		};
-		await latencies(newFile('latencies'));
-		let files = 0;
-		for (const kind of kinds) await measure(() => newFile(`${files++}`), kind);
+		for (const kind of timedKinds) await latencies(newFile, kind);
+		for (const kind of kinds) await measure(newFile, kind);
 	} finally {
 		rmSync(folder, {recursive: true});
 	}

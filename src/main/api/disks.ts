@@ -7,7 +7,7 @@ import {ownDevice, placesPerType} from './own-device.ts';
 /** A file of the host, or a block device, that is a disk of the guest. */
 export interface DiskFile {
 	readonly path: string;
-	/** Of what is in it; what its name says if not given: `.qcow2`, `.vhd`, `.vhdx`, and raw otherwise. */
+	/** Of what is in it; what its name says if not given: `.qcow2`, `.vhd` or `.vmgs`, `.vhdx`, and raw otherwise. */
 	readonly format?: 'raw' | 'qcow2' | 'vhd' | 'vhdx';
 	/** Requests to write fail, and the guest is told. Any number of machines may have the file then, and a single one otherwise. */
 	readonly readOnly?: boolean;

@@ -333,7 +333,7 @@ export const ownCommands = {
 	'disk resize': {
 		help: 'change the size of a disk: SIZE, or +SIZE to add as much',
 		words: ['FILE', 'SIZE'],
-		flags: [{name: 'shrink', help: 'the disk may lose what is at its end'}, ...imageFlags],
+		flags: [{name: 'shrink', help: 'the disk may lose what is at its end'}, progressFlag, ...imageFlags],
 	},
 	'disk commit': {
 		help: 'write what an image has of its own into the image that it lies over',

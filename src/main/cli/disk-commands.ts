@@ -71,7 +71,8 @@ const diskCommands = {
 		const at = image(path, flags);
 		const added = size.startsWith('+') ? parseSize(size.slice(1), 'SIZE') : undefined;
 		const wanted = added === undefined ? parseSize(size, 'SIZE') : (await diskInfo(at)).sizeBytes + added;
-		await resizeDisk(at, wanted, {shrinks: flags.has('shrink')});
+		const shrinks = flags.has('shrink');
+		await withProgress(flags, (asked) => resizeDisk(at, wanted, {shrinks, ...asked}));
 		return exitStatuses.ok.status;
 	},
 	async 'disk commit'([path = ''], flags) {

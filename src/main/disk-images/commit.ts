@@ -13,7 +13,7 @@ export async function commitLayer(
 	below: DiskImage,
 	{progress, signal}: LongOperation,
 ): Promise<void> {
-	if (below.sizeBytes < image.sizeBytes) await below.resize(image.sizeBytes);
+	if (below.sizeBytes < image.sizeBytes) await below.resize(image.sizeBytes, () => signal?.throwIfAborted());
 	for (let offset = 0; offset < image.sizeBytes; ) {
 		for (const extent of await image.map(offset, image.sizeBytes - offset)) {
 			const end = extent.offset + extent.length;

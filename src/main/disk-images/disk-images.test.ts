@@ -108,6 +108,19 @@ for (const compression of ['zlib', 'zstd'] as const)
 			await sound();
 		});
 
+test('a new image whose name OpenVMM has for the state of firmware is a fixed VHD', async (t) => {
+	const {at} = folder(t);
+	await createDisk({path: at('it.vmgs')}, 4 * 2 ** 20);
+	await fill(at('it.vmgs'), 1, 4 * 2 ** 20);
+	await convertDisk({path: at('it.vmgs')}, {path: at('other.vmgs')});
+	for (const name of ['it.vmgs', 'other.vmgs']) {
+		t.like(await diskInfo({path: at(name)}), {format: 'vhd', facts: {kind: 'fixed'}, sizeBytes: 4 * 2 ** 20});
+		t.is(statSync(at(name)).size, 4 * 2 ** 20 + 512);
+	}
+	await createDisk({path: at('it.vhd')}, 4 * 2 ** 20);
+	t.like((await diskInfo({path: at('it.vhd')})).facts, {kind: 'dynamic'});
+});
+
 test('blocks are compressed where the format has such alone', async (t) => {
 	const {at, names} = folder(t);
 	writeFileSync(at('it.raw'), Buffer.alloc(2 ** 20, 'text'));
@@ -132,18 +145,27 @@ for (const format of formatNames) {
 	});
 
 	test(`a disk grows by zeros and is cut: ${format}`, async (t) => {
+		t.timeout(900_000);
 		const {at} = folder(t);
 		const path = at(`it.${format}`);
+		const holds = async (expected: Buffer) => {
+			t.true((await contentOf(path)).equals(expected));
+			if (!hasQemuImg) return;
+			writeFileSync(at('expected'), expected);
+			qemuImgSays(t, 'compare', '-f', peerName(format), '-F', 'raw', path, at('expected'));
+			if (peerChecks(format)) qemuImgSays(t, 'check', '-f', format, path);
+		};
 		await createDisk({path}, sizeBytes);
 		await fill(path, 2);
 		const before = await contentOf(path);
 		await resizeDisk({path}, sizeBytes * 2, {shrinks: false});
-		t.true((await contentOf(path)).equals(Buffer.concat([before, Buffer.alloc(sizeBytes)])));
+		await holds(Buffer.concat([before, Buffer.alloc(sizeBytes)]));
 		await t.throwsAsync(resizeDisk({path}, sizeBytes / 2, {shrinks: false}), {code: 'DISK_WOULD_SHRINK'});
 		await resizeDisk({path}, sizeBytes / 2 + 1024, {shrinks: true});
+		const cut = before.subarray(0, sizeBytes / 2 + 1024);
+		await holds(cut);
 		await resizeDisk({path}, sizeBytes, {shrinks: false});
-		const cut = Buffer.concat([before.subarray(0, sizeBytes / 2 + 1024), Buffer.alloc(sizeBytes / 2 - 1024)]);
-		t.true((await contentOf(path)).equals(cut));
+		await holds(Buffer.concat([cut, Buffer.alloc(sizeBytes / 2 - 1024)]));
 		t.like(await checkDisk({path}, undefined), {leaks: 0, faultCount: 0});
 		if (peerChecks(format)) qemuImgSays(t, 'check', '-f', format, path);
 	});
@@ -171,7 +193,44 @@ for (const format of ['qcow2', 'vhdx'])
 		else t.true((await contentOf(over)).equals(before));
 		t.like(await checkDisk({path: base}, undefined), {leaks: 0, faultCount: 0});
 		await t.throwsAsync(commitDisk({path: base}), {code: 'DISK_HAS_NO_LAYERS'});
-		if (hasQemuImg && format === 'qcow2') qemuImgSays(t, 'compare', base, over);
+		if (!hasQemuImg) return;
+		writeFileSync(at('expected'), before);
+		qemuImgSays(t, 'compare', '-f', format, '-F', 'raw', base, at('expected'));
+		qemuImgSays(t, 'check', '-f', format, base);
+		// It opens no differencing VHDX.
+		if (format === 'qcow2') qemuImgSays(t, 'compare', base, over);
+	});
+
+for (const format of ['qcow2', 'vhdx'])
+	test(`a disk that is to grow and is given up has the size that it had, and grows by zeros when it is asked again: ${format}`, async (t) => {
+		t.timeout(900_000);
+		const {at} = folder(t);
+		const [base, over] = [at(`base.${format}`), at(`over.${format}`)];
+		const longer = 10 * sizeBytes;
+		await createDisk({path: base}, longer);
+		await fill(base, 3, longer);
+		await createDisk({path: over, backing: {path: `base.${format}`}}, sizeBytes);
+		const before = await contentOf(over);
+		const giveUp = async (size: number, shrinks: boolean) => {
+			const controller = new AbortController();
+			const steps: number[] = [];
+			const progress = (done: number, total: number) => {
+				steps.push(done / total);
+				if (done > 0) controller.abort(new Error('enough'));
+			};
+			await resizeDisk({path: over}, size, {shrinks, progress, signal: controller.signal}).finally(() =>
+				t.true(steps.length > 1 && steps[0] === 0, `${steps}`),
+			);
+			return steps;
+		};
+		await t.throwsAsync(giveUp(longer, false), {code: 'OPERATION_ABORTED', message: /resize/});
+		t.true((await contentOf(over)).equals(before));
+		t.like(await checkDisk({path: over}, undefined), {leaks: 0, faultCount: 0});
+		await resizeDisk({path: over}, longer, {shrinks: false});
+		t.true((await contentOf(over)).equals(Buffer.concat([before, Buffer.alloc(longer - sizeBytes)])));
+		// What is cut off is gone from then on.
+		t.is((await giveUp(sizeBytes, true)).at(-1), 1);
+		t.true((await contentOf(over)).equals(before));
 	});
 
 test('a conversion that is given up or fails leaves nothing, and takes no name that there is', async (t) => {

@@ -1,6 +1,6 @@
 import {dirname, resolve} from 'node:path';
 import type {BackingReference, CheckResult, DiskImage, ImageFacts, Repair} from '#devices/storage/image';
-import {createImage, formatOf, formats, type NewImage, openDisk} from '#devices/storage/image-formats';
+import {createImage, formatOf, formats, type NewImage, openDisk, saysFixed} from '#devices/storage/image-formats';
 import {formatBytes} from '#main/config';
 import {abortable, type LongOperation} from '#support/abort';
 import {errorTable} from '#support/errors';
@@ -68,7 +68,8 @@ export async function createDisk(wanted: WantedImage, sizeBytes: number | undefi
 	if (size === undefined) throw diskCommandError('DISK_SIZE_MISSING', {path});
 	await makeFile(path, async (file) => {
 		try {
-			await createImage(format, file, {...wanted, sizeBytes: size, backing: below?.reference});
+			const fixed = wanted.fixed || saysFixed(path, format);
+			await createImage(format, file, {...wanted, fixed, sizeBytes: size, backing: below?.reference});
 		} finally {
 			await file.close();
 		}
@@ -131,7 +132,8 @@ export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongO
 				const sizeBytes = Math.ceil(from.image.sizeBytes / 512) * 512;
 				let to: DiskImage | undefined;
 				try {
-					await createImage(format, file, {...wanted, sizeBytes, backing: undefined});
+					const fixed = wanted.fixed || saysFixed(wanted.path, format);
+					await createImage(format, file, {...wanted, fixed, sizeBytes, backing: undefined});
 					to = await (await formats[format].begin(file)).open(undefined);
 					await copyDisk(from.image, to, {...asked, compresses: wanted.compression !== undefined});
 				} finally {
@@ -143,25 +145,28 @@ export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongO
 		}
 	});
 
-/**
- * Changes the size of a disk.
- * @param shrinks - it may lose what is at its end
- * @throws VmmError DISK_*
- */
-export async function resizeDisk(
-	at: ImagePath,
-	sizeBytes: number,
-	{shrinks}: {readonly shrinks: boolean},
-): Promise<void> {
-	const {image, close} = await openDisk(at.path, {...at, writable: true});
-	try {
-		if (sizeBytes < image.sizeBytes && !shrinks)
-			throw diskCommandError('DISK_WOULD_SHRINK', {path: at.path, sizeBytes, found: image.sizeBytes});
-		await image.resize(sizeBytes);
-	} finally {
-		await close();
-	}
+/** How a disk gets another size. */
+interface Resizing extends LongOperation {
+	/** It may lose what is at its end. From the moment on at which that begins to go it is not given up. */
+	readonly shrinks: boolean;
 }
+
+/** Changes the size of a disk. @throws VmmError DISK_*, OPERATION_ABORTED */
+export const resizeDisk = (at: ImagePath, sizeBytes: number, {shrinks, progress, signal}: Resizing): Promise<void> =>
+	abortable('resize', signal, async () => {
+		const {image, close} = await openDisk(at.path, {...at, writable: true});
+		try {
+			const isCut = sizeBytes < image.sizeBytes;
+			if (isCut && !shrinks)
+				throw diskCommandError('DISK_WOULD_SHRINK', {path: at.path, sizeBytes, found: image.sizeBytes});
+			await image.resize(sizeBytes, (done, total) => {
+				if (!isCut || done === 0) signal?.throwIfAborted();
+				progress?.(done, total);
+			});
+		} finally {
+			await close();
+		}
+	});
 
 /**
  * Writes what an image has of its own into the one that it lies over. The image stays as it is, and reads as before at every moment; but

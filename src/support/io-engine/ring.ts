@@ -1,8 +1,10 @@
 import {close, Errno, ioUringEnter, ioUringRegister, ioUringSetup, type Mapping, mapFile, unmap} from '#support/ffi';
+import {FileAction, type FileOperation} from './io-engine.ts';
 import {
 	Completion,
 	IO_URING_OP_SUPPORTED,
 	IORING_CQ_EVENTFD_DISABLED,
+	IORING_FSYNC_DATASYNC,
 	IORING_REGISTER_EVENTFD,
 	IORING_REGISTER_PROBE,
 	neededFeatures,
@@ -33,6 +35,15 @@ const at = {
 	token: wordOf('user_data'),
 } as const;
 const resultWord = Completion.offset('res') / 4;
+
+/** By action; and of what has one vector, which costs the kernel less. */
+const opcodes = {
+	[FileAction.READ]: RingOperation.READV,
+	[FileAction.WRITE]: RingOperation.WRITEV,
+	[FileAction.SYNC]: RingOperation.FSYNC,
+	[FileAction.ALLOCATE]: RingOperation.FALLOCATE,
+} as const;
+const oneVector = {[FileAction.READ]: RingOperation.READ, [FileAction.WRITE]: RingOperation.WRITE} as const;
 
 /** Memory of the kernel's: both rings, and the submissions that one of them is of. */
 interface RingMemory {
@@ -87,19 +98,26 @@ export class Ring {
 		return entries - ((this.#tail - Atomics.load(this.#words, this.#sqHead)) | 0);
 	}
 
-	/** Adds a submission, where there is room. `token` comes back with its result. */
-	add(opcode: number, fd: number, offset: number, address: number, length: number, flags: number, token: number): void {
+	/**
+	 * Adds a submission, where there is room. `token` comes back with its result. What the kernel takes is read here: a number beyond 2^31 is an object to V8
+	 * where one function gives it to another.
+	 */
+	add({action, fd, offset, vectors, count, buffer, length, flags}: FileOperation, token: number): void {
 		const words = this.#submissions;
 		const base = (this.#tail & (entries - 1)) * submissionWords;
+		const isMove = action === FileAction.READ || action === FileAction.WRITE;
+		const isOne = isMove && buffer > 0;
+		const place = action === FileAction.SYNC ? 0 : offset;
+		const address = isOne ? buffer : isMove ? vectors : action === FileAction.ALLOCATE ? length : 0;
 		// Little-endian. All else is zero, as nobody has written it: the kernel does not.
-		words[base + at.opcode] = opcode;
+		words[base + at.opcode] = isOne ? oneVector[action as keyof typeof oneVector] : opcodes[action];
 		words[base + at.fd] = fd;
-		words[base + at.offset] = offset;
-		words[base + at.offset + 1] = offset / 2 ** 32;
+		words[base + at.offset] = place;
+		words[base + at.offset + 1] = place / 2 ** 32;
 		words[base + at.address] = address;
 		words[base + at.address + 1] = address / 2 ** 32;
-		words[base + at.length] = length;
-		words[base + at.flags] = flags;
+		words[base + at.length] = isOne ? length : isMove ? count : action === FileAction.ALLOCATE ? flags : 0;
+		words[base + at.flags] = isMove ? flags : action === FileAction.SYNC ? IORING_FSYNC_DATASYNC : 0;
 		words[base + at.token] = token;
 		this.#tail = (this.#tail + 1) | 0;
 	}

@@ -1,10 +1,9 @@
 import {close, drainEventfd, eventfd, readableInPool} from '#support/ffi';
 import type {Reactor, Timer, Watch} from '#support/reactor';
 import {CachedReads} from './cached-reads.ts';
-import {FileAction, type FileOperation, type IoEngine} from './io-engine.ts';
+import type {FileOperation, IoEngine} from './io-engine.ts';
 import {OperationQueue} from './operation-queue.ts';
 import {Ring} from './ring.ts';
-import {IORING_FSYNC_DATASYNC, RingOperation} from './ring-structs.ts';
 
 /** Time after which the kernel is asked again when it has taken nothing, for want of memory. */
 const againNs = 1e6;
@@ -116,22 +115,7 @@ export class UringEngine implements IoEngine {
 	#add(operation: FileOperation): void {
 		const token = this.#tokens.pop() as number;
 		this.#operations[token] = operation;
-		const {action, fd, offset, vectors, count, buffer, length, flags} = operation;
-		switch (action) {
-			case FileAction.READ:
-				if (buffer > 0) this.#ring.add(RingOperation.READ, fd, offset, buffer, length, flags, token);
-				else this.#ring.add(RingOperation.READV, fd, offset, vectors, count, flags, token);
-				return;
-			case FileAction.WRITE:
-				if (buffer > 0) this.#ring.add(RingOperation.WRITE, fd, offset, buffer, length, flags, token);
-				else this.#ring.add(RingOperation.WRITEV, fd, offset, vectors, count, flags, token);
-				return;
-			case FileAction.SYNC:
-				this.#ring.add(RingOperation.FSYNC, fd, 0, 0, 0, IORING_FSYNC_DATASYNC, token);
-				return;
-			case FileAction.ALLOCATE:
-				this.#ring.add(RingOperation.FALLOCATE, fd, offset, length, flags, 0, token);
-		}
+		this.#ring.add(operation, token);
 	}
 
 	#reap(): void {

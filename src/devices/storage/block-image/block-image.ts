@@ -2,6 +2,7 @@ import {
 	type Allocation,
 	appendExtent,
 	appendTarget,
+	byParts,
 	type CheckResult,
 	type DiskImage,
 	type Extent,
@@ -62,6 +63,8 @@ export abstract class BlockImage implements DiskImage {
 	protected readonly turns = new Turns();
 	readonly #inFlight = new InFlight();
 	#sizeBytes: number;
+	/** So far the disk is mapped: beyond its end while it grows. */
+	#mappedBytes: number;
 	/** Places that no block has any more, when the tables are written. */
 	readonly #freed: number[] = [];
 	/** Places in the file that no block has. */
@@ -76,6 +79,7 @@ export abstract class BlockImage implements DiskImage {
 		this.below = below;
 		this.blockBytes = blockBytes;
 		this.#sizeBytes = sizeBytes;
+		this.#mappedBytes = sizeBytes;
 	}
 
 	get sizeBytes(): number {
@@ -108,11 +112,17 @@ export abstract class BlockImage implements DiskImage {
 	protected abstract writeTables(): Promise<void>;
 	/** What comes before the first change since it was opened. */
 	protected abstract begin(): Promise<void>;
-	abstract resize(sizeBytes: number): Promise<void>;
+	/** @throws VmmError DISK_IMAGE_SIZE_INVALID, DISK_IMAGE_UNSUPPORTED */
+	protected abstract checkNewSize(sizeBytes: number): void;
+	/** Gives the table room for another size; blocks behind the old one are not there. All is on stable storage. */
+	protected abstract resizeTable(sizeBytes: number): Promise<void>;
+	/** Writes another size, and has it on stable storage. */
+	protected abstract writeSize(sizeBytes: number): Promise<void>;
 	abstract check(repair?: Repair, progress?: (done: number, total: number) => void): Promise<CheckResult>;
 	abstract facts(): ImageFacts;
 
-	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
+	find(run: MappedRun, length: number, use: RunUse): boolean {
+		const {offset} = run;
 		if (use === 'write' && !(this.#hasBegun && this.#lost === undefined)) return false;
 		const block = Math.floor(offset / this.blockBytes);
 		const within = offset - block * this.blockBytes;
@@ -149,7 +159,7 @@ export abstract class BlockImage implements DiskImage {
 	}
 
 	async map(offset: number, length: number): Promise<readonly Extent[]> {
-		const end = Math.min(offset + length, this.#sizeBytes);
+		const end = Math.min(offset + length, this.#mappedBytes);
 		const extents: Extent[] = [];
 		for (let at = offset; at < end && extents.length < mostExtents; ) {
 			const block = Math.floor(at / this.blockBytes);
@@ -180,8 +190,8 @@ export abstract class BlockImage implements DiskImage {
 	}
 
 	async allocate(offset: number, length: number): Promise<Allocation> {
-		if (offset + length > this.#sizeBytes)
-			throw new RangeError(`${offset} + ${length} is beyond a disk of ${this.#sizeBytes}`);
+		if (offset + length > this.#mappedBytes)
+			throw new RangeError(`${offset} + ${length} is beyond a disk of ${this.#mappedBytes}`);
 		if (offset % sectorBytes !== 0 || length % sectorBytes !== 0)
 			throw new RangeError(`${offset} + ${length} is not in whole sectors`);
 		const first = Math.floor(offset / this.blockBytes);
@@ -279,12 +289,12 @@ export abstract class BlockImage implements DiskImage {
 
 	/** @param exact - also what takes room to be zeros */
 	async #clearRange(offset: number, length: number, exact: boolean): Promise<void> {
-		const end = Math.min(offset + length, this.#sizeBytes);
+		const end = Math.min(offset + length, this.#mappedBytes);
 		for (let at = offset; at < end; ) {
 			const block = Math.floor(at / this.blockBytes);
 			const base = block * this.blockBytes;
 			const stop = Math.min(end, base + this.blockBytes);
-			const isWhole = at === base && (stop === base + this.blockBytes || stop === this.#sizeBytes);
+			const isWhole = at === base && (stop === base + this.blockBytes || stop === this.#mappedBytes);
 			await this.#inFlight.waitFor(block, block);
 			const done = await this.turns.run(async () => {
 				if (this.#inFlight.waitFor(block, block) !== undefined) return false;
@@ -364,9 +374,32 @@ export abstract class BlockImage implements DiskImage {
 		this.#hasBegun = true;
 	}
 
-	/** The disk has another size from now on. */
-	protected setSize(sizeBytes: number): void {
-		this.#sizeBytes = sizeBytes;
+	async resize(sizeBytes: number, progress?: (done: number, total: number) => void): Promise<void> {
+		this.checkNewSize(sizeBytes);
+		const {blockBytes} = this;
+		const old = this.#sizeBytes;
+		// What stays of the last block reads as zeros when the disk grows again.
+		await byParts(sizeBytes, old, blockBytes, progress, (start, end) => this.discard(start, end - start));
+		await this.turns.run(async () => {
+			await this.beginChange();
+			await this.sync();
+			await this.resizeTable(sizeBytes);
+		});
+		try {
+			// What is below may be longer, and is not to show. The file says so before the new size: a crash in between leaves what nobody sees.
+			this.#mappedBytes = Math.max(old, sizeBytes);
+			const below = Math.ceil((this.below?.sizeBytes ?? 0) / blockBytes) * blockBytes;
+			await byParts(old, Math.min(below, sizeBytes), blockBytes, progress, (start, end) =>
+				this.zero(start, end - start),
+			);
+			await this.turns.run(async () => {
+				await this.sync();
+				await this.writeSize(sizeBytes);
+				this.#sizeBytes = sizeBytes;
+			});
+		} finally {
+			this.#mappedBytes = this.#sizeBytes;
+		}
 	}
 
 	async close(): Promise<void> {

@@ -45,7 +45,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	readonly geometry: DiskGeometry;
 	readonly mover: EngineName;
 	readonly top: ImageLayer;
-	readonly run: MappedRun = {kind: RunKind.ZERO, length: 0, fileOffset: 0};
+	readonly run: MappedRun = {offset: 0, kind: RunKind.ZERO, length: 0, fileOffset: 0};
 	fault: string | undefined;
 	isClosing = false;
 	readonly #closeImages: () => Promise<void>;
@@ -61,7 +61,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	#flushing: ImageRequest[] | undefined;
 	#inFlight = 0;
 	#emptied: (() => void) | undefined;
-	/** Not the image's, which is longer before what it gets is zeros. */
+	/** In whole sectors, kept for those who ask with each request. */
 	#bytes: number;
 	#resizing: Promise<void> = Promise.resolve();
 	#closing: Promise<void> | undefined;

@@ -1,7 +1,7 @@
 import {DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
-import {type Allocation, type MappedRun, RunKind} from '#devices/storage/image';
+import {type Allocation, type MappedRun, RunKind, type RunUse} from '#devices/storage/image';
 import type {ImageLayer} from './image-layer.ts';
-import type {PartRequest} from './part-request.ts';
+import type {FilePlace, PartRequest} from './part-request.ts';
 import type {RangeWork} from './range-turns.ts';
 
 /** Parts of a request that are under way together: a disk in small pieces would have thousands. */
@@ -126,17 +126,23 @@ export class ImageRequest implements RangeWork {
 		let length = this.#limit - this.#at;
 		for (; layer !== undefined && this.#at < layer.image.sizeBytes; layer = layer.below) {
 			length = Math.min(length, layer.image.sizeBytes - this.#at);
-			if (!layer.image.find(this.#at, length, 'read', run)) {
+			if (!this.#find(layer, length, 'read')) {
 				this.#wait(this.#look(layer, length));
 				return;
 			}
 			length = run.length;
 			if (run.kind === RunKind.BELOW) continue;
-			if (run.kind === RunKind.DATA) this.#move(layer, run.fileOffset, length);
+			if (run.kind === RunKind.DATA) this.#move(layer, run, length);
 			else this.#zero(length);
 			return;
 		}
 		this.#zero(length);
+	}
+
+	#find({image}: ImageLayer, length: number, use: RunUse): boolean {
+		const {run} = this.#owner;
+		run.offset = this.#at;
+		return image.find(run, length, use);
 	}
 
 	/** Looks where an image has its bytes, when it has loaded what says so. */
@@ -147,7 +153,7 @@ export class ImageRequest implements RangeWork {
 		if (extent?.offset !== this.#at) throw new RangeError(`nothing says where ${this.#at} is`);
 		switch (extent.kind) {
 			case 'data':
-				this.#move(layer, extent.fileOffset, extent.length);
+				this.#move(layer, extent, extent.length);
 				return;
 			case 'zero':
 				this.#zero(extent.length);
@@ -174,8 +180,8 @@ export class ImageRequest implements RangeWork {
 		const target = this.#allocation?.targets[this.#nextTarget];
 		if (target !== undefined) {
 			this.#nextTarget++;
-			this.#move(top, target.fileOffset, target.length);
-		} else if (top.image.find(this.#at, this.end - this.#at, 'write', run)) this.#move(top, run.fileOffset, run.length);
+			this.#move(top, target, target.length);
+		} else if (this.#find(top, this.end - this.#at, 'write')) this.#move(top, run, run.length);
 		else this.#wait(this.#allocate());
 	}
 
@@ -200,10 +206,10 @@ export class ImageRequest implements RangeWork {
 	}
 
 	/** Moves the next bytes between memory and a file. */
-	#move(layer: ImageLayer, fileOffset: number, length: number): void {
+	#move(layer: ImageLayer, place: FilePlace, length: number): void {
 		const {request} = this;
 		const part = this.#owner.takePart(request.vectors.count);
-		part.of(this, request, this.#at - this.start, fileOffset, length);
+		part.of(this, request, this.#at - this.start, place, length);
 		this.#parts++;
 		this.#skip(length);
 		layer.submit(part);

@@ -6,6 +6,11 @@ interface PartOwner {
 	partEnded(part: PartRequest, error: DiskError): void;
 }
 
+/** Where bytes are in a file, in what says so: a number beyond 2^31 by itself is an object to V8 where one function gives it to another. */
+export interface FilePlace {
+	readonly fileOffset: number;
+}
+
 /** A part of a request: bytes that lie in one piece in an image's file. */
 export class PartRequest extends DiskRequest {
 	#owner: PartOwner | undefined;
@@ -17,9 +22,8 @@ export class PartRequest extends DiskRequest {
 
 	/**
 	 * @param start - where its memory begins in that of the request, which has no more vectors than this has room for
-	 * @param fileOffset - where its bytes are in the file
 	 */
-	of(owner: PartOwner, request: DiskRequest, start: number, fileOffset: number, length: number): this {
+	of(owner: PartOwner, request: DiskRequest, start: number, {fileOffset}: FilePlace, length: number): this {
 		this.#owner = owner;
 		this.operation = request.operation as DiskOperation;
 		this.offset = fileOffset;

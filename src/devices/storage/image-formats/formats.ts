@@ -39,6 +39,9 @@ export interface Format {
 	create(file: ImageFile, image: NewImage): Promise<void>;
 }
 
+/** What OpenVMM keeps the state of a guest's firmware in (VMGS): a VHD that is fixed. */
+const stateExtension = '.vmgs';
+
 /** The formats, by name. */
 export const formats = {
 	raw: {
@@ -57,7 +60,7 @@ export const formats = {
 		create: (file, {blockBytes: clusterBytes, ...image}) => createQcow2(file, {...image, clusterBytes}),
 	},
 	vhd: {
-		extensions: ['.vhd'],
+		extensions: ['.vhd', stateExtension],
 		options: ['blockBytes', 'fixed'],
 		begin: async (file) => ({backing: undefined, open: () => openVhd(file)}),
 		create: (file, image) => createVhd(file, image),
@@ -84,6 +87,10 @@ export function formatSaid(path: string): FormatName | undefined {
 	const extension = extname(path).toLowerCase();
 	return formatNames.find((known) => (formats[known].extensions as readonly string[]).includes(extension));
 }
+
+/** True for a new VHD that has to be fixed, since others know no else by what its path ends in. */
+export const saysFixed = (path: string, format: FormatName): boolean =>
+	format === 'vhd' && extname(path).toLowerCase() === stateExtension;
 
 /**
  * The format of an image: the one that is stated, or what the path ends in says. The bytes are not asked: a guest can have written

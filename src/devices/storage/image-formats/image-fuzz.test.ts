@@ -3,9 +3,10 @@ import test from 'ava';
 import {type DiskImage, readImage, writeImage} from '#devices/storage/image';
 import {MemoryFile, ModelDisk, mutate, SeededRandom, type Spot} from '#devices/storage/image/testing';
 import {openRaw} from '#devices/storage/raw';
+import {mendEntries, putLog} from '#devices/storage/vhdx/testing';
 import {isVmmError} from '#support/errors';
 import {checksumOf as vhdChecksumOf} from '../vhd/structures.ts';
-import {checksumOf as vhdxChecksumOf} from '../vhdx/structures.ts';
+import {readHeader, checksumOf as vhdxChecksumOf} from '../vhdx/structures.ts';
 import {type FormatName, formats, type NewImage} from './index.ts';
 
 /** An image that is mutated, and how. */
@@ -14,12 +15,14 @@ interface Subject {
 	readonly image: NewImage;
 	readonly rounds: number;
 	/** Makes of an image what nobody here writes. */
-	change?(bytes: Buffer): Buffer;
+	change?(bytes: Buffer): Buffer | Promise<Buffer>;
 	/** Where its own data are. */
 	spots(bytes: Buffer): readonly Spot[];
 	/** Makes checksums right again, so that what is behind them is reached. */
 	mend(bytes: Buffer): void;
-	/** What some round is refused with. */
+	/** What has become of an image that was opened, in words for {@link says}. */
+	reached?(image: DiskImage): Promise<string>;
+	/** What some round is refused with, or has reached. */
 	readonly says?: readonly RegExp[];
 }
 
@@ -87,6 +90,11 @@ function mendVhdx(bytes: Buffer): void {
 		if (bytes.length >= at + length) bytes.writeUInt32LE(vhdxChecksumOf(bytes.subarray(at, at + length)), at + 4);
 }
 
+/** The log of a VHDX, and the length of its entries: a head, and two sectors. */
+const [vhdxLog, vhdxLogBytes, vhdxLogEntry] = [2 ** 20, 2 ** 20, 3 * 4096];
+/** What the first sectors of the first block are when the entries of the log were replayed. */
+const replayed = [0xa1, 0xa2] as const;
+
 const subjects: Readonly<Record<string, Subject>> = {
 	qcow2: {
 		format: 'qcow2',
@@ -138,6 +146,60 @@ const subjects: Readonly<Record<string, Subject>> = {
 		spots: () => vhdxSpots,
 		mend: mendVhdx,
 	},
+	'vhdx with a log': {
+		format: 'vhdx',
+		image: {sizeBytes: 3 * 2 ** 20, blockBytes: 2 ** 20},
+		rounds: 400,
+		async change(bytes) {
+			const first = bytes.readBigUInt64LE(vhdxTable);
+			const block = Number(first >> 20n) * 2 ** 20;
+			// Its state: all of it is there.
+			if ((first & 7n) !== 6n) throw new Error('the first block is not there');
+			const size = {flushed: bytes.length, fileBytes: bytes.length};
+			const entries = replayed.map((byte, index) => ({
+				sequence: 5 + index,
+				writes: [
+					{offset: block + index * 4096, sector: new Uint8Array(4096).fill(byte)},
+					{offset: vhdxTable, sector: bytes.subarray(vhdxTable, vhdxTable + 4096)},
+					{offset: block + 2 ** 16, length: 8192},
+				],
+				...size,
+			}));
+			putLog(bytes, await readHeader(MemoryFile.of(bytes)), entries, '01234567-89ab-cdef-0123-456789abcdef');
+			return bytes;
+		},
+		spots: () => [
+			...[65_536, 131_072].map((header): Spot => [header + 48, 32]),
+			...[0, 1].flatMap((index): Spot[] => {
+				const at = vhdxLog + index * vhdxLogEntry;
+				return [
+					[at, 64],
+					[at + 64, 96],
+					[at + 4096, 16],
+					[at + 8192 - 8, 8],
+				];
+			}),
+		],
+		mend(bytes) {
+			mendVhdx(bytes);
+			mendEntries(bytes, vhdxLog, vhdxLog + vhdxLogBytes);
+		},
+		async reached(image) {
+			const bytes = new Uint8Array(8192);
+			await readImage(image, 0, bytes);
+			const found = replayed.filter((byte, index) => bytes[index * 4096] === byte);
+			return `replayed: ${found.map((byte) => byte.toString(16)).join(' and ')}.`;
+		},
+		says: [
+			/replayed: a1 and a2\./,
+			/replayed: a1\./,
+			/replayed: a2\./,
+			/replayed: \./,
+			/has nothing whole/,
+			/is cut off: it had/,
+			/its log has/,
+		],
+	},
 	'vhdx over another': {
 		format: 'vhdx',
 		image: {
@@ -164,10 +226,17 @@ const subjects: Readonly<Record<string, Subject>> = {
 };
 
 /** All that may be done with an image. */
-async function use({format}: Subject, bytes: Uint8Array, writable: boolean, below: DiskImage): Promise<void> {
+async function use(
+	{format, reached}: Subject,
+	bytes: Uint8Array,
+	writable: boolean,
+	below: DiskImage,
+	said: Set<string>,
+): Promise<void> {
 	const begun = await formats[format].begin(MemoryFile.of(bytes, {writable}));
 	const image: DiskImage = await begun.open(begun.backing === undefined ? undefined : below);
 	image.facts();
+	if (reached !== undefined) said.add(await reached(image));
 	const end = image.sizeBytes - (image.sizeBytes % 512);
 	const spots = [0, Math.floor(end / 1024) * 512, Math.max(0, end - 8192)];
 	for (const offset of spots) {
@@ -241,7 +310,7 @@ async function imageOf(subject: Subject, below: DiskImage): Promise<Uint8Array> 
 	const model = new ModelDisk(await begun.open(begun.backing && below), new SeededRandom(1));
 	for (let step = 0; step < 12; step++) await model.step();
 	await model.image.close();
-	return subject.change?.(Buffer.from(file.bytes())) ?? file.bytes();
+	return (await subject.change?.(Buffer.from(file.bytes()))) ?? file.bytes();
 }
 
 const openBelow = () => openRaw(MemoryFile.of(new Uint8Array(2 ** 17).fill(9), {writable: false}));
@@ -258,9 +327,11 @@ for (const [name, subject] of Object.entries(subjects)) {
 			const random = new SeededRandom(round);
 			const bytes = mutate(seed, subject.spots(Buffer.from(seed)), random);
 			if (random.below(4) > 0) subject.mend(bytes);
-			const result = await ending(() => use(subject, bytes, random.below(2) === 0, below), said).catch((cause) => {
-				throw new Error(`round ${round}: ${cause}`, {cause});
-			});
+			const result = await ending(() => use(subject, bytes, random.below(2) === 0, below, said), said).catch(
+				(cause) => {
+					throw new Error(`round ${round}: ${cause}`, {cause});
+				},
+			);
 			found.set(result, (found.get(result) ?? 0) + 1);
 		}
 		t.deepEqual(

@@ -8,5 +8,6 @@ export {
 	formatSaid,
 	formats,
 	type NewImage,
+	saysFixed,
 } from './formats.ts';
 export {type OpenDisk, type OpenedDisk, openDisk} from './open-disk.ts';

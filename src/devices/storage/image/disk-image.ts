@@ -29,6 +29,8 @@ export type RunKind = (typeof RunKind)[keyof typeof RunKind];
 
 /** Where bytes are, for those who ask again and again: an object that is filled anew each time. */
 export interface MappedRun {
+	/** Where they begin in the disk, as whoever asks says: a number beyond 2^31 is an object to V8 where one function gives it to another. */
+	offset: number;
 	kind: RunKind;
 	/** In bytes. */
 	length: number;
@@ -104,7 +106,7 @@ export interface DiskImage {
 	 * only of data whose place the disk keeps and nothing else has.
 	 * @returns false where {@link map} or {@link allocate} has to be asked, which also say what is wrong
 	 */
-	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean;
+	find(run: MappedRun, length: number, use: RunUse): boolean;
 	/** The file lacks some of what was finished: {@link flush} writes it. */
 	readonly isDirty: boolean;
 	/** Says where bytes are, in order, from `offset` on: all of the range, or as much of it as a call may look at. */
@@ -122,8 +124,13 @@ export interface DiskImage {
 	discard(offset: number, length: number): Promise<void>;
 	/** Resolves when all that was finished before it is on stable storage. */
 	flush(): Promise<void>;
-	/** Cuts the disk, or lets it grow by zeros. @throws VmmError DISK_IMAGE_SIZE_INVALID, DISK_IMAGE_UNSUPPORTED */
-	resize(sizeBytes: number): Promise<void>;
+	/**
+	 * Cuts the disk, or lets it grow by zeros. Until all of it is done it has the size that it had, also when `progress` throws, which gives it up; what
+	 * is cut off may be gone then.
+	 * @param progress - told how many bytes are cleared, of those that have to be
+	 * @throws VmmError DISK_IMAGE_SIZE_INVALID, DISK_IMAGE_UNSUPPORTED
+	 */
+	resize(sizeBytes: number, progress?: (done: number, total: number) => void): Promise<void>;
 	/** Looks for faults; nothing else may be under way. @throws VmmError DISK_IMAGE_UNSUPPORTED */
 	check(repair?: Repair, progress?: (done: number, total: number) => void): Promise<CheckResult>;
 	facts(): ImageFacts;

@@ -30,3 +30,24 @@ export const wholeBlocks = (offset: number, length: number, blockBytes: number):
 	start: Math.ceil(offset / blockBytes) * blockBytes,
 	end: Math.floor((offset + length) / blockBytes) * blockBytes,
 });
+
+/** A range is worked through in parts of so many bytes, in between of which it may be given up. */
+const partBytes = 2 ** 26;
+
+/** Does something to one part of a range after the other, each of whole blocks. */
+export async function byParts(
+	start: number,
+	end: number,
+	blockBytes: number,
+	progress: ((done: number, total: number) => void) | undefined,
+	work: (start: number, end: number) => Promise<void>,
+): Promise<void> {
+	const unit = Math.max(partBytes, blockBytes);
+	for (let at = start; at < end; ) {
+		progress?.(at - start, end - start);
+		const stop = Math.min(end, (Math.floor(at / unit) + 1) * unit);
+		await work(at, stop);
+		at = stop;
+	}
+	if (end > start) progress?.(end - start, end - start);
+}

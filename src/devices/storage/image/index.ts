@@ -12,7 +12,7 @@ export type {
 } from './disk-image.ts';
 export {RunKind} from './disk-image.ts';
 export {imageError} from './errors.ts';
-export {appendExtent, appendTarget, mostExtents, wholeBlocks} from './extents.ts';
+export {appendExtent, appendTarget, byParts, mostExtents, wholeBlocks} from './extents.ts';
 export {Faults} from './faults.ts';
 export {createHostFile, HostImageFile, openHostFile} from './host-image-file.ts';
 export type {FileRange, ImageFile} from './image-file.ts';

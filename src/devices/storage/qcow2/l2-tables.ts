@@ -59,7 +59,8 @@ export class L2Tables {
 
 	/** An L2 table as it is in memory, without waiting; `null` where there is none. Undefined also where there can be none. */
 	peek(index: number): Table | null | undefined {
-		const offset = offsetOf(this.l1.bytes.readUInt32BE(index * 8), this.l1.bytes.readUInt32BE(index * 8 + 4));
+		// Signed, which V8 has without allocating.
+		const offset = offsetOf(this.l1.bytes.readInt32BE(index * 8), this.l1.bytes.readInt32BE(index * 8 + 4));
 		if (offset === 0) return null;
 		const table = this.#tables.peek(index);
 		return table?.offset === offset ? table : undefined;
@@ -87,7 +88,7 @@ export class L2Tables {
 
 	/** True where an L2 table is in no snapshot: else the marks in it tell nothing. */
 	isOwn(index: number): boolean {
-		return (this.l1.bytes.readUInt32BE(index * 8) & High.copied) !== 0;
+		return (this.l1.bytes.readInt32BE(index * 8) & High.copied) !== 0;
 	}
 
 	get isDirty(): boolean {

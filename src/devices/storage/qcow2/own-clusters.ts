@@ -4,6 +4,7 @@
  */
 export class OwnClusters {
 	readonly #clusterBytes: number;
+	/** By number, of which V8 makes no object. */
 	readonly #clusters = new Set<number>();
 
 	constructor(clusterBytes: number) {
@@ -12,7 +13,7 @@ export class OwnClusters {
 
 	/** True when the cluster at `offset` is one. */
 	has(offset: number): boolean {
-		return this.#clusters.has(offset);
+		return this.#clusters.has(offset / this.#clusterBytes);
 	}
 
 	/** True when any cluster is one of a table that begins at `offset`. */
@@ -23,11 +24,11 @@ export class OwnClusters {
 
 	/** Notes the clusters of a table that begins at one of them. */
 	add(offset: number, bytes: number): void {
-		for (let at = 0; at < bytes; at += this.#clusterBytes) this.#clusters.add(offset + at);
+		for (let at = 0; at < bytes; at += this.#clusterBytes) this.#clusters.add((offset + at) / this.#clusterBytes);
 	}
 
 	/** Forgets a table's clusters. */
 	remove(offset: number, bytes: number): void {
-		for (let at = 0; at < bytes; at += this.#clusterBytes) this.#clusters.delete(offset + at);
+		for (let at = 0; at < bytes; at += this.#clusterBytes) this.#clusters.delete((offset + at) / this.#clusterBytes);
 	}
 }

@@ -2,6 +2,7 @@ import {
 	type Allocation,
 	appendExtent,
 	appendTarget,
+	byParts,
 	type CheckResult,
 	type DiskImage,
 	type Extent,
@@ -61,6 +62,8 @@ export class Qcow2Image implements DiskImage {
 	readonly format = format;
 	readonly file: ImageFile;
 	readonly below: DiskImage | undefined;
+	#sizeBytes: number;
+	/** Its size is the new one already while the disk grows. */
 	#header: Header;
 	readonly #tables: L2Tables;
 	readonly #writing: Writing | undefined;
@@ -80,6 +83,7 @@ export class Qcow2Image implements DiskImage {
 	) {
 		this.file = file;
 		this.below = below;
+		this.#sizeBytes = header.sizeBytes;
 		this.#header = header;
 		this.#tables = tables;
 		this.#writing = writing;
@@ -108,7 +112,7 @@ export class Qcow2Image implements DiskImage {
 	}
 
 	get sizeBytes(): number {
-		return this.#header.sizeBytes;
+		return this.#sizeBytes;
 	}
 
 	get blockBytes(): number {
@@ -123,7 +127,8 @@ export class Qcow2Image implements DiskImage {
 		return this.#header.clusterBytes / 8;
 	}
 
-	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
+	find(run: MappedRun, length: number, use: RunUse): boolean {
+		const {offset} = run;
 		const {clusterBytes} = this.#header;
 		const isWritten = use === 'write';
 		if (isWritten && (this.#writing === undefined || this.#lost !== undefined || this.#clearsAutoclear)) return false;
@@ -276,7 +281,7 @@ export class Qcow2Image implements DiskImage {
 
 	/** Copies the disk's bytes from `start` to `end`, of one cluster, to `fileOffset`. */
 	async #fill(start: number, end: number, fileOffset: number, blank: boolean): Promise<void> {
-		const inside = Math.min(end, this.sizeBytes);
+		const inside = Math.min(end, this.#header.sizeBytes);
 		for (let at = start; at < end; ) {
 			// Behind the end of the disk there are zeros.
 			const extents: readonly Extent[] =
@@ -351,10 +356,10 @@ export class Qcow2Image implements DiskImage {
 	}
 
 	async zero(offset: number, length: number): Promise<void> {
-		const {clusterBytes, version} = this.#header;
+		const {clusterBytes, sizeBytes, version} = this.#header;
 		const {start, end} = wholeBlocks(offset, length, clusterBytes);
 		// The end of the disk ends a cluster.
-		const wholeEnd = offset + length >= this.sizeBytes ? this.sizeBytes : end;
+		const wholeEnd = offset + length >= sizeBytes ? sizeBytes : end;
 		if (start >= wholeEnd || (version === 2 && this.below !== undefined)) return this.#writeZeros(offset, length);
 		if (start > offset) await this.#writeZeros(offset, start - offset);
 		await this.#clear(start, wholeEnd);
@@ -362,16 +367,17 @@ export class Qcow2Image implements DiskImage {
 	}
 
 	async discard(offset: number, length: number): Promise<void> {
-		const {start, end} = wholeBlocks(offset, Math.min(length, this.sizeBytes - offset), this.#header.clusterBytes);
-		const wholeEnd = offset + length >= this.sizeBytes ? this.sizeBytes : end;
+		const {clusterBytes, sizeBytes, version} = this.#header;
+		const {start, end} = wholeBlocks(offset, Math.min(length, sizeBytes - offset), clusterBytes);
+		const wholeEnd = offset + length >= sizeBytes ? sizeBytes : end;
 		// Version 2 has no mark for zeros: what is below would show.
-		if (start >= wholeEnd || (this.#header.version === 2 && this.below !== undefined)) return;
+		if (start >= wholeEnd || (version === 2 && this.below !== undefined)) return;
 		await this.#clear(start, wholeEnd);
 	}
 
 	/** Writes zeros where the disk may have other bytes. */
 	async #writeZeros(offset: number, length: number): Promise<void> {
-		const end = Math.min(offset + length, this.sizeBytes);
+		const end = Math.min(offset + length, this.#header.sizeBytes);
 		for (let at = offset; at < end; ) {
 			for (const extent of await this.map(at, end - at)) {
 				at = extent.offset + extent.length;
@@ -456,7 +462,7 @@ export class Qcow2Image implements DiskImage {
 		}
 	}
 
-	async resize(sizeBytes: number): Promise<void> {
+	async resize(sizeBytes: number, progress?: (done: number, total: number) => void): Promise<void> {
 		const {clusterBytes, version, snapshotCount} = this.#header;
 		const old = this.sizeBytes;
 		const invalid = (what: string) =>
@@ -472,28 +478,40 @@ export class Qcow2Image implements DiskImage {
 		if (sizeBytes < old) {
 			// The tail of a cluster that stays is cleared when the disk grows again.
 			const from = Math.ceil(sizeBytes / clusterBytes) * clusterBytes;
-			if (from < old) await this.#clear(from, old);
+			await byParts(from, old, clusterBytes, progress, (start, end) => this.#clear(start, end));
 		}
-		await this.#turns.run(async () => {
-			await this.#beginChange();
-			await this.#sync();
-			if (l1SizeFor(sizeBytes, clusterBytes) > this.#tables.l1Size) await this.#growL1(sizeBytes);
-			else await this.#writeHeader(field.size, u64Bytes(sizeBytes));
-			this.#header = {...this.#header, sizeBytes};
-		});
-		if (sizeBytes > old) await this.#zeroGrown(old, sizeBytes);
+		try {
+			if (sizeBytes > old) await this.#clearBehind(old, sizeBytes, progress);
+			await this.#turns.run(async () => {
+				await this.#beginChange();
+				await this.#sync();
+				await this.#writeHeader(field.size, u64Bytes(sizeBytes));
+				this.#sizeBytes = sizeBytes;
+			});
+		} finally {
+			this.#header = {...this.#header, sizeBytes: this.#sizeBytes};
+		}
 		await this.flush();
 	}
 
-	/** What a disk has grown by reads as zeros, whatever its last cluster has and what is below. */
-	async #zeroGrown(from: number, to: number): Promise<void> {
-		const lastCluster = Math.ceil(from / this.blockBytes) * this.blockBytes;
-		const belowEnd = Math.min(this.below?.sizeBytes ?? 0, to);
-		const end = Math.max(Math.min(lastCluster, to), belowEnd);
-		if (end > from) await this.zero(from, end - from);
+	/**
+	 * Has a disk that is to grow read as zeros there, whatever its last cluster has and what is below. The file has that before the new size: a crash in
+	 * between leaves marks that nobody sees.
+	 */
+	async #clearBehind(from: number, to: number, progress?: (done: number, total: number) => void): Promise<void> {
+		const {clusterBytes} = this.#header;
+		await this.#turns.run(async () => {
+			await this.#beginChange();
+			await this.#sync();
+			if (l1SizeFor(to, clusterBytes) > this.#tables.l1Size) await this.#growL1(to);
+			this.#header = {...this.#header, sizeBytes: to};
+		});
+		const [last, below] = [from, this.below?.sizeBytes ?? 0].map((end) => Math.ceil(end / clusterBytes) * clusterBytes);
+		const end = Math.min(Math.max(last as number, below as number), to);
+		await byParts(from, end, clusterBytes, progress, (at, stop) => this.zero(at, stop - at));
 	}
 
-	/** Gives the L1 table a new place with more room, and writes the new size with it. */
+	/** Gives the L1 table a new place, with room for a disk of another size. */
 	async #growL1(sizeBytes: number): Promise<void> {
 		const {counts, own} = this.#writable;
 		const {clusterBytes} = this.#header;
@@ -505,12 +523,10 @@ export class Qcow2Image implements DiskImage {
 		await counts.writeRaised();
 		await l1.write(this.file);
 		await this.#stable();
-		const reference = Buffer.alloc(24);
-		reference.writeBigUInt64BE(BigInt(sizeBytes));
-		reference.writeUInt32BE(entries, 12);
-		reference.writeBigUInt64BE(BigInt(offset), 16);
-		// Between the two is the method of encryption: none.
-		await this.#writeHeader(field.size, reference);
+		const reference = Buffer.alloc(12);
+		reference.writeUInt32BE(entries);
+		reference.writeBigUInt64BE(BigInt(offset), 4);
+		await this.#writeHeader(field.l1Size, reference);
 		this.#tables.l1 = l1;
 		own.add(offset, entries * 8);
 		own.remove(old.offset, old.bytes.length);

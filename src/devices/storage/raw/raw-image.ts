@@ -10,7 +10,6 @@ import {
 	type MappedRun,
 	mostExtents,
 	RunKind,
-	type RunUse,
 } from '#devices/storage/image';
 
 const format = 'raw';
@@ -34,7 +33,8 @@ export class RawImage implements DiskImage {
 		return this.#sizeBytes;
 	}
 
-	find(offset: number, length: number, _use: RunUse, run: MappedRun): boolean {
+	find(run: MappedRun, length: number): boolean {
+		const {offset} = run;
 		run.kind = RunKind.DATA;
 		run.length = length;
 		run.fileOffset = offset;

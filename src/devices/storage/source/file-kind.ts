@@ -7,7 +7,7 @@ import {type FileSource, type ImageFormat, sectorBytes} from './disk-source.ts';
 import {openImage} from './open-image.ts';
 
 /** Formats that a file's name speaks of and does not say: what is in it is more than the disk's content. */
-const otherFormats = /\.(vmgs|qcow|qed|vmdk|vdi|avhdx?)$/i;
+const otherFormats = /\.(qcow|qed|vmdk|vdi|avhdx?)$/i;
 const keys = ['direct', 'create', 'engine', 'format', 'backing-folder'];
 
 /** `file:PATH;direct;create=LEN;format=qcow2`. */

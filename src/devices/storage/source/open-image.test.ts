@@ -33,7 +33,7 @@ async function openAs(text: string, count: number, isReadOnly: boolean) {
 	}
 }
 
-for (const format of ['qcow2', 'vhd', 'vhdx'])
+for (const format of ['qcow2', 'vhd', 'vmgs', 'vhdx'])
 	test(`an image is made, written and found again: ${format}`, async (t) => {
 		const path = place(`new.${format}`);
 		const bytes = Buffer.alloc(8192, 'guest');

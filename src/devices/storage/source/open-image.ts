@@ -3,7 +3,7 @@ import {dirname} from 'node:path';
 import type {Disk} from '#devices/storage/disk';
 import {createHostFile} from '#devices/storage/image';
 import {ImageDisk} from '#devices/storage/image-disk';
-import {createImage, openDisk as openImages} from '#devices/storage/image-formats';
+import {createImage, openDisk as openImages, saysFixed} from '#devices/storage/image-formats';
 import {errorTable} from '#support/errors';
 import type {DiskOpening} from './disk-kind.ts';
 import type {FileSource, ImageFormat} from './disk-source.ts';
@@ -49,7 +49,7 @@ export async function openImage(
 async function make(path: string, format: ImageFormat, sizeBytes: number): Promise<void> {
 	const file = await createHostFile(path);
 	try {
-		await createImage(format, file, {sizeBytes});
+		await createImage(format, file, {sizeBytes, fixed: saysFixed(path, format)});
 	} catch (cause) {
 		await rm(path, {force: true});
 		throw cause;

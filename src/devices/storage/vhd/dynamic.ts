@@ -207,33 +207,29 @@ export class DynamicVhd extends BlockImage {
 	}
 
 	/** Where the table has no room for more blocks, a new one goes behind all blocks. */
-	async resize(sizeBytes: number): Promise<void> {
+	protected checkNewSize(sizeBytes: number): void {
 		checkSize(this.file.path, sizeBytes);
 		if (Math.ceil(sizeBytes / this.blockBytes) * 4 > mostTableBytes) {
 			const what = `its blocks of ${this.blockBytes} bytes are too small for it`;
 			throw imageError('DISK_IMAGE_SIZE_INVALID', {path: this.file.path, format, sizeBytes, what});
 		}
-		const old = this.sizeBytes;
-		if (sizeBytes < old) {
-			// What stays of the last block reads as zeros when the disk grows again.
-			await this.discard(sizeBytes, old - sizeBytes);
+	}
+
+	protected async resizeTable(sizeBytes: number): Promise<void> {
+		const entries = Math.ceil(sizeBytes / this.blockBytes);
+		const table = Buffer.alloc(entries * 4, 0xff);
+		this.#table.copy(table);
+		if (entries > this.#header.entries) await this.#moveTable(table);
+		else if (entries * 4 > this.#table.length) {
+			// Entries behind the old end may say anything.
+			await this.file.write(this.#header.tableOffset, table);
+			await this.stable();
 		}
-		await this.turns.run(async () => {
-			await this.beginChange();
-			await this.sync();
-			const entries = Math.ceil(sizeBytes / this.blockBytes);
-			const table = Buffer.alloc(entries * 4, 0xff);
-			this.#table.copy(table);
-			if (entries > this.#header.entries) await this.#moveTable(table);
-			else if (entries * 4 > this.#table.length) {
-				// Entries behind the old end may say anything.
-				await this.file.write(this.#header.tableOffset, table);
-				await this.stable();
-			}
-			this.#table = table;
-			await this.#writeFooter(withSize(this.#footer, sizeBytes));
-			this.setSize(sizeBytes);
-		});
+		this.#table = table;
+	}
+
+	protected async writeSize(sizeBytes: number): Promise<void> {
+		await this.#writeFooter(withSize(this.#footer, sizeBytes));
 	}
 
 	async #moveTable(table: Buffer): Promise<void> {

@@ -8,7 +8,6 @@ import {
 	type ImageFile,
 	imageError,
 	type MappedRun,
-	type RunUse,
 } from '#devices/storage/image';
 import {RawImage} from '#devices/storage/raw';
 import {type Footer, footerBytes, format, mostBytes, withSize} from './structures.ts';
@@ -33,8 +32,8 @@ export class FixedVhd implements DiskImage {
 		return this.#raw.sizeBytes;
 	}
 
-	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
-		return this.#raw.find(offset, length, use, run);
+	find(run: MappedRun, length: number): boolean {
+		return this.#raw.find(run, length);
 	}
 
 	map(offset: number, length: number): Promise<readonly Extent[]> {

@@ -5,6 +5,7 @@ import test, {type ExecutionContext} from 'ava';
 import {readImage, writeImage} from '#devices/storage/image';
 import {
 	crashEverywhere,
+	crashWhileRepairing,
 	crashWhileResizing,
 	hasQemuImg,
 	MemoryFile,
@@ -163,7 +164,7 @@ test('an image without its footer, or with only differences, is refused or read 
 });
 
 for (const fixed of [false, true]) {
-	test(`a crash while an image gets another size leaves the old size or the new one: ${fixed ? 'fixed' : 'dynamic'}`, async (t) => {
+	test(`a crash while an image gets another size leaves the old size or the new one, which ends in zeros: ${fixed ? 'fixed' : 'dynamic'}`, async (t) => {
 		// A sector of the table is enough for 512 KiB.
 		await crashWhileResizing(t, {
 			create: (file) => createVhd(file, {sizeBytes: 2 ** 19, ...(fixed ? {fixed} : {blockBytes: 4096})}),
@@ -171,9 +172,21 @@ for (const fixed of [false, true]) {
 			samples: 5,
 			sizes: [2 ** 21, 2 ** 19 + 512, 2 ** 22],
 			content: new SeededRandom(3).bytes(2 ** 18),
+			// Of a fixed one the footer is what says its size: it gives way to zeros when there is another.
+			isLeft: (sector) => fixed && Buffer.from(sector).toString('latin1', 0, 8) === 'conectix',
 		});
 	});
 }
+
+test('a crash while an image is repaired that lacks its footer leaves one that is, when that is done again', async (t) => {
+	const whole = await makeDynamic();
+	const content = new Uint8Array(2 ** 15).fill(1, 0, 8192);
+	// Behind the last block there is nothing, or a part of one that a crash has cut off.
+	for (const rest of [0, 5000]) {
+		const damaged = MemoryFile.of(Buffer.concat([whole.subarray(0, -512), Buffer.alloc(rest, 7)]));
+		await crashWhileRepairing(t, {damaged, open: openVhd, repair: 'leaks', content, samples: 5});
+	}
+});
 
 test('a fixed disk whose file is too short reads on as zeros, a check says so, and it is not written', async (t) => {
 	const file = new MemoryFile();

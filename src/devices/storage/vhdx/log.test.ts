@@ -2,9 +2,9 @@ import test from 'ava';
 import {MemoryFile} from '#devices/storage/image/testing';
 import {crc32c} from './crc32c.ts';
 import {ReplayedFile, readLog, replayLog} from './log.ts';
-import {guidBytes, type Header, MiB} from './structures.ts';
+import {type Header, MiB} from './structures.ts';
+import {type EntrySpec, encodeEntry, logSectorBytes as sector} from './testing/index.ts';
 
-const sector = 4096;
 const logGuid = '01234567-89ab-cdef-0123-456789abcdef';
 const header: Header = {
 	slot: 0,
@@ -16,52 +16,19 @@ const header: Header = {
 	logBytes: MiB,
 };
 
-interface EntrySpec {
-	readonly sequence: number;
-	/** Where in the log the oldest entry is that still counts. */
-	readonly tail: number;
-	/** Sectors that are written, each of one byte again and again; of a length they are zeros. */
-	readonly writes: readonly {readonly offset: number; readonly fill?: number; readonly length?: number}[];
-	readonly guid?: string;
-	/** Bytes that it has, with what lies in it behind its own. */
-	readonly bytes?: number;
-	/** Size of the file that was on stable storage. */
-	readonly flushed?: number;
-}
-
-/** An entry as [MS-VHDX] 2.3.1 has it. */
-function encodeEntry({sequence, tail, writes, guid = logGuid, bytes, flushed = 4 * MiB}: EntrySpec): Buffer {
-	const head = Buffer.alloc(Math.ceil((64 + writes.length * 32) / sector) * sector);
-	const sectors: Buffer[] = [];
-	for (const [index, {offset, fill, length}] of writes.entries()) {
-		const at = 64 + index * 32;
-		head.write(fill === undefined ? 'zero' : 'desc', at, 'latin1');
-		head.writeBigUInt64LE(BigInt(offset), at + 16);
-		head.writeBigUInt64LE(BigInt(sequence), at + 24);
-		if (fill === undefined) {
-			head.writeBigUInt64LE(BigInt(length ?? 0), at + 8);
-			continue;
-		}
-		head.fill(fill, at + 4, at + 16);
-		const data = Buffer.alloc(sector, fill);
-		data.write('data', 0, 'latin1');
-		data.writeUInt32LE(0, 4);
-		data.writeUInt32LE(sequence, sector - 4);
-		sectors.push(data);
-	}
-	const own = Buffer.concat([head, ...sectors]);
-	const entry = Buffer.concat([own, Buffer.alloc(Math.max(0, (bytes ?? 0) - own.length))]);
-	entry.write('loge', 0, 'latin1');
-	entry.writeUInt32LE(entry.length, 8);
-	entry.writeUInt32LE(tail, 12);
-	entry.writeBigUInt64LE(BigInt(sequence), 16);
-	entry.writeUInt32LE(writes.length, 24);
-	guidBytes(guid).copy(entry, 32);
-	entry.writeBigUInt64LE(BigInt(flushed), 48);
-	entry.writeBigUInt64LE(BigInt(8 * MiB), 56);
-	entry.writeUInt32LE(crc32c(entry), 4);
-	return entry;
-}
+/** An entry in whose sectors each is of one byte again and again. */
+const entryOf = (
+	spec: Omit<EntrySpec, 'writes'> & {
+		readonly writes: readonly {readonly offset: number; readonly fill?: number; readonly length?: number}[];
+	},
+	guid = logGuid,
+): Buffer =>
+	encodeEntry(guid, {
+		...spec,
+		writes: spec.writes.map(({fill, ...write}) =>
+			fill === undefined ? write : {...write, sector: new Uint8Array(sector).fill(fill)},
+		),
+	});
 
 /** A file of 4 MiB of 0xee with these entries in its log, which goes on at its beginning. */
 function fileWith(entries: readonly (readonly [at: number, bytes: Buffer])[]): MemoryFile {
@@ -74,10 +41,10 @@ function fileWith(entries: readonly (readonly [at: number, bytes: Buffer])[]): M
 const end = MiB - sector;
 /** Two entries that count, the first over the end of the log, and an older one that does not. */
 const sound = [
-	[4 * sector, encodeEntry({sequence: 3, tail: 4 * sector, writes: [{offset: 3 * MiB, fill: 9}]})],
+	[4 * sector, entryOf({sequence: 3, tail: 4 * sector, writes: [{offset: 3 * MiB, fill: 9}]})],
 	[
 		end,
-		encodeEntry({
+		entryOf({
 			sequence: 5,
 			tail: end,
 			writes: [
@@ -88,7 +55,7 @@ const sound = [
 	],
 	[
 		2 * sector,
-		encodeEntry({
+		entryOf({
 			sequence: 6,
 			tail: end,
 			writes: [
@@ -136,11 +103,11 @@ test('an entry that is torn ends the sequence before it; without any that is who
 	);
 	const wrong: readonly (readonly [string, Buffer])[] = [
 		['torn', torn],
-		['another log', encodeEntry({sequence: 1, tail: 0, writes: [], guid: 'ffffffff-89ab-cdef-0123-456789abcdef'})],
-		['a tail that is not there', encodeEntry({sequence: 1, tail: 64 * sector, writes: []})],
-		['a write to the header', encodeEntry({sequence: 1, tail: 0, writes: [{offset: 65_536, fill: 1}]})],
-		['a write to the log', encodeEntry({sequence: 1, tail: 0, writes: [{offset: MiB + sector, fill: 1}]})],
-		['a write behind all', encodeEntry({sequence: 1, tail: 0, writes: [{offset: 2 ** 60, length: 2 ** 62}]})],
+		['another log', entryOf({sequence: 1, tail: 0, writes: []}, 'ffffffff-89ab-cdef-0123-456789abcdef')],
+		['a tail that is not there', entryOf({sequence: 1, tail: 64 * sector, writes: []})],
+		['a write to the header', entryOf({sequence: 1, tail: 0, writes: [{offset: 65_536, fill: 1}]})],
+		['a write to the log', entryOf({sequence: 1, tail: 0, writes: [{offset: MiB + sector, fill: 1}]})],
+		['a write behind all', entryOf({sequence: 1, tail: 0, writes: [{offset: 2 ** 60, length: 2 ** 62}]})],
 	];
 	for (const [name, entry] of wrong)
 		await t.throwsAsync(
@@ -153,7 +120,7 @@ test('an entry that is torn ends the sequence before it; without any that is who
 
 test('entries in each other are not looked at without end', async (t) => {
 	const bytes = Buffer.alloc(4 * MiB);
-	for (let at = MiB; at < 2 * MiB; at += sector) encodeEntry({sequence: 1, tail: 0, writes: []}).copy(bytes, at);
+	for (let at = MiB; at < 2 * MiB; at += sector) entryOf({sequence: 1, tail: 0, writes: []}).copy(bytes, at);
 	// Each says that it is as long as the log.
 	for (let at = MiB; at < 2 * MiB; at += sector) bytes.writeUInt32LE(MiB, at + 8);
 	await t.throwsAsync(readLog(MemoryFile.of(bytes), header), {code: 'DISK_IMAGE_DAMAGED', message: /without end/});
@@ -161,12 +128,12 @@ test('entries in each other are not looked at without end', async (t) => {
 
 test('a sequence that begins within one of its entries is none', async (t) => {
 	// The first one holds the second; the third goes on over the end of the log, to the second: they lead to each other.
-	const inner = encodeEntry({sequence: 1, tail: 0, writes: []});
-	const outer = encodeEntry({sequence: 10, tail: sector, writes: [], bytes: 2 * sector});
+	const inner = entryOf({sequence: 1, tail: 0, writes: []});
+	const outer = entryOf({sequence: 10, tail: sector, writes: [], bytes: 2 * sector});
 	inner.copy(outer, sector);
 	outer.writeUInt32LE(0, 4);
 	outer.writeUInt32LE(crc32c(outer), 4);
-	const last = encodeEntry({sequence: 7, tail: 0, writes: [], bytes: MiB - sector});
+	const last = entryOf({sequence: 7, tail: 0, writes: [], bytes: MiB - sector});
 	outer.copy(last, MiB - 2 * sector, 0, sector);
 	last.writeUInt32LE(0, 4);
 	last.writeUInt32LE(crc32c(last), 4);
@@ -182,12 +149,12 @@ test('an entry may have as many writes as it has room for', async (t) => {
 	const count = 200_000;
 	const bytes = Buffer.alloc(16 * MiB);
 	const writes = Array.from({length: count}, () => ({offset: 12 * MiB, length: sector}));
-	encodeEntry({sequence: 1, tail: 0, writes}).copy(bytes, MiB);
+	entryOf({sequence: 1, tail: 0, writes}).copy(bytes, MiB);
 	const replay = await readLog(MemoryFile.of(bytes), {...header, logBytes});
 	t.is(replay?.writes.length, count);
 });
 
 test('a file that has lost its end since the log was written is not taken for whole', async (t) => {
-	const entry = encodeEntry({sequence: 1, tail: 0, writes: [{offset: 3 * MiB, fill: 9}], flushed: 5 * MiB});
+	const entry = entryOf({sequence: 1, tail: 0, writes: [{offset: 3 * MiB, fill: 9}], flushed: 5 * MiB});
 	await t.throwsAsync(readLog(fileWith([[0, entry]]), header), {code: 'DISK_IMAGE_DAMAGED', message: /cut off/});
 });

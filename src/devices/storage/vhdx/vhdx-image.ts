@@ -301,39 +301,34 @@ export class VhdxImage extends BlockImage {
 		this.#header = header;
 	}
 
-	async resize(sizeBytes: number): Promise<void> {
+	protected checkNewSize(sizeBytes: number): void {
 		const {path} = this.file;
-		const old = this.sizeBytes;
-		const {sectorBytes, hasParent, isFixed, sizeOffset} = this.#metadata;
+		const {sectorBytes, isFixed} = this.#metadata;
 		const invalid = (what: string) => imageError('DISK_IMAGE_SIZE_INVALID', {path, format, sizeBytes, what});
 		if (sizeBytes === 0 || sizeBytes % sectorBytes !== 0 || sizeBytes > mostBytes)
 			throw invalid(`it has a multiple of ${sectorBytes} bytes, and no more than 64 TiB`);
-		if (isFixed && sizeBytes !== old)
+		if (isFixed && sizeBytes !== this.sizeBytes)
 			throw imageError('DISK_IMAGE_UNSUPPORTED', {path, format, what: 'it is fixed, and its size with it'});
-		const shape = batShape(path, sizeBytes, this.#metadata);
-		// What stays of the last block reads as zeros when the disk grows again.
-		if (sizeBytes < old) await this.discard(sizeBytes, old - sizeBytes);
-		await this.turns.run(async () => {
-			await this.beginChange();
-			await this.sync();
-			const table = Buffer.alloc(shape.entries * 8);
-			this.#table.copy(table);
-			// Entries behind the old end may say anything.
-			if (table.length > this.#table.length) table.fill(0, this.#table.length);
-			this.#table = table;
-			this.#shape = shape;
-			if (table.length > this.#bat.bytes) await this.#moveTable();
-			else await this.file.write(this.#bat.offset, table);
-			await this.stable();
-			const size = Buffer.alloc(8);
-			size.writeBigUInt64LE(BigInt(sizeBytes));
-			await this.file.write(sizeOffset, size);
-			await this.stable();
-			this.setSize(sizeBytes);
-		});
-		const belowEnd = Math.min(hasParent ? (this.below?.sizeBytes ?? 0) : 0, sizeBytes);
-		if (belowEnd > old) await this.zero(old, belowEnd - old);
-		await this.flush();
+		batShape(path, sizeBytes, this.#metadata);
+	}
+
+	protected async resizeTable(sizeBytes: number): Promise<void> {
+		const shape = batShape(this.file.path, sizeBytes, this.#metadata);
+		// Entries behind the old end may say anything in the file.
+		const table = Buffer.alloc(shape.entries * 8);
+		this.#table.copy(table);
+		this.#table = table;
+		this.#shape = shape;
+		if (table.length > this.#bat.bytes) await this.#moveTable();
+		else await this.file.write(this.#bat.offset, table);
+		await this.stable();
+	}
+
+	protected async writeSize(sizeBytes: number): Promise<void> {
+		const size = Buffer.alloc(8);
+		size.writeBigUInt64LE(BigInt(sizeBytes));
+		await this.file.write(this.#metadata.sizeOffset, size);
+		await this.stable();
 	}
 
 	/** Gives the table a place with more room: the region tables lead to it when it is on stable storage. */

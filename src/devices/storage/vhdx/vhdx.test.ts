@@ -3,8 +3,9 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {type DiskImage, type ImageFile, writeImage} from '#devices/storage/image';
+import {type DiskImage, type ImageFile, readImage, writeImage} from '#devices/storage/image';
 import {
+	crashDuring,
 	crashEverywhere,
 	crashWhileResizing,
 	hasQemuImg,
@@ -28,6 +29,7 @@ import {
 	readRegions,
 	tableBytes,
 } from './structures.ts';
+import {type EntrySpec, logSectorBytes, putLog} from './testing/index.ts';
 
 const withQemu = hasQemuImg ? test : test.skip;
 
@@ -173,6 +175,70 @@ withQemu('a log that QEMU left behind is replayed, in the file or in memory', as
 	await t.throwsAsync(open(MemoryFile.of(bytes)), {code: 'DISK_IMAGE_DAMAGED', message: /log/});
 });
 
+/** What makes one file of another, which has the same headers and log: sectors in entries that are replayed. */
+function entriesBetween(before: Buffer, after: Buffer): readonly Omit<EntrySpec, 'tail'>[] {
+	const writes: EntrySpec['writes'][number][] = [];
+	for (let offset = 2 * MiB; offset < after.length; offset += logSectorBytes) {
+		const sector = after.subarray(offset, offset + logSectorBytes);
+		if (
+			sector.equals(
+				Buffer.concat([before.subarray(offset, offset + logSectorBytes), Buffer.alloc(logSectorBytes)], logSectorBytes),
+			)
+		)
+			continue;
+		if (sector.some((byte) => byte !== 0)) writes.push({offset, sector});
+		else writes.push({offset, length: logSectorBytes});
+	}
+	const third = Math.ceil(writes.length / 3);
+	return [0, 1, 2].map((part) => ({
+		sequence: part + 7,
+		writes: writes.slice(part * third, (part + 1) * third),
+		flushed: before.length,
+		fileBytes: after.length,
+	}));
+}
+
+test('a crash while a log is replayed leaves one that is, or an image without', async (t) => {
+	t.timeout(900_000);
+	const sizeBytes = 4 * MiB;
+	const file = new MemoryFile();
+	await createVhdx(file, {sizeBytes, blockBytes: MiB});
+	const random = new SeededRandom(6);
+	const first = await open(file);
+	await writeImage(first, 0, random.bytes(2 ** 17));
+	await first.close();
+	const before = Buffer.from(file.bytes());
+	const header = await readHeader(file);
+	// A block that is there is written, another one comes, and of the first one something goes.
+	const second = await open(file);
+	await writeImage(second, 2 ** 16, random.bytes(2 ** 17));
+	await writeImage(second, 2 * MiB, random.bytes(2 ** 16));
+	await second.zero(0, 2 ** 15);
+	await second.flush();
+	const expected = new Uint8Array(sizeBytes);
+	await readImage(second, 0, expected);
+	const entries = entriesBetween(before, Buffer.from(file.bytes()));
+	t.true(entries.every(({writes}) => writes.length > 5) && entries[0]?.writes.some(({length}) => length !== undefined));
+	putLog(before, header, entries, '01234567-89ab-cdef-0123-456789abcdef');
+	const found = new Map<boolean, number>();
+	const replay = async (crashed: ImageFile) => (await open(crashed)).close();
+	await crashDuring(MemoryFile.of(before), 3, replay, async (crashed, at) => {
+		const hasLog = (await readHeader(crashed)).logGuid !== guids.none;
+		found.set(hasLog, (found.get(hasLog) ?? 0) + 1);
+		for (const one of [crashed.copy({writable: false}), crashed, crashed]) {
+			const image = await open(one);
+			const bytes = new Uint8Array(sizeBytes);
+			await readImage(image, 0, bytes);
+			if (Buffer.compare(bytes, expected) !== 0) throw new Error(`${at}: it reads as something else`);
+			const {faultCount, faults} = await image.check();
+			if (faultCount > 0) throw new Error(`${at}: ${faults.join('; ')}`);
+			await image.close();
+		}
+		if ((await readHeader(crashed)).logGuid !== guids.none) throw new Error(`${at}: its log is still there`);
+	});
+	t.true((found.get(true) ?? 0) > 50 && (found.get(false) ?? 0) > 1, JSON.stringify([...found]));
+});
+
 for (const differencing of [false, true]) {
 	test(`a crash at any moment leaves an image with all that was flushed: ${differencing ? 'differencing' : 'dynamic'}`, async (t) => {
 		t.timeout(900_000);
@@ -225,17 +291,21 @@ test('the checksum is that of the polynomial’s own test', (t) => {
 	t.is(crc32c(Buffer.from('6789'), crc32c(Buffer.from('12345'))), 0xe306_9283);
 });
 
-test('a crash while an image gets another size leaves the old size or the new one', async (t) => {
-	t.timeout(900_000);
-	// A mebibyte of the table is enough for 128 GiB.
-	await crashWhileResizing(t, {
-		create: (file) => createVhdx(file, {sizeBytes: 4 * MiB, blockBytes: MiB}),
-		open,
-		samples: 2,
-		sizes: [2 ** 30, 2 ** 38, 2 ** 37],
-		content: new SeededRandom(3).bytes(2 ** 18),
+for (const differencing of [false, true])
+	test(`a crash while an image gets another size leaves the old size or the new one, which ends in zeros: ${differencing ? 'differencing' : 'dynamic'}`, async (t) => {
+		t.timeout(900_000);
+		const {below, bytes} = await makeBelow(3 * MiB + 512);
+		// A mebibyte of the table is enough for 128 GiB.
+		await crashWhileResizing(t, {
+			create: (file) =>
+				createVhdx(file, {sizeBytes: MiB + 512, blockBytes: MiB, backing: differencing ? backingOf(below) : undefined}),
+			open: (file) => open(file, differencing ? below : undefined),
+			samples: 2,
+			sizes: [MiB + 5 * 512, 2 ** 38, MiB + 9 * 512, 4 * MiB],
+			content: new SeededRandom(3).bytes(2 ** 18),
+			...(differencing && {below: bytes}),
+		});
 	});
-});
 
 /** A dynamic image of four blocks, of which two are there; its metadata are at 2 MiB, its table at 3. */
 async function makeDynamic(): Promise<Buffer> {

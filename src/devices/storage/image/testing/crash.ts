@@ -1,5 +1,5 @@
 import type {ExecutionContext} from 'ava';
-import type {DiskImage} from '../disk-image.ts';
+import type {DiskImage, Repair} from '../disk-image.ts';
 import type {FileRange, ImageFile} from '../image-file.ts';
 import {readImage, writeImage} from '../read-write.ts';
 import {MemoryFile} from './memory-file.ts';
@@ -227,10 +227,14 @@ async function forEachCrash(
 
 /** A format whose images are made to crash while they get other sizes. */
 interface CrashingResize extends Pick<Crashing, 'create' | 'open' | 'samples'> {
-	/** One after the other; all hold the content. */
+	/** One after the other, each once; all hold the content. */
 	readonly sizes: readonly number[];
 	/** What the disk begins with. */
 	readonly content: Uint8Array;
+	/** What is below has. */
+	readonly below?: Uint8Array;
+	/** True for what may be there also. */
+	isLeft?(sector: Uint8Array, offset: number): boolean;
 }
 
 /** Does something to a file, and gives `look` what a crash would leave of that at every moment. */
@@ -248,37 +252,153 @@ export async function crashDuring(
 	);
 }
 
-/** Resizes a disk, and looks at what a crash would leave at every moment: the old size or the new one, and all of the content. */
+/** Bytes that are written at the end of a disk, and as many behind where its next end is to be. */
+const endBytes = 3 * sectorBytes;
+
+/**
+ * Resizes a disk, and writes around where it ends and will; looks at what a crash would leave at every moment: the old size or the new one, all that was
+ * there before, and zeros behind each old end, whatever is below.
+ */
 export async function crashWhileResizing(t: ExecutionContext, format: CrashingResize): Promise<void> {
-	const {content, sizes, samples} = format;
+	const {content, sizes, samples, below = new Uint8Array(0)} = format;
+	const random = new SeededRandom(2);
 	const start = new MemoryFile();
 	await format.create(start);
 	const first = await format.open(start);
+	const firstBytes = first.sizeBytes;
 	await writeImage(first, 0, content);
 	await first.close();
-	const found = new Set<number>();
+	const model = MemoryFile.of(below);
+	model.cut(firstBytes);
+	model.put(0, content);
+	/** By its size: what the disk is when it has got that, and when it has been written then. */
+	const states = new Map([[firstBytes, [model.copy(), model.copy()] as const]]);
+	const writes = sizes.map((size, index) => {
+		const next = sizes[index + 1] ?? size;
+		const ends = next < size ? [size, next + endBytes] : [size];
+		return ends.map((end) => ({at: end - endBytes, bytes: random.bytes(endBytes)}));
+	});
+	for (const [index, size] of sizes.entries()) {
+		model.cut(size);
+		const before = model.copy();
+		for (const {at, bytes} of writes[index] ?? []) model.put(at, bytes);
+		states.set(size, [before, model.copy()]);
+	}
 	const resize = async (file: ImageFile) => {
 		const image = await format.open(file);
-		for (const size of sizes) await image.resize(size);
+		for (const [index, size] of sizes.entries()) {
+			await image.resize(size);
+			for (const {at, bytes} of writes[index] ?? []) await writeImage(image, at, bytes);
+			await image.flush();
+		}
 		await image.close();
 	};
+	const found = new Set<number>();
 	await crashDuring(start, samples, resize, async (crashed, at) => {
 		const left = await format.open(crashed);
-		found.add(left.sizeBytes);
-		const bytes = new Uint8Array(content.length);
-		await readImage(left, 0, bytes);
-		if (Buffer.compare(bytes, content) !== 0) throw new Error(`${at}: the content is another one`);
+		const {sizeBytes} = left;
+		found.add(sizeBytes);
+		const wanted = states.get(sizeBytes);
+		if (wanted === undefined) throw new Error(`${at}: it has ${sizeBytes} bytes`);
+		const looked = [below.length, ...states.keys()].map((end) => [end - 2 * endBytes, end + 2 * endBytes] as const);
+		for (const [from, to] of [[0, Math.max(content.length, below.length)] as const, ...looked])
+			await holdsEither(left, wanted, Math.max(0, from), Math.min(to, sizeBytes), `${at}, ${sizeBytes} bytes`, format);
 		const {faultCount, faults} = await left.check();
 		if (faultCount > 0) throw new Error(`${at}: ${faults.join('; ')}`);
-		const end = left.sizeBytes - 512;
-		await writeImage(left, end, content.subarray(0, 512));
+		const [last, longer] = [sizeBytes - sectorBytes, Math.max(sizeBytes, below.length) + sectorBytes];
+		await writeImage(left, last, content.subarray(0, sectorBytes));
+		await left.resize(longer);
 		await left.close();
-		const tail = new Uint8Array(512);
-		await readImage(await format.open(crashed), end, tail);
-		if (Buffer.compare(tail, content.subarray(0, 512)) !== 0)
-			throw new Error(`${at}: what is written then is not there`);
+		const after = await format.open(crashed);
+		const rest = new Uint8Array(longer - last);
+		await readImage(after, last, rest);
+		const expected = new Uint8Array(rest.length);
+		expected.set(content.subarray(0, sectorBytes));
+		if (Buffer.compare(rest, expected) !== 0)
+			throw new Error(`${at}: what is written, or has grown, then is another one`);
 	});
-	t.deepEqual(new Set([first.sizeBytes, ...sizes]), found);
+	t.deepEqual(new Set([firstBytes, ...sizes]), found);
+}
+
+/** Each sector of a range is as in one of two files. */
+async function holdsEither(
+	image: DiskImage,
+	files: readonly [MemoryFile, MemoryFile],
+	from: number,
+	to: number,
+	what: string,
+	{isLeft}: Pick<CrashingResize, 'isLeft'>,
+): Promise<void> {
+	if (to <= from) return;
+	const [found, ...wanted] = Array.from({length: 3}, () => new Uint8Array(to - from)) as [
+		Uint8Array,
+		Uint8Array,
+		Uint8Array,
+	];
+	await readImage(image, from, found);
+	for (const [index, file] of files.entries()) await file.read(from, wanted[index] as Uint8Array);
+	if (wanted.some((bytes) => Buffer.compare(bytes, found) === 0)) return;
+	for (let at = 0; at < found.length; at += sectorBytes) {
+		const [sector, ...may] = [found, ...wanted].map((bytes) => bytes.subarray(at, at + sectorBytes)) as [
+			Uint8Array,
+			...Uint8Array[],
+		];
+		if (!may.some((bytes) => Buffer.compare(bytes, sector) === 0) && !isLeft?.(sector, from + at))
+			throw new Error(`${what}: at ${from + at} is what was never there`);
+	}
+}
+
+/** An image with faults that are put right, and made to crash meanwhile. */
+interface CrashingRepair extends Pick<Crashing, 'open' | 'samples'> {
+	readonly damaged: MemoryFile;
+	readonly repair: Repair;
+	/** What the disk reads as. */
+	readonly content: Uint8Array;
+}
+
+/**
+ * Repairs an image, and looks at what a crash would leave at every moment: the same disk, with nothing wrong when it was repaired again; what is written
+ * then changes nothing else.
+ */
+export async function crashWhileRepairing(
+	t: ExecutionContext,
+	{damaged, open, repair, content, samples}: CrashingRepair,
+) {
+	const random = new SeededRandom(1);
+	const holds = async (file: ImageFile, expected: Uint8Array, what: string) => {
+		const image = await open(file);
+		const bytes = new Uint8Array(expected.length);
+		await readImage(image, 0, bytes);
+		if (Buffer.compare(bytes, expected) !== 0) throw new Error(`${what}: it reads as something else`);
+		return image;
+	};
+	const repaired = async (file: ImageFile) => {
+		const image = await open(file);
+		const result = await image.check(repair);
+		await image.close();
+		return result;
+	};
+	const all = (await repaired(damaged.copy())).repaired;
+	/** How many crashes have left some of it to be done again, and not all. */
+	let partly = 0;
+	const work = async (file: ImageFile) => void (await repaired(file));
+	await crashDuring(damaged, samples, work, async (crashed, at) => {
+		await holds(crashed.copy({writable: false}), content, at);
+		const again = await repaired(crashed);
+		if (again.repaired > 0 && again.repaired < all) partly++;
+		const image = await holds(crashed, content, `${at}, repaired`);
+		const {leaks, faultCount, faults} = await image.check();
+		if (leaks > 0 || faultCount > 0) throw new Error(`${at}: ${leaks} leaks; ${faults.join('; ')}`);
+		const bytes = random.bytes(sectorBytes * 40);
+		const offset = random.below((content.length - bytes.length) / sectorBytes) * sectorBytes;
+		await writeImage(image, offset, bytes);
+		await image.close();
+		const after = content.slice();
+		after.set(bytes, offset);
+		await holds(crashed, after, `${at}, repaired and written`);
+	});
+	t.true(all > 0);
+	return {all, partly};
 }
 
 async function faultAfter(

@@ -1,0 +1,1 @@
+export {type EntrySpec, encodeEntry, logSectorBytes, mendEntries, putLog} from './log-entry.ts';
