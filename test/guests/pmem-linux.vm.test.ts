@@ -8,7 +8,8 @@ import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {writeExt4} from '#main/ext4';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
 import {bytesContent, FileTree} from '#main/file-tree';
-import {flagged, linuxTest, runInLinux, untilReadable} from '#test/petri';
+import {lockFile} from '#support/ffi';
+import {flagged, linuxTest, runInLinux, until, untilReadable} from '#test/petri';
 
 const mib = 2 ** 20;
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -73,6 +74,57 @@ linuxTest('Linux mounts a file as memory, without a copy, and what it syncs is i
 	debugfs(path, `dump /new ${out}`);
 	t.regex(guest.output, new RegExp(`^new=${digest(readFileSync(out))}`, 'm'));
 });
+
+linuxTest(
+	'Linux mounts memory that comes, and lets go of it when it is asked: what it wrote is in the file',
+	async (t, machine) => {
+		const path = join(folderOf(t), 'ext4.img');
+		const content = randomBytes(mib);
+		await fileSystem(path, content);
+		const pcie = {...ports, rootPorts: [parsePcieRootPort('rc0:rp0,hotplug,button')]};
+		const isFree = async () => {
+			await using file = await open(path, 'r');
+			return lockFile(file.fd) === 0;
+		};
+		const mounts = [
+			untilReadable('/dev/pmem0'),
+			'mount -t ext4 -o dax=always /dev/pmem0 /mnt && grep /mnt /proc/mounts',
+		];
+		const guest = await runInLinux(machine, {pcie}, [
+			...drivers,
+			'mkdir -p /mnt; echo waiting=yes',
+			...mounts,
+			'echo content=$(sha256sum </mnt/content)',
+			'dd if=/dev/urandom of=/mnt/new bs=64k count=8 conv=fsync 2>/dev/null; echo new=$(sha256sum </mnt/new)',
+			'umount /mnt; echo synced=yes',
+			until('[ ! -e /sys/block/pmem0 ]'),
+			'echo gone=yes',
+			...mounts,
+			'echo again=$(sha256sum </mnt/new)',
+			'umount /mnt',
+			complaints,
+			'echo all=done',
+		]);
+		const memory = {kind: 'virtio-pmem', options: {memory: {kind: 'file', path}}} as const;
+		await guest.waitFor(/^waiting=yes/m);
+		await guest.vm.addPcieDevice('rp0', memory);
+		t.false(await isFree());
+		await guest.waitFor(/^synced=yes/m);
+		await guest.vm.removePcieDevice('rp0', {asks: true});
+		t.true(await isFree(), 'the lock is released');
+		await guest.waitFor(/^gone=yes/m);
+		await guest.vm.addPcieDevice('rp0', memory);
+		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+		t.is(guest.output.match(/\/mnt ext4 .*dax=always/g)?.length, 2, guest.output);
+		t.regex(guest.output, new RegExp(`^content=${digest(content)}`, 'm'));
+		const [, written] = /^new=([0-9a-f]{64})/m.exec(guest.output) ?? [];
+		t.regex(guest.output, new RegExp(`^again=${written}`, 'm'));
+		t.regex(guest.output, /^all=done/m);
+		t.notRegex(guest.output, /WARNING: CPU|BUG:|Call Trace|I\/O error|EXT4-fs error/);
+		t.true(await isFree());
+		if (hasExt4Tools) checkExt4(t, path);
+	},
+);
 
 linuxTest('a file that is cut under memory ends its machine, and not the process', async (t, machine) => {
 	const path = join(folderOf(t), 'raw.img');

@@ -84,6 +84,11 @@ export interface PciFunction<C> {
 	moreBars?(config: C): readonly PciBar[];
 	/** The device's own, beside those that come of the rest of the declaration: Express, MSI and MSI-X. */
 	capabilities?(config: C): readonly PciCapability[];
+	/**
+	 * Memory behind its port reads as zeros when it has been pulled out without the guest's consent, until the guest turns the slot
+	 * off or another device comes: for drivers that wait for a register to be zero. All ones where it is not given, as hardware has it.
+	 */
+	readonly leavesZeros?: boolean;
 	readonly interrupts?: {
 		/**
 		 * Names for {@link DeviceServices.line}, in the order of the vectors. A line that rises sends its vector's message

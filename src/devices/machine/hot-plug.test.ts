@@ -21,14 +21,19 @@ const [presentAndChanged, present] = [0x148, 0x40];
 function make() {
 	const one = new PciTestMachine();
 	const two = new PciTestMachine([], one.layout);
-	const change = (layout: ReturnType<typeof withDevice>) => {
+	const change = (layout: ReturnType<typeof withDevice>, leavesZeros = false) => {
 		const before = one.machine.devices;
 		for (const thread of [one, two]) thread.change(layout);
 		for (const device of one.machine.devices) if (!before.includes(device)) one.machine.resetDevice(device);
-		one.machine.control('rp0', occupancyChanged);
+		one.machine.control('rp0', occupancyChanged(leavesZeros));
 	};
 	const add = (instance: DeviceInstance) => change(withDevice(one.machine.layout, instance, findModel, []));
-	return {one, two, add, remove: (port: string) => change(withoutDevice(one.machine.layout, port))};
+	return {
+		one,
+		two,
+		add,
+		remove: (port: string, zeros?: boolean) => change(withoutDevice(one.machine.layout, port), zeros),
+	};
 }
 
 test('a device that comes is there on every thread, the port says so, and it works as any other', (t) => {
@@ -63,6 +68,36 @@ test('a device that goes answers no more, and another may come in its place, wit
 	add(probeOf('new', 'rp0'));
 	one.machine.reset();
 	t.is(two.bus.readMmio((one.bar(slotBus, 0) >>> 0) + probe.SCRATCH, 4), 0);
+});
+
+test('a device that leaves zeros has its port read so on every thread, in its windows only, until the guest moves or closes them', (t) => {
+	const {one, two, add, remove} = make();
+	const [memoryBase, closed] = [0x20, 0xfff0];
+	add(probeOf('new', 'rp0'));
+	one.machine.reset();
+	const bar = one.bar(slotBus, 0) >>> 0;
+	const wide = one.config(slotBus, 0, 0x1c) * 2 ** 32 + ((one.bar(slotBus, 2) & ~0xf) >>> 0);
+	const [window, near] = [one.config(0, 0, memoryBase), one.bar(2, 0) >>> 0];
+	remove('rp0', true);
+	const reads = (address: number) => [one, two].map(({bus}) => bus.readMmio(address, 4));
+	const [zeros, ones] = [0, 0xffff_ffff].map((value) => [value, value]);
+	for (const place of [bar, bar + 0x14, wide, wide + 0x1000]) t.deepEqual(reads(place), zeros);
+	one.bus.writeMmio(bar, 4, 5);
+	t.deepEqual(reads(bar), zeros);
+	t.is(one.bus.readMmio(near + probe.ID, 4), probe.idValue);
+	t.is(two.config(slotBus, 0, 0), 0xffff_ffff, 'configuration space shows that it has gone');
+	t.deepEqual(reads((((window & 0xfff0) << 16) >>> 0) - 0x1000), ones);
+	two.setConfig(0, 0, command, 0, 2);
+	t.deepEqual(reads(bar), ones, 'the port decodes no memory');
+	two.setConfig(0, 0, command, 7, 2);
+	t.deepEqual(reads(bar), zeros);
+	two.setConfig(0, 0, memoryBase, closed, 2);
+	t.deepEqual(reads(bar), ones);
+	two.setConfig(0, 0, memoryBase, window, 4);
+	add(probeOf('other', 'rp0'));
+	t.deepEqual(reads(bar), ones, 'it has no address yet');
+	remove('rp0');
+	t.deepEqual(reads(bar), ones);
 });
 
 test('a device that leaves while its back does not come to rest counts as late until it has', (t) => {

@@ -11,6 +11,7 @@ export interface DeviceWithSpace {
 	readonly model: AnyDeviceModel;
 	readonly space: Uint8Array;
 	isResetting(): boolean;
+	hasZeros(): boolean;
 }
 
 /** The root complexes among a machine's devices, with the functions behind them. */
@@ -19,11 +20,11 @@ export function complexesOf(devices: readonly DeviceWithSpace[]): readonly Fabri
 		kind === rootComplexKind ? [{device, name, config: config as RootComplexConfig}] : [],
 	);
 	if (complexes.length === 0) return [];
-	const functions = devices.flatMap(({instance, model, space, isResetting}, device): PlacedFunction[] => {
+	const functions = devices.flatMap(({instance, model, space, isResetting, hasZeros}, device): PlacedFunction[] => {
 		const {name, place, config} = instance;
 		if (place === undefined || !isFunctionModel(model)) return [];
 		const design = model.design(config);
-		return [{device, name, place, design, space: new ConfigSpace(design.layout, space), isResetting}];
+		return [{device, name, place, design, space: new ConfigSpace(design.layout, space), isResetting, hasZeros}];
 	});
 	return connect(complexes, functions);
 }
@@ -31,7 +32,7 @@ export function complexesOf(devices: readonly DeviceWithSpace[]): readonly Fabri
 /** Lists the addresses and buses that these devices lack when they are reset; empty where all of them fit. */
 export function shortagesOf(devices: readonly DescribedDevice[]): readonly Shortage[] {
 	// The guest's changes of the functions do not count: a reset begins anew.
-	const blank = {space: new Uint8Array(configBytes), isResetting: () => false};
+	const blank = {space: new Uint8Array(configBytes), isResetting: () => false, hasZeros: () => false};
 	const complexes = complexesOf(devices.map((each) => ({...each, ...blank})));
 	return complexes.flatMap((complex) => planResources(complex).shortages);
 }

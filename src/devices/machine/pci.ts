@@ -18,6 +18,7 @@ export function attachFabric(
 			model,
 			space: state['pci.config'],
 			isResetting: () => isResetting(header),
+			hasZeros: () => state.zeros === 1,
 		})),
 	);
 	if (complexes.length === 0) return undefined;

@@ -1,8 +1,16 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {DeviceInstance} from '#devices/device';
 import type {DeviceHandle, MachineFacts} from '#devices/device-type';
-import {type AttachedMachine, deviceAt, type MachineLayout, withDevice, withoutDevice} from '#devices/machine';
+import {
+	type AttachedDevice,
+	type AttachedMachine,
+	deviceAt,
+	type MachineLayout,
+	withDevice,
+	withoutDevice,
+} from '#devices/machine';
 import {type FabricFunction, functionsOf} from '#devices/pci/fabric';
+import {isFunctionModel} from '#devices/pci/function';
 import {occupancyChanged, type PciePortConfig, SlotPower} from '#devices/pci/port';
 import {loadDeviceModels} from '#devices/registry';
 import {describeComing, deviceModuleUrls} from '#main/machine';
@@ -94,7 +102,7 @@ export class HotPlug {
 		const next = withoutDevice(layout, port);
 		const leaving = devices.find(({placed}) => placed.name === deviceAt(layout, port)?.name);
 		for (const line of Object.keys(leaving?.placed.lines ?? {})) leaving?.services.line(line).setLevel(false);
-		await this.#change(next, port);
+		await this.#change(next, port, leavesZeros(leaving));
 		for (const handle of leaving?.placed.programObjects ?? []) this.#program.forget(handle);
 	}
 
@@ -150,8 +158,8 @@ export class HotPlug {
 		return new SlotPower(space, design.places.express);
 	}
 
-	/** A back end that cannot be made leaves everything as it was. */
-	async #change(layout: MachineLayout, port: string): Promise<void> {
+	/** A back end that cannot be made leaves everything as it was. @param zeros - see `PciFunction.leavesZeros` */
+	async #change(layout: MachineLayout, port: string, zeros = false): Promise<void> {
 		const before = this.#machine.layout;
 		try {
 			await this.#follow(layout);
@@ -159,7 +167,7 @@ export class HotPlug {
 			await this.#follow(before);
 			throw error;
 		}
-		this.#machine.control(port, occupancyChanged);
+		this.#machine.control(port, occupancyChanged(zeros));
 	}
 
 	async #follow(layout: MachineLayout): Promise<void> {
@@ -172,6 +180,11 @@ export class HotPlug {
 		for (const thread of this.#threads) await thread.change(layout);
 		this.#mappedPages.follow(this.#machine.devices);
 	}
+}
+
+function leavesZeros(leaving: AttachedDevice | undefined): boolean {
+	const {model, placed} = leaving ?? {};
+	return model !== undefined && isFunctionModel(model) && model.design(placed?.config).leavesZeros;
 }
 
 function freeName(kind: string, devices: readonly DeviceInstance[]): string {

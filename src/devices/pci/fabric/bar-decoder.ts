@@ -1,7 +1,10 @@
 import {RangeMap} from '#devices/io-bus';
 import type {PlacedBar} from '#devices/pci/function';
-import {decodedBar} from './decode-bar.ts';
+import {decodedBar, zerosBehind} from './decode-bar.ts';
 import {type FabricComplex, type FabricFunction, functionsOf} from './topology.ts';
+
+/** Memory and prefetchable memory. */
+const windowsPerPort = 2;
 
 /** A BAR and its function. */
 export interface DecodedBar {
@@ -20,6 +23,10 @@ export class BarDecoder {
 	readonly #bases: Float64Array;
 	readonly #memory: RangeMap;
 	readonly #ports: RangeMap;
+	/** Ports with a slot. */
+	readonly #slots: readonly FabricFunction[];
+	/** Memory that slots have zeros for. */
+	readonly #zeros: RangeMap;
 	readonly #generation: Int32Array;
 	#seen: number;
 
@@ -32,6 +39,8 @@ export class BarDecoder {
 		this.#bases = new Float64Array(this.#bars.length);
 		this.#memory = new RangeMap(this.#bars.length);
 		this.#ports = new RangeMap(this.#bars.length);
+		this.#slots = functions.filter(({design}) => design.hasSlot);
+		this.#zeros = new RangeMap(windowsPerPort * this.#slots.length);
 		this.#generation = generation;
 		this.#seen = Atomics.load(generation, 0) - 1;
 	}
@@ -44,6 +53,11 @@ export class BarDecoder {
 	/** The same for a port. */
 	port(port: number): number {
 		return this.#find(this.#ports, port);
+	}
+
+	/** True where a slot has zeros: for addresses at which no BAR answers. */
+	isZero(address: number): boolean {
+		return this.#find(this.#zeros, address) >= 0;
 	}
 
 	/** Gives the address at which an offset of a function's region answers; undefined where it does not, or another BAR does. */
@@ -100,6 +114,9 @@ export class BarDecoder {
 		this.#seen = Atomics.load(this.#generation, 0);
 		this.#memory.clear();
 		this.#ports.clear();
+		this.#zeros.clear();
+		for (const [index, slot] of this.#slots.entries())
+			for (const [start, end] of zerosBehind(slot)) this.#zeros.insert(start, end, index);
 		for (let number = 0; number < this.#bars.length; number++) {
 			const {owner, bar} = this.#bars[number] as DecodedBar;
 			const base = decodedBar(owner, bar);

@@ -122,6 +122,7 @@ export class PciFabric {
 		if (address % size !== 0) return readBytes(size, (i) => this.#readMemory(address + i, 1));
 		const number = this.#decoder.memory(address);
 		if (number >= 0) return this.#readBar(number, address, size);
+		if (this.#decoder.isZero(address)) return 0;
 		this.#unclaimed.mmio(address);
 		return allOnes(size);
 	}
@@ -131,7 +132,7 @@ export class PciFabric {
 		const number = isAligned ? this.#decoder.memory(address) : -1;
 		if (!isAligned) writeBytes(size, value, (i, byte) => this.#writeMemory(address + i, 1, byte));
 		else if (number >= 0) this.#writeBar(number, address, size, value);
-		else this.#unclaimed.mmio(address);
+		else if (!this.#decoder.isZero(address)) this.#unclaimed.mmio(address);
 	}
 
 	#readBar(number: number, address: number, size: AccessSize): number {

@@ -12,6 +12,8 @@ export interface FabricFunction {
 	readonly space: ConfigSpace;
 	/** True while its reset waits for its back. */
 	isResetting(): boolean;
+	/** True while memory behind this port reads as zeros: see `PciFunction`. */
+	hasZeros(): boolean;
 	/** The bus that it sits on. */
 	readonly bus: FabricBus;
 	/** The bus behind a bridge. */

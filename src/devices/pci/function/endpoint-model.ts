@@ -89,7 +89,7 @@ function served(
 }
 
 function endpoint(device: Endpoint, {pci, regions}: AttachmentByBus<unknown>['pci']): FunctionModel<unknown> {
-	const {bars = [], interrupts} = pci;
+	const {bars = [], interrupts, leavesZeros = false} = pci;
 	const {vectors = [], msi = false} = interrupts ?? {};
 	const check = (most: number, what: string) => {
 		if (vectors.length >= 1 && vectors.length <= most) return;
@@ -108,6 +108,7 @@ function endpoint(device: Endpoint, {pci, regions}: AttachmentByBus<unknown>['pc
 			...(device.doorbells && {doorbells: (config: unknown) => besideTable(parts, config, device.doorbells?.(config))}),
 		},
 		vectors,
+		leavesZeros,
 		bars: barsOf,
 		keptBytes: keptBytesOf(pci),
 		...(msix && {msix}),

@@ -36,6 +36,8 @@ export interface FunctionDesign extends FunctionLayout {
 	readonly kind: 'endpoint' | 'port' | 'downstream-port';
 	/** Devices may come and go behind it. */
 	readonly hasSlot: boolean;
+	/** See `PciFunction`. */
+	readonly leavesZeros: boolean;
 }
 
 /** A device model that is a function on PCI Express. */
@@ -78,6 +80,7 @@ export interface FunctionParts<C, T extends Fields> {
 	readonly vectors: readonly string[];
 	/** Bytes of configuration space that hold anything. */
 	readonly keptBytes: number;
+	readonly leavesZeros?: boolean;
 	layout(config: C): FunctionLayout;
 	/** The device's own BARs, in the order of the front's regions. */
 	bars(config: C): readonly PciBar[];
@@ -98,7 +101,7 @@ const functionFields = (kept: number, vectors: number, hasMsix: boolean) => ({
  * that they are served, saved, reset, inspected and tested like those of any device.
  */
 export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): FunctionModel<C> {
-	const {device, vectors, msix} = parts;
+	const {device, vectors, msix, leavesZeros = false} = parts;
 	const {back, owned, ...rest} = device;
 	const state = wire(device.kind, {
 		...device.state?.fields,
@@ -113,7 +116,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 		design: (config) => {
 			const {bars, configRegion} = shape(config);
 			const design = parts.layout(config);
-			return {...design, bars, configRegion, kind: parts.kind, hasSlot: hasSlot(design)};
+			return {...design, bars, configRegion, kind: parts.kind, hasSlot: hasSlot(design), leavesZeros};
 		},
 		front: (config, view, services) => {
 			const attached = new AttachedFunction(parts, config, view, services);

@@ -5,8 +5,13 @@ export const rootPortKind = 'pcie-root-port';
 export const upstreamPortKind = 'pcie-upstream-port';
 export const downstreamPortKind = 'pcie-downstream-port';
 
-/** Tells a port, while the guest does not run, that a device has come or gone. */
-export const occupancyChanged = {kind: 'pcie-occupancy-changed'} as const satisfies DeviceCommand;
+/**
+ * Tells a port, while the guest does not run, that a device has come or gone.
+ * @param leavesZeros - see `PciFunction`
+ */
+export const occupancyChanged = (leavesZeros = false) => ({kind: occupancyKind, leavesZeros}) as const;
+export const occupancyKind = 'pcie-occupancy-changed';
+export type OccupancyChanged = ReturnType<typeof occupancyChanged>;
 
 /** Presses a port's attention button: the guest is to let go of what is in its slot. */
 export const attentionPressed = {kind: 'pcie-attention-pressed'} as const satisfies DeviceCommand;

@@ -38,7 +38,7 @@ function make(options: PciePortConfig = config) {
 		write,
 		plug(occupied: boolean) {
 			slot.occupied = occupied;
-			device.front.control?.(occupancyChanged);
+			device.front.control?.(occupancyChanged());
 		},
 	};
 }
@@ -137,6 +137,32 @@ test('a device that comes while the guest turns a slot off has the button presse
 	t.is(read(slotStatus) & attention, 0);
 	write(slotControl, 0x00c0 | enable | attention | off | powerOff);
 	t.is(read(slotStatus) & attention, attention);
+});
+
+test('a slot keeps zeros for what left it, over a snapshot, until the guest turns it off or another device comes', (t) => {
+	const {device, slot, write, plug} = make();
+	const goes = (leavesZeros: boolean) => {
+		slot.occupied = false;
+		device.front.control?.(occupancyChanged(leavesZeros));
+	};
+	const zeros = () => device.state['zeros'];
+	goes(false);
+	t.is(zeros(), 0);
+	plug(true);
+	const before = slot.changes;
+	goes(true);
+	t.is(zeros(), 1);
+	t.true(slot.changes > before, 'threads look where memory leads');
+	const saved = device.save();
+	write(slotControl, powerOff);
+	t.is(zeros(), 0);
+	device.restore(saved);
+	t.is(zeros(), 1);
+	plug(true);
+	t.is(zeros(), 0);
+	goes(true);
+	device.reset();
+	t.is(zeros(), 0);
 });
 
 test('a slot without a button has none to be pressed', (t) => {

@@ -15,6 +15,8 @@ import {SlotPower} from './slot-power.ts';
 export const PortState = wire('pcie-port', {
 	/** A device has come to a slot that is off, and the guest is to be told by the button when it may be pressed. */
 	comes: u8,
+	/** Memory behind it reads as zeros: see `PciFunction.leavesZeros`. */
+	zeros: u8,
 });
 
 /**
@@ -44,12 +46,13 @@ export class HotPlug {
 		this.#setLink(occupied);
 	}
 
-	/** A device has come or gone. */
-	occupancyChanged(occupied: boolean): void {
+	/** A device has come or gone. @param leavesZeros - see `PciFunction` */
+	occupancyChanged(occupied: boolean, leavesZeros: boolean): void {
 		const {PRESENT, PRESENCE_CHANGED} = SlotStatus;
 		const changed = (occupied ? PRESENT : 0) | PRESENCE_CHANGED;
 		this.#space.set(this.#express + Express.SLOT_STATUS, 2, PRESENT | PRESENCE_CHANGED, changed);
 		this.#state.comes = occupied && this.#power.isOff ? 1 : 0;
+		this.#state.zeros = !occupied && leavesZeros ? 1 : 0;
 		this.#follow(occupied);
 	}
 
@@ -66,6 +69,7 @@ export class HotPlug {
 
 	#follow(occupied: boolean): void {
 		this.#pressForComing();
+		if (this.#power.isOff) this.#state.zeros = 0;
 		const control = this.#space.read(this.#express + Express.SLOT_CONTROL, 2);
 		const isUp = occupied && !this.#power.isOff && !isBusReset(this.#space);
 		if (isUp !== isLinkUp(this.#space, this.#express)) {

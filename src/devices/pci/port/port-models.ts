@@ -4,7 +4,8 @@ import {type SavedFields, stateError} from '#support/saved-state';
 import {
 	attentionPressed,
 	downstreamPortKind,
-	occupancyChanged,
+	type OccupancyChanged,
+	occupancyKind,
 	type PciePortConfig,
 	rootPortKind,
 	upstreamPortKind,
@@ -16,12 +17,13 @@ import {leadsOn} from './leads-on.ts';
 const ids = {vendor: 0x1414, root: 0xc030, upstream: 0xc031, downstream: 0xc032} as const;
 /** PCI-to-PCI bridge. */
 const bridgeClass = 0x06_0400;
-/** Since version 2 a port may have a device to tell the guest of. */
+/** Since version 2 a port may have a device to tell the guest of, since 3 one that has left zeros. */
 const versions = {
-	version: 2,
-	upgrade: (fields: SavedFields): SavedFields => {
-		if ('comes' in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: PortState.name, field: 'comes'});
-		return {...fields, comes: 0};
+	version: 3,
+	upgrade: (fields: SavedFields, from: number): SavedFields => {
+		for (const [field, since] of Object.entries({comes: 2, zeros: 3}))
+			if (from < since && field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: PortState.name, field});
+		return {comes: 0, zeros: 0, ...fields};
 	},
 };
 /** The one interrupt of a port. */
@@ -61,9 +63,12 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 				leadsOn: leadsBehind,
 				reset: () => hotPlug.reset(occupied()),
 				configWritten: () => hotPlug.configWritten(occupied()),
-				control: ({kind: command}) => {
-					if (command === occupancyChanged.kind) hotPlug.occupancyChanged(occupied());
-					if (command === attentionPressed.kind) hotPlug.attentionPressed(occupied());
+				control(command) {
+					if (command.kind === occupancyKind) {
+						hotPlug.occupancyChanged(occupied(), (command as OccupancyChanged).leavesZeros);
+						services.slot.decodeChanged();
+					}
+					if (command.kind === attentionPressed.kind) hotPlug.attentionPressed(occupied());
 				},
 			};
 		},

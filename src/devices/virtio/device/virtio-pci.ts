@@ -149,6 +149,8 @@ export function virtioPci<C, T extends Fields, N extends string>(
 					return [{index: sharedMemoryBar, size: sharedBytes(regions), kind: 'prefetchable', pages}];
 				},
 				interrupts: {vectors, msix: {bar: msixBar}},
+				// Linux's driver resets a device that has gone, and waits without an end until its status is 0 (4.1.4.3.2).
+				leavesZeros: true,
 				capabilities: (config) => {
 					queuesOf(erased, config);
 					return capabilities(space?.bytes ?? 0, placeRegions(device, config));
