@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import type {LinkCommand} from '#devices/virtio/net';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
 import {flagged, linuxTest, runInLinux, until} from '#test/petri';
+import {answersByPairs, pingByPairs} from './testing/queue-pairs.ts';
 import {ringSizeProgram} from './testing/ring-size-program.ts';
 
 /**
@@ -48,15 +49,9 @@ const send = `s() { dd if=/dev/urandom of=/s bs=64k count=${blocks} 2>/dev/null;
 
 const link = (up: boolean): LinkCommand => ({kind: 'link', up});
 
-/** How often a NIC has told that something has come by a pair of its queues, on both processors (/proc/interrupts): the pair. */
-const count =
-	'c() { grep "$(basename $(readlink /sys/class/net/$here/device))-input.$1" /proc/interrupts | (read irq a b rest; echo $((a + b))); }';
 /** On PCI Express there are two pairs of queues, with interrupts of their own; and there the link goes down and up. */
 const onPci = [
-	count,
-	// All processors send by one pair, by which answers come then: pair, the other.
-	'p() { echo 0 >queues/tx-$2/xps_cpus; echo 3 >queues/tx-$1/xps_cpus; b=$(c $1); for each in 1 2 3; do ping -c 1 -W 60 10.0.0.2 >/dev/null; done; echo pair$1=$(($(c $1) - b)); }',
-	'cd /sys/class/net/$here; p 1 0; p 0 1; cd /',
+	...pingByPairs('$here', '10.0.0.2'),
 	'carrier() { [ "$(cat /sys/class/net/$here/carrier)" = $1 ]; }',
 	`${until('carrier 1')}; echo link=up; ${until('carrier 0')}; echo link=down; ${until('carrier 1')}`,
 	`${until('ping -c 1 -W 60 10.0.0.2 >/dev/null')}; echo link=again`,
@@ -113,8 +108,7 @@ for (const bus of ['pci', 'mmio'] as const)
 		await guest.waitFor(/^all=done\r?$/m);
 		if (bus === 'pci') {
 			t.regex(guest.output, /^link=again\r?$/m, guest.output);
-			for (const pair of [0, 1])
-				t.true(Number(new RegExp(`^pair${pair}=(\\d+)\\r?$`, 'm').exec(guest.output)?.[1]) >= 3, guest.output);
+			for (const count of answersByPairs(guest.output)) t.true(count >= 3, guest.output);
 		}
 		const queues = bus === 'pci' ? 2 : 1;
 		t.regex(guest.output, new RegExp(`^mtu=${mtus[bus]} speed=10000 queues=${queues}\\r?$`, 'm'), guest.output);

@@ -1,13 +1,11 @@
-import {execFileSync, spawnSync} from 'node:child_process';
+import {execFileSync} from 'node:child_process';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {Segmentation} from '#devices/network/endpoint';
+import {makeTap, mayInNameSpace} from '#devices/network/testing';
 import {tapKind} from './tap-kind.ts';
 
-/** A user may have a name space of its own on most hosts, and a tap interface in it. */
-const mayHaveTap =
-	spawnSync('unshare', ['-rn', 'ip', 'tuntap', 'add', 'dev', 'ovm0', 'mode', 'tap'], {stdio: 'ignore'}).status === 0;
-const tapTest = mayHaveTap ? test : test.skip;
+const tapTest = mayInNameSpace(makeTap) ? test : test.skip;
 
 /** Runs a script in a name space of its own: what it says. */
 function inNameSpace(script: string) {

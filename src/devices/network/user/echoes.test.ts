@@ -1,21 +1,19 @@
-import {execFileSync, spawnSync} from 'node:child_process';
+import {execFileSync} from 'node:child_process';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
+import {inNameSpace, mayInNameSpace} from '#devices/network/testing';
 
-/** A user may have a name space of its own on most hosts, in which it says who may send echo requests. */
-const inNameSpace = (command: string) => ['-rn', 'sh', '-c', `ip link set lo up && ${command}`, 'sh'];
+/** In a name space of its own a user says who may send echo requests. */
 const range = '/proc/sys/net/ipv4/ping_group_range';
-const may = spawnSync('unshare', inNameSpace(`echo 0 0 >${range}`), {stdio: 'ignore'}).status === 0;
+const may = mayInNameSpace(`ip link set lo up && echo 0 0 >${range}`);
 
 (may ? test : test.skip)(
 	'echo requests go on by sockets that need no rights, where policy and the host let them',
 	(t) => {
 		const script = fileURLToPath(new URL('testing/echoes-in-name-space.ts', import.meta.url));
 		// A new name space lets nobody.
-		const said = execFileSync('unshare', [...inNameSpace('exec "$@"'), process.execPath, '--import=tsx', script], {
-			encoding: 'utf8',
-			stdio: ['ignore', 'pipe', 'inherit'],
-		});
+		const words = inNameSpace('ip link set lo up && exec "$@"', process.execPath, '--import=tsx', script);
+		const said = execFileSync('unshare', words, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit']});
 		const attempt = (address: string) => ({guest: 'guest', protocol: 'icmp', address});
 		t.deepEqual(JSON.parse(said), {
 			withoutSockets: ['127.0.0.1 3/13', 1, []],

@@ -9,19 +9,12 @@ import {once} from 'node:events';
 import {connect} from 'node:net';
 import {finished} from 'node:stream/promises';
 import type {Endpoint, Frame, Nic} from '#devices/network/endpoint';
-import {EpollReactor} from '#support/reactor';
+import {turningReactor} from '#devices/network/testing';
 import {noProgram} from '#support/rpc';
 import {TapCounters, TapEndpoint} from '../tap-endpoint.ts';
 
 const bytes = 4 * 2 ** 20;
-const reactor = new EpollReactor();
-const running = reactor.run();
-/** Sockets and pipes of Node's are waited for in turns of its own loop, which nothing else here asks for. */
-const turnNode = () => {
-	reactor.turnNode();
-	reactor.after(1e6, turnNode);
-};
-turnNode();
+const {reactor, close} = turningReactor();
 
 /** A NIC that passes on to the endpoint of another one what its own gives it, and notes how it is to be cut. */
 class CrossedNic implements Nic {
@@ -96,6 +89,5 @@ async function echoed(address: string): Promise<boolean> {
 const same = [await echoed('10.0.0.2'), await echoed('fd00::2')];
 child.kill();
 for (const tap of taps) tap.dispose();
-reactor.close();
-await running;
+await close();
 process.stdout.write(JSON.stringify({same, kinds: nics.map(({kinds}) => [...kinds].sort())}));

@@ -3,8 +3,7 @@
 import {execFileSync} from 'node:child_process';
 import {createSocket} from 'node:dgram';
 import {Segmentation} from '#devices/network/endpoint';
-import {isSound, packet, payloadOf, TestNic} from '#devices/network/testing';
-import {EpollReactor} from '#support/reactor';
+import {isSound, packet, payloadOf, TestNic, turningReactor} from '#devices/network/testing';
 import {noProgram} from '#support/rpc';
 import {TapCounters, TapEndpoint} from '../tap-endpoint.ts';
 
@@ -12,8 +11,7 @@ const peer = '02:00:00:00:00:99';
 const macOf = (text: string) => Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16));
 const ip = (...words: readonly string[]) => execFileSync('ip', words, {encoding: 'utf8'});
 
-const reactor = new EpollReactor();
-const running = reactor.run();
+const {reactor, until, close} = turningReactor();
 const memory = new SharedArrayBuffer(TapCounters.byteLength);
 const nic = new TestNic();
 const tap = new TapEndpoint('ovm0', nic, {
@@ -35,9 +33,6 @@ const socket = createSocket('udp4');
 const messages: Buffer[] = [];
 socket.on('message', (message) => messages.push(message));
 await new Promise<void>((resolve) => socket.bind(80, '10.0.0.2', resolve));
-const until = async (condition: () => boolean) => {
-	while (!condition()) await new Promise<void>((resolve) => void reactor.after(2e6, resolve));
-};
 
 // From the kernel: a checksum is left to whoever takes the frame.
 const sent = Buffer.alloc(1000, 'x');
@@ -96,7 +91,6 @@ await new Promise<void>((resolve) => void reactor.after(20e6, resolve));
 const gone = {carriers: nic.carriers, lost: TapCounters.on(memory, 0).lost};
 tap.stop();
 tap.dispose();
-reactor.close();
-await running;
+await close();
 const lengths = messages.map(({length}) => length);
 process.stdout.write(JSON.stringify({fromKernel, sound, lengths, udp: tap.takes.udp, again, gone}));

@@ -2,22 +2,13 @@
 
 import {execFileSync} from 'node:child_process';
 import {createSocket} from 'node:dgram';
-import {packet, TestNic} from '#devices/network/testing';
-import {EpollReactor} from '#support/reactor';
+import {packet, TestNic, turningReactor} from '#devices/network/testing';
 import {noProgram} from '#support/rpc';
 import {TapCounters, TapEndpoint} from '../tap-endpoint.ts';
 
 const peer = Uint8Array.of(2, 0, 0, 0, 0, 0x99);
 const ip = (...words: readonly string[]) => execFileSync('ip', words, {encoding: 'utf8'});
-const reactor = new EpollReactor();
-const running = reactor.run();
-const until = async (condition: () => boolean) => {
-	while (!condition()) {
-		// The kernel's side is a socket of Node's.
-		reactor.turnNode();
-		await new Promise<void>((resolve) => void reactor.after(2e6, resolve));
-	}
-};
+const {reactor, until, close} = turningReactor();
 
 /** A NIC at an interface. */
 function open(name: string, pairs: number) {
@@ -104,6 +95,5 @@ socket.close();
 ip('link', 'del', 'ovm0');
 await until(() => nic.carriers.length === 2);
 tap.dispose();
-reactor.close();
-await running;
+await close();
 process.stdout.write(JSON.stringify({made, refused, asked, carriers: nic.carriers}));

@@ -211,8 +211,10 @@ export class TcpConnection implements Flushed {
 			length === 0 ? from >= this.#received && from <= this.#edge : until > this.#received && from < this.#edge;
 		if (flags & TcpFlag.RST) {
 			// Only who knows what comes next ends a connection (RFC 5961, 3.2).
-			if (from === this.#received) this.#finish();
-			else if (isIn) this.#acknowledge();
+			if (from !== this.#received) {
+				if (isIn) this.#acknowledge();
+			} else if (this.phase === 'time-wait' || !this.#isOver) this.#finish();
+			// Of one that is over the guest knows nothing any more, and says so to a segment that comes late; the host is to get what it has not taken.
 			return;
 		}
 		if (flags & TcpFlag.SYN) {
@@ -608,9 +610,13 @@ export class TcpConnection implements Flushed {
 	}
 
 	/** Both have ended, and each has all of the other's: who has ended first remembers it a while. */
+	/** The guest has ended its direction, and knows that ours has ended. */
+	get #isOver(): boolean {
+		return this.#guestEnded && this.#end !== undefined && this.#acknowledged > this.#end;
+	}
+
 	#mayBeDone(): void {
-		const isTaken = this.#guestEnded && this.#host?.waiting === 0;
-		const isDone = isTaken && this.#end !== undefined && this.#acknowledged > this.#end;
+		const isDone = this.#isOver && this.#host?.waiting === 0;
 		if (!isDone || this.phase === 'closed') return;
 		this.#acknowledge();
 		this.phase = 'time-wait';

@@ -100,8 +100,7 @@ export class HostSocket implements HostStream {
 			return;
 		}
 		this.flush();
-		if (this.#unsent.length > 0) this.#unsent.add(bytes.slice());
-		else this.#send(bytes);
+		this.#send(bytes);
 	}
 
 	flush(): void {
@@ -198,7 +197,8 @@ export class HostSocket implements HostStream {
 	}
 
 	#send(bytes: Uint8Array): void {
-		const sent = this.#trySend(bytes);
+		// What waits goes first, though the kernel may have room again before it says so.
+		const sent = this.#unsent.length > 0 ? 0 : this.#trySend(bytes);
 		if (sent < bytes.length) {
 			this.#unsent.add(bytes.slice(sent));
 			this.#interest();
