@@ -93,6 +93,15 @@ export class DeadlineDisk extends DiskLayer {
 		return this.below.close();
 	}
 
+	/** Ends a request as if its time were over. */
+	giveUp(request: DiskRequest): void {
+		for (let each = this.#oldest; each !== undefined; each = each.after)
+			if (each.request === request) {
+				this.#giveUp(each);
+				return;
+			}
+	}
+
 	/** The host has answered, in time or not. For its own requests. */
 	ended(attempt: Attempt, error: DiskError): void {
 		const {request, isOverdue, operation} = attempt;

@@ -1,5 +1,5 @@
 import {bucketFields} from '#devices/limits';
-import {array, f64, i32, reserved, u8, u32, type ViewOf, wire} from '#support/wire';
+import {array, f64, i32, u8, u32, type ViewOf, wire} from '#support/wire';
 import {bucketCount} from './latency.ts';
 import {limitTable} from './limits.ts';
 
@@ -12,7 +12,17 @@ export const DiskShare = wire('disk', {
 	...bucketFields(limitTable),
 	/** Requests that may still change the disk, though they were given up: see `DeadlineDisk`. */
 	overdue: i32,
-	padding: reserved(4),
+	/** Requests that the host has said nothing of for long: see `HangWatch`. */
+	hung: i32,
+	/** Counts the times when that became one, and those when the host had answered all. */
+	hangs: u32,
+	answers: u32,
+	/** Which one was the first, how it is moved (an index into `diskMovers`), and how long the last one took. */
+	hungOperation: u32,
+	hungMover: u32,
+	hungOffset: f64,
+	hungLength: f64,
+	hungNs: f64,
 	/** How long the disk is, as its first worker has it. */
 	bytes: f64,
 	/** What its owner wants it to be, when it is measured the next time; 0 for as it is. */

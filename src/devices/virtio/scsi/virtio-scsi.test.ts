@@ -382,6 +382,42 @@ for (const workers of [1, 2])
 		await end();
 	});
 
+test('a command that hangs is taken back where the host has a copy of its data, and not before it hangs', async (t) => {
+	const faulty = new FaultyDisks();
+	const units = [disk(0, {policy: {timeout: 3600, onError: 'stop'}})];
+	const {machine, driver, offer, answer, management, askManagement, run, end} = await make(
+		'pci',
+		{units},
+		{held: faulty},
+	);
+	const out = new Uint8Array(512);
+	t.like(await run(write10(0, 1), {out}), {status: 0});
+	faulty.fault = () => 'hangs';
+	const lapse = () => {
+		for (let step = 0; step < 50; step++) machine.reactor.turn(0.25e9);
+	};
+	offer(write10(1, 1), {out, id: 1n});
+	await machine.run();
+	askManagement(0, {id: 1n});
+	await machine.run();
+	t.deepEqual([driver.used(first), driver.used(control)], [[], []]);
+	faulty.fault = () => undefined;
+	faulty.answer();
+	await machine.run();
+	t.deepEqual([driver.used(first).length, driver.used(control).length, answer().response], [1, 1, 2]);
+	faulty.fault = () => 'hangs';
+	offer(write10(1, 1), {out, id: 1n});
+	await machine.run();
+	lapse();
+	t.is(await management(0, {id: 1n}), 0);
+	t.deepEqual([driver.used(first).length, answer().response, machine.pins], [1, 2, 0]);
+	faulty.fault = () => undefined;
+	faulty.answer();
+	t.like(await run(write10(2, 1), {out}), {status: 0});
+	t.deepEqual(machine.failures, []);
+	await end();
+});
+
 test('a function sees all that the driver has made available before it, though a queue has more than its turn', async (t) => {
 	const held = new HeldDisks();
 	const path = newFile(0);
