@@ -18,10 +18,24 @@ export type OpenDisk = typeof openDisk;
 export interface BackendHost extends DiskHost {
 	/** Tells the machine's owner that the disk has an error for it: see `diskReport`. */
 	noticed(): void;
+	/** Each worker opens the disk for itself, with what those have in common. */
+	readonly isPrivate?: boolean;
 }
 
-/** Bytes that the workers of such a disk have to share. */
-export const backendBytes = (source: DiskSource, workers: number): number => shareBytes(workers) + sharedBytes(source);
+/**
+ * Bytes that the workers of such a disk have to share.
+ * @param isPrivate - see {@link BackendHost}
+ */
+export const backendBytes = (source: DiskSource, workers: number, isPrivate = false): number =>
+	shareBytes(workers) + (isPrivate ? workers : 1) * sharedBytes(source);
+
+/** What the disk below has of its worker: of those bytes its own. */
+export function hostBelow<H extends BackendHost>(source: DiskSource, host: H): H {
+	const {index, count} = host.worker;
+	const offset = host.offset + shareBytes(count);
+	if (host.isPrivate !== true) return {...host, offset};
+	return {...host, offset: offset + index * sharedBytes(source), worker: {index: 0, count: 1}};
+}
 
 /**
  * The parts of those that snapshots have.
@@ -86,8 +100,7 @@ export class DiskBackend extends DiskLayer {
 		host: BackendHost,
 		open: OpenDisk,
 	): Promise<DiskBackend> {
-		const offset = host.offset + shareBytes(host.worker.count);
-		return new DiskBackend(await open(source, isReadOnly, {...host, offset}), policy, host, host.offset);
+		return new DiskBackend(await open(source, isReadOnly, hostBelow(source, host)), policy, host, host.offset);
 	}
 
 	override submit(request: DiskRequest): void {
@@ -143,6 +156,7 @@ export class DiskBackend extends DiskLayer {
 		this.#giveUp();
 		this.#plan();
 		this.#watch.close();
+		if (this.#host.worker.index === 0) this.#share.bytes = 0;
 		return this.below.close();
 	}
 

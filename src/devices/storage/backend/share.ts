@@ -23,7 +23,7 @@ export const DiskShare = wire('disk', {
 	hungOffset: f64,
 	hungLength: f64,
 	hungNs: f64,
-	/** How long the disk is, as its first worker has it. */
+	/** How long the disk is, as its first worker has it; 0 while there is none. */
 	bytes: f64,
 	/** What its owner wants it to be, when it is measured the next time; 0 for as it is. */
 	wantedBytes: f64,
