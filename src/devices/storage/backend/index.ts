@@ -15,7 +15,9 @@ export {
 	givenPolicy,
 	isPolicy,
 	mayHold,
+	mostTimeout,
 	policyHelp,
 	policyKeys,
 	policyOption,
 } from './policy.ts';
+export {shareBytes} from './share.ts';

@@ -1,5 +1,5 @@
 import {bucketFields} from '#devices/limits';
-import {array, f64, i32, u8, u32, type ViewOf, wire} from '#support/wire';
+import {array, f64, i32, reserved, u8, u32, type ViewOf, wire} from '#support/wire';
 import {bucketCount} from './latency.ts';
 import {limitTable} from './limits.ts';
 
@@ -14,6 +14,9 @@ export const DiskShare = wire('disk', {
 	overdue: i32,
 	/** Requests that the host has said nothing of for long: see `HangWatch`. */
 	hung: i32,
+	/** 1 where what was to make data durable has failed when it was given up: the next flush has to tell of it. */
+	unheard: i32,
+	padding: reserved(4),
 	/** Counts the times when that became one, and those when the host had answered all. */
 	hangs: u32,
 	answers: u32,
