@@ -137,6 +137,24 @@ const controllers = {
 			},
 		],
 	},
+	'virtio-scsi': {
+		drivers: 'virtio_pci virtio_scsi sd_mod sr_mod',
+		nodes: ['sr0', 'sda'],
+		devices: (disk: object, policy: object) => [
+			{
+				module: fixture('virtio-scsi'),
+				port: 'rp0',
+				name: 'stalls',
+				options: {
+					serial: 'stalls',
+					units: [
+						{lun: 0, disk, readOnly: true, dvd: true, policy},
+						{lun: 1, disk: {kind: 'memory', bytes: mib}, readOnly: false},
+					],
+				},
+			},
+		],
+	},
 } as const;
 
 /** Linux with such devices, which reads the first one's disk, $D, and writes to the other's, $O, by these lines of shell. */
@@ -173,7 +191,7 @@ async function stallingGuest(
 const read = 'dd if=$D of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null';
 const writeTo = (disk: string) => `dd if=/dev/zero of=${disk} bs=4k count=4 oflag=direct conv=notrunc 2>/dev/null`;
 
-for (const kind of ['virtio-blk', 'nvme'] as const) {
+for (const kind of ['virtio-blk', 'nvme', 'virtio-scsi'] as const)
 	linuxTest(
 		`a disk of ${kind} whose host hangs past its timeout gives Linux errors, keeps no other disk and no end of the machine`,
 		async (t, machine) => {
@@ -198,6 +216,7 @@ for (const kind of ['virtio-blk', 'nvme'] as const) {
 		},
 	);
 
+for (const kind of ['virtio-blk', 'nvme'] as const)
 	linuxTest(
 		`the owner of a machine hears of a disk of ${kind} whose host hangs, and when it answers: Linux has waited, and lost nothing`,
 		async (t, machine) => {
@@ -233,4 +252,3 @@ for (const kind of ['virtio-blk', 'nvme'] as const) {
 			t.not((await guest.vm.ended).kind, 'error');
 		},
 	);
-}
