@@ -54,7 +54,8 @@ const longestWaitNs = 50e6;
 
 /**
  * What stands between a device and its disk on one worker, whatever the disk is made of: requests are counted and timed, wait for the
- * disk's limits, and errors of the host are dealt with as its policy says; its owner hears of them, and of a host that does not answer. A disk has one for each worker; nothing is allocated for a request.
+ * disk's limits, and errors of the host are dealt with as its policy says; its owner hears of them, and of a host that does not answer. A disk
+ * has one for each worker; nothing is allocated for a request.
  */
 export class DiskBackend extends DiskLayer {
 	readonly #policy: DiskPolicy;
