@@ -278,7 +278,7 @@ test('errors are told to the guest as what they are, and a flush of the controll
 });
 
 for (const workers of [1, 2])
-	test(`commands that are held or wait for a limit are aborted, and others not, on ${workers} workers`, async (t) => {
+	test(`commands that are held, wait for a limit, or hang where the host has a copy, are aborted, and others not, on ${workers} workers`, async (t) => {
 		const aborts =
 			(one: Awaited<ReturnType<typeof make>>) => async (commands: readonly (readonly [number, number])[]) => {
 				for (const [queue, id] of commands) one.driver.submit(0, {opcode: 8, dword10: queue + id * 0x1_0000}, false);
@@ -339,10 +339,29 @@ for (const workers of [1, 2])
 		const under = hanging.driver.submit(1, write(1));
 		await hanging.until(() => hanging.faulty.hanging === 1);
 		t.deepEqual(await aborts(hanging)([[1, under]]), [isNot]);
+		lapse(hanging);
+		t.deepEqual(await aborts(hanging)([[1, under]]), [isNot], 'the host has memory of the guest’s');
 		hanging.faulty.answer();
 		t.deepEqual(await hanging.take(1, 1), [[under, SUCCESS]]);
 		await hanging.end();
+
+		const timed = await make({timeout: 3600, onError: 'stop'}, {workers});
+		timed.faulty.fault = () => 'hangs';
+		const late = timed.driver.submit(1, write(1));
+		await timed.until(() => timed.faulty.hanging === 1);
+		t.deepEqual(await aborts(timed)([[1, late]]), [isNot], 'it may still be answered soon');
+		lapse(timed);
+		t.deepEqual(await aborts(timed)([[1, late]]), [isAborted]);
+		t.deepEqual(await timed.take(1, 1), [[late, ABORT_REQUESTED]]);
+		t.is(timed.machine.pins, 0);
+		t.deepEqual(timed.machine.failures, []);
+		await timed.end();
 	});
+
+/** Lets the host say nothing for longer than it may before somebody is told. */
+function lapse({machine}: Awaited<ReturnType<typeof make>>): void {
+	for (let step = 0; step < 50; step++) for (const {reactor} of machine.workers) reactor.turn(0.25e9);
+}
 
 test('an abort that a snapshot has is told of in the machine that is restored', async (t) => {
 	const one = await make({}, {workers: 2});

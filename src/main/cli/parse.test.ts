@@ -134,7 +134,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		},
 	],
 	[
-		'--com1 none --nvme-pci id=n,pcie_port=rp1 --virtio-scsi id=a,pcie_port=rp0,num_queues=4,workers=2 --virtio-scsi id=b,packed=off --disk mem:1M,on=a,lun=7,ro,iops=5 --disk a.iso,on=a,dvd,off --disk mem:2M,on=n --disk mem:2M,on=b,on_error=stop',
+		'--com1 none --nvme-pci id=n,pcie_port=rp1 --virtio-scsi id=a,pcie_port=rp0,num_queues=4,workers=2 --virtio-scsi id=b,packed=off --disk mem:1M,on=a,lun=7,ro,iops=5 --disk a.iso,on=a,dvd,off,iops=5,timeout=9,on_error=stop --disk mem:2M,on=n --disk mem:2M,on=b,on_error=stop',
 		{
 			devices: [
 				{
@@ -153,7 +153,14 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 						workers: 2,
 						units: [
 							{lun: 7, disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: true, policy: {limits: {iops: 5}}},
-							{lun: 8, disk: {kind: 'file', path: 'a.iso'}, readOnly: false, dvd: true, detached: true},
+							{
+								lun: 8,
+								disk: {kind: 'file', path: 'a.iso'},
+								readOnly: false,
+								dvd: true,
+								detached: true,
+								policy: {limits: {iops: 5}, onError: 'stop', timeout: 9},
+							},
 						],
 					},
 				},
@@ -343,7 +350,6 @@ const bad: [string, string][] = [
 	['--virtio-scsi id=a --disk mem:1M,on=a --disk mem:1M,on=a,lun=0', 'CONFIG_VALUE_INVALID'],
 	['--virtio-scsi id=a --disk mem:1M,on=a,lun=255 --disk mem:1M,on=a', 'CONFIG_VALUE_INVALID'],
 	['--virtio-scsi id=a --disk a.iso;create=1M,on=a,dvd', 'CONFIG_VALUE_INVALID'],
-	['--virtio-scsi id=a --disk a.iso,on=a,dvd,iops=5', 'CONFIG_VALUE_INVALID'],
 	[`--virtio-scsi id=a ${Array(33).fill('--disk mem:1M,on=a').join(' ')}`, 'CONFIG_VALUE_INVALID'],
 	[Array.from({length: 17}, (_, index) => `--virtio-scsi id=a${index}`).join(' '), 'CONFIG_VALUE_INVALID'],
 	[Array(17).fill('--virtio-blk mem:1M').join(' '), 'CONFIG_VALUE_INVALID'],

@@ -35,7 +35,7 @@ export interface CreateOptions {
 	readonly deviceFailed?: (message: string) => void;
 	/**
 	 * Called with what happens to devices while the machine goes on, four times a second at most: an error of the host's that a disk has met, the latest of
-	 * several; what a network by the host's sockets has decided, alike at once and eight of others at most. What is left it is told when the machine ends. One with `pauses` has the machine pause, whether or not this is here.
+	 * several; that the host does not answer a disk, and that it does again; what a network by the host's sockets has decided, alike at once and eight of others at most. What is left it is told when the machine ends. One with `pauses` has the machine pause, whether or not this is here.
 	 */
 	readonly deviceNoticed?: (notice: NoticeOfDevice) => void;
 	/**

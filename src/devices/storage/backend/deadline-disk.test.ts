@@ -9,7 +9,7 @@ import {DiskShare, diskShare} from './share.ts';
 import {FaultyDisks} from './testing/index.ts';
 
 const {READ, WRITE, FLUSH} = DiskOperation;
-const {NONE, TIMEOUT, OUT_OF_RANGE, UNSUPPORTED} = DiskError;
+const {NONE, IO, TIMEOUT, OUT_OF_RANGE, UNSUPPORTED} = DiskError;
 const [diskBytes, ramBytes] = [2 ** 24, 2 ** 23];
 
 class Request extends DiskRequest {
@@ -37,7 +37,11 @@ function make() {
 		content,
 		faulty,
 		share,
-		submit(operation: DiskOperation, length: number, {offset = 0, gpa = 0, worker = 0} = {}): Request {
+		submit(
+			operation: DiskOperation,
+			length: number,
+			{offset = 0, gpa = 0, worker = 0, isDurable = false} = {},
+		): Request {
 			const request = new Request(new IoVectors(8));
 			// In two parts, none of which begins with a page.
 			const cut = Math.floor(length / 3);
@@ -46,7 +50,7 @@ function make() {
 				memory.pin(gpa + 1, cut, direction, request.vectors);
 				memory.pin(gpa + 1 + cut, length - cut, direction, request.vectors);
 			}
-			Object.assign(request, {operation, offset, length});
+			Object.assign(request, {operation, offset, length, isDurable});
 			workers[worker]?.submit(request);
 			return request;
 		},
@@ -117,6 +121,28 @@ test('a write that comes too late is of what was there then, and no other reques
 	t.deepEqual(new Set(content.subarray(0, 512)), new Set([0x11]));
 	t.deepEqual(submit(WRITE, 512, {worker: 1}).ends, [NONE]);
 	t.deepEqual(new Set(content.subarray(0, 512)), new Set([0x22]));
+});
+
+test('what a flush or a durable write that was given up says at last, the next flush that ends says, once and on whichever worker', (t) => {
+	const {submit, faulty, expire} = make();
+	for (const operation of [FLUSH, WRITE] as const) {
+		faulty.fault = () => 'hangs';
+		const late = submit(operation, operation === FLUSH ? 0 : 512, {isDurable: true});
+		expire();
+		t.deepEqual(late.ends, [TIMEOUT]);
+		faulty.answer(1, IO);
+		faulty.fault = () => undefined;
+		t.deepEqual(submit(READ, 512).ends, [NONE]);
+		t.deepEqual([submit(FLUSH, 0, {worker: 1}).ends, submit(FLUSH, 0).ends], [[IO], [NONE]]);
+	}
+	faulty.fault = () => 'hangs';
+	submit(READ, 512);
+	submit(FLUSH, 0);
+	expire();
+	const next = submit(FLUSH, 0);
+	faulty.answer(1, IO);
+	faulty.answer();
+	t.deepEqual(next.ends, [NONE]);
 });
 
 test('each request has its own time, and what is done has none', (t) => {

@@ -24,6 +24,7 @@ const deadlineError = errorTable({
 });
 
 const overdueWord = DiskShare.word('overdue');
+const unheardWord = DiskShare.word('unheard');
 
 /** Parts of a {@link DeadlineDisk}. */
 export interface DeadlineParts {
@@ -93,12 +94,24 @@ export class DeadlineDisk extends DiskLayer {
 		return this.below.close();
 	}
 
+	/** Ends a request as if its time were over. */
+	giveUp(request: DiskRequest): void {
+		for (let each = this.#oldest; each !== undefined; each = each.after)
+			if (each.request === request) {
+				this.#giveUp(each);
+				return;
+			}
+	}
+
 	/** The host has answered, in time or not. For its own requests. */
 	ended(attempt: Attempt, error: DiskError): void {
 		const {request, isOverdue, operation} = attempt;
 		if (isOverdue) {
 			this.#overdue--;
 			if (isChange(operation)) Atomics.sub(this.#words, overdueWord, 1);
+			// The host tells once of what it has lost.
+			const isSync = operation === DiskOperation.FLUSH || attempt.isDurable;
+			if (isSync && error !== DiskError.NONE) Atomics.store(this.#words, unheardWord, 1);
 		} else {
 			this.#remove(attempt);
 			if (operation === DiskOperation.READ && error === DiskError.NONE) attempt.deliver();
@@ -106,7 +119,12 @@ export class DeadlineDisk extends DiskLayer {
 		attempt.give(this.#pieces);
 		this.#free.push(attempt);
 		this.#goOn();
-		if (!isOverdue) request.done(error);
+		if (!isOverdue) request.done(error === DiskError.NONE && this.#isLost(operation) ? DiskError.IO : error);
+	}
+
+	/** What a flush that was given up would have told, the next one that ends has to, on whichever worker. */
+	#isLost(operation: DiskOperation): boolean {
+		return operation === DiskOperation.FLUSH && Atomics.exchange(this.#words, unheardWord, 0) > 0;
 	}
 
 	/** What may still change the disk is overdue. */

@@ -68,6 +68,11 @@ function make(policy: DiskPolicy, {workers = 1, shared = new SharedArrayBuffer(s
 	};
 }
 
+/** Lets seconds pass, in steps by which timers are due in time. */
+function passSlowly(pass: (ns: number) => void, seconds: number): void {
+	for (let step = 0; step < 4 * seconds; step++) pass(second / 4);
+}
+
 const done = (requests: readonly Request[]): number => requests.filter(({ends}) => ends.length > 0).length;
 
 test('a request that waits for a limit can be withdrawn, wherever it waits, and the others go on', (t) => {
@@ -244,6 +249,79 @@ test('requests are counted by what they are, and how long the disk takes for the
 	t.true(Number(p50) > 0 && Number(p50) <= Number(p999));
 	faulty.answer();
 	t.deepEqual([await value('inFlight'), await value('discard/requests')], [0, 1]);
+});
+
+test('a disk whose host says nothing is told of once, and once when all has its answer, whoever waits for it', async (t) => {
+	const {faulty, submit, report, noticed, value, pass} = make({}, {workers: 2});
+	const seconds = (count: number) => passSlowly(pass, count);
+	const kinds = () => report.notices().map(({kind}) => kind);
+	faulty.fault = ({operation}) => (operation === FLUSH ? undefined : 'hangs');
+	const first = submit(READ, 512, {offset: 1024});
+	seconds(6);
+	const other = submit(WRITE, 512, {worker: 1});
+	submit(FLUSH, 0);
+	seconds(4);
+	t.deepEqual([noticed(), await value('hung')], [0, 0]);
+	seconds(4);
+	const [notice, ...others] = report.notices();
+	t.deepEqual([others, noticed(), await value('hung')], [[], 1, 1]);
+	t.like(notice, {kind: 'disk-hangs', pauses: false});
+	t.deepEqual(notice?.details, {disk: 0, operation: 'read', offset: 1024, length: 512, mover: 'memory', seconds: 10});
+	t.regex(notice?.message ?? '', /^Disk 0: read of 512 bytes at 1024 has had no answer of the host for 10 s/);
+	seconds(60);
+	t.deepEqual([kinds(), await value('hung')], [[], 2]);
+	t.deepEqual([first.ends, other.ends], [[], []], 'the guest waits');
+	faulty.fault = () => undefined;
+	faulty.answer(1);
+	t.deepEqual([kinds(), await value('hung')], [[], 1]);
+	faulty.answer();
+	t.deepEqual([kinds(), await value('hung'), noticed()], [['disk-answers'], 0, 2]);
+	t.deepEqual([first.ends, other.ends], [[DiskError.NONE], [DiskError.NONE]]);
+	faulty.fault = () => 'hangs';
+	submit(READ, 512);
+	seconds(12);
+	faulty.answer();
+	t.deepEqual(kinds(), ['disk-hangs', 'disk-answers'], 'and of the next time as of the first');
+	seconds(60);
+	t.deepEqual([kinds(), noticed()], [[], 4]);
+});
+
+test('what waits for a limit or has run out of time does not hang, and a disk that is closed has nothing that does', async (t) => {
+	const limited = make({limits: {bps: 1, bps_burst: 512}});
+	limited.submit(READ, 512);
+	limited.submit(READ, 512);
+	passSlowly(limited.pass, 60);
+	t.is(limited.noticed(), 0);
+	const timed = make({timeout: 20});
+	timed.faulty.fault = () => 'hangs';
+	timed.submit(READ, 512);
+	passSlowly(timed.pass, 30);
+	t.deepEqual(
+		timed.report.notices().map(({kind, details}) => [kind, details['error']]),
+		[
+			['disk-hangs', undefined],
+			['disk-error', 'timeout'],
+		],
+	);
+	t.is(await timed.value('hung'), 0);
+	timed.submit(READ, 512);
+	passSlowly(timed.pass, 15);
+	t.is(await timed.value('hung'), 1);
+	await timed.first.close();
+	t.is(await timed.value('hung'), 0);
+	const notices = timed.noticed();
+	timed.faulty.answer();
+	passSlowly(timed.pass, 30);
+	t.is(timed.noticed(), notices);
+});
+
+test('a process that was stopped does not take its disk for one that hangs', (t) => {
+	const {faulty, submit, noticed, pass} = make({});
+	faulty.fault = () => 'hangs';
+	submit(READ, 512);
+	pass(3600 * second);
+	faulty.answer();
+	t.is(noticed(), 0);
 });
 
 test('a time is in the bucket whose bounds it lies between', (t: ExecutionContext) => {

@@ -5,6 +5,7 @@ import {type Disk, DiskError, DiskLayer, DiskOperation, DiskRequest} from '#devi
 import {type DiskHost, type DiskSource, type openDisk, savedParts, sharedBytes} from '#devices/storage/source';
 import type {Timer} from '#support/reactor';
 import {DeadlineDisk} from './deadline-disk.ts';
+import {HangWatch, type WatchedRequest} from './hang-watch.ts';
 import {bucketCount, bucketOf} from './latency.ts';
 import {type LimitName, limitTable} from './limits.ts';
 import {actionOn, type DiskPolicy, errorActions, isOfHost} from './policy.ts';
@@ -17,10 +18,24 @@ export type OpenDisk = typeof openDisk;
 export interface BackendHost extends DiskHost {
 	/** Tells the machine's owner that the disk has an error for it: see `diskReport`. */
 	noticed(): void;
+	/** Each worker opens the disk for itself, with what those have in common. */
+	readonly isPrivate?: boolean;
 }
 
-/** Bytes that the workers of such a disk have to share. */
-export const backendBytes = (source: DiskSource, workers: number): number => shareBytes(workers) + sharedBytes(source);
+/**
+ * Bytes that the workers of such a disk have to share.
+ * @param isPrivate - see {@link BackendHost}
+ */
+export const backendBytes = (source: DiskSource, workers: number, isPrivate = false): number =>
+	shareBytes(workers) + (isPrivate ? workers : 1) * sharedBytes(source);
+
+/** What the disk below has of its worker: of those bytes its own. */
+export function hostBelow<H extends BackendHost>(source: DiskSource, host: H): H {
+	const {index, count} = host.worker;
+	const offset = host.offset + shareBytes(count);
+	if (host.isPrivate !== true) return {...host, offset};
+	return {...host, offset: offset + index * sharedBytes(source), worker: {index: 0, count: 1}};
+}
 
 /**
  * The parts of those that snapshots have.
@@ -39,7 +54,8 @@ const longestWaitNs = 50e6;
 
 /**
  * What stands between a device and its disk on one worker, whatever the disk is made of: requests are counted and timed, wait for the
- * disk's limits, and errors of the host are dealt with as its policy says. A disk has one for each worker; nothing is allocated for a request.
+ * disk's limits, and errors of the host are dealt with as its policy says; its owner hears of them, and of a host that does not answer. A disk
+ * has one for each worker; nothing is allocated for a request.
  */
 export class DiskBackend extends DiskLayer {
 	readonly #policy: DiskPolicy;
@@ -47,6 +63,7 @@ export class DiskBackend extends DiskLayer {
 	readonly #buckets: TokenBuckets<LimitName>;
 	readonly #counts: Counts;
 	readonly #share: DiskShareView;
+	readonly #watch: HangWatch<Passage>;
 	readonly #free: Passage[] = [];
 	/** Those that wait for a limit, by direction: neither waits for a limit of the other's. */
 	readonly #reads = new Waiting();
@@ -65,6 +82,7 @@ export class DiskBackend extends DiskLayer {
 		this.#host = host;
 		this.#share = diskShare(host.memory, share);
 		this.#buckets = new TokenBuckets(limitTable, this.#share, clockNs);
+		this.#watch = new HangWatch(this.below, host, this.#share);
 		this.#counts = new Counts(workerShare(host.memory, share, host.worker.index));
 		if (host.worker.index !== 0) return;
 		if (policy.limits !== undefined) this.#buckets.set(policy.limits);
@@ -83,25 +101,36 @@ export class DiskBackend extends DiskLayer {
 		host: BackendHost,
 		open: OpenDisk,
 	): Promise<DiskBackend> {
-		const offset = host.offset + shareBytes(host.worker.count);
-		return new DiskBackend(await open(source, isReadOnly, {...host, offset}), policy, host, host.offset);
+		return new DiskBackend(await open(source, isReadOnly, hostBelow(source, host)), policy, host, host.offset);
 	}
 
 	override submit(request: DiskRequest): void {
-		const passage = (this.#free.pop() ?? new Passage(this)).begin(request);
+		const passage = (this.#free.pop() ?? this.#watch.add(new Passage(this))).begin(request);
 		this.#counts.begin();
 		if (this.#buckets.isLimited) this.#admit(passage);
-		else this.below.submit(passage);
+		else this.#give(passage);
 	}
 
-	/** Ends a request that still waits for a limit, with an error; false where the disk has it, or nobody does. */
+	/**
+	 * Ends a request with an error that still waits for a limit, or that the host has said nothing of for long, where the host has none of the guest's memory:
+	 * of a disk with a timeout. False where the disk has it, or nobody does.
+	 */
 	withdraw(request: DiskRequest): boolean {
 		const passage = this.#waitingOf(request).remove(request);
-		if (passage === undefined) return false;
+		if (passage === undefined) return this.#withdrawHung(request);
 		this.#counts.givenUp();
 		this.#free.push(passage);
 		request.done(DiskError.IO);
 		this.#plan();
+		return true;
+	}
+
+	#withdrawHung(request: DiskRequest): boolean {
+		const {below} = this;
+		const hung = below instanceof DeadlineDisk ? this.#watch.find((each) => each.request === request) : undefined;
+		if (hung === undefined) return false;
+		hung.isWithdrawn = true;
+		(below as DeadlineDisk).giveUp(hung);
 		return true;
 	}
 
@@ -127,6 +156,8 @@ export class DiskBackend extends DiskLayer {
 	override close(): Promise<void> {
 		this.#giveUp();
 		this.#plan();
+		this.#watch.close();
+		if (this.#host.worker.index === 0) this.#share.bytes = 0;
 		return this.below.close();
 	}
 
@@ -148,8 +179,10 @@ export class DiskBackend extends DiskLayer {
 	/** For its own requests. */
 	ended(passage: Passage, error: DiskError): void {
 		const {request, operation, offset, length, startNs} = passage;
+		this.#watch.end(passage, error);
 		this.#free.push(passage);
-		const action = error === DiskError.NONE ? 'report' : actionOn(error, this.#policy);
+		const isSimple = error === DiskError.NONE || passage.isWithdrawn;
+		const action = isSimple ? 'report' : actionOn(error, this.#policy);
 		// A whole number, which V8 passes without an object.
 		this.#counts.end(operation, length, Math.round(performance.now() * 1e6 - startNs), error);
 		if (isOfHost(error)) {
@@ -183,8 +216,13 @@ export class DiskBackend extends DiskLayer {
 			return false;
 		}
 		if (passage.isThrottled) this.#counts.waited(passage.restart());
-		this.below.submit(passage);
+		this.#give(passage);
 		return true;
+	}
+
+	#give(passage: Passage): void {
+		this.#watch.begin(passage);
+		this.below.submit(passage);
 	}
 
 	/** Ends what waits for a limit, and has the disk do nothing of it. */
@@ -231,12 +269,16 @@ const withDeadline = (disk: Disk, seconds: number, {reactor, memory}: BackendHos
 	new DeadlineDisk(disk, {reactor, share: diskShare(memory, share), limitNs: seconds * 1e9});
 
 /** A device's request on its way to the disk and back. */
-class Passage extends DiskRequest {
+class Passage extends DiskRequest implements WatchedRequest {
 	readonly #backend: DiskBackend;
 	#request: DiskRequest | undefined;
 	/** When the device has given it, and from when on the disk has had it, of the thread's clock. */
 	startNs = 0;
+	tick = -1;
+	isHung = false;
 	isThrottled = false;
+	/** Whoever has given it wants it back, whatever the policy says. */
+	isWithdrawn = false;
 	/** Time that it has to wait for limits, as far as is known. */
 	waitNs = 0;
 	next: Passage | undefined;
@@ -258,7 +300,7 @@ class Passage extends DiskRequest {
 		this.vectors = request.vectors;
 		this.isDurable = request.isDurable;
 		this.mayUnmap = request.mayUnmap;
-		this.isThrottled = false;
+		this.isThrottled = this.isWithdrawn = false;
 		this.startNs = performance.now() * 1e6;
 		return this;
 	}

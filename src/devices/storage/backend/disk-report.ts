@@ -1,7 +1,8 @@
 import type {DeviceNotice, HostReport} from '#devices/device-type';
 import {limitNodes, monotonicClock, TokenBuckets} from '#devices/limits';
-import {DiskError} from '#devices/storage/disk';
+import {DiskError, diskMovers} from '#devices/storage/disk';
 import {byteCount, type Children, duration, integerWriter, leaf, object} from '#support/inspect';
+import {hangSeconds} from './hang-watch.ts';
 import {boundOf, bucketCount, quantile} from './latency.ts';
 import {type LimitName, limitTable} from './limits.ts';
 import {type ErrorAction, errorActions} from './policy.ts';
@@ -22,6 +23,8 @@ class DiskReport {
 	readonly #workers: readonly WorkerShareView[];
 	readonly #told: number[];
 	#toldResizes = 0;
+	#toldHangs = 0;
+	#toldAnswers = 0;
 
 	/** @param offset - where the disk's memory begins; @param workers - of the device */
 	constructor(disk: number, memory: SharedArrayBuffer, offset: number, workers: number) {
@@ -32,9 +35,34 @@ class DiskReport {
 		this.#told = this.#workers.map(() => 0);
 	}
 
-	/** Errors of the host since the last call, the latest of each worker, and of what its owner has asked for. */
+	/** Errors of the host since the last call, the latest of each worker, of what its owner has asked for, and whether the host answers. */
 	notices(): readonly DeviceNotice[] {
-		return [...this.#resizeNotices(), ...this.#failureNotices()];
+		return [...this.#resizeNotices(), ...this.#hangNotices(), ...this.#failureNotices()];
+	}
+
+	/** In their order, of which there are two at most: a hang takes longer than it is to the next call. */
+	#hangNotices(): readonly DeviceNotice[] {
+		const {hung, hangs, answers, hungOperation, hungMover, hungOffset, hungLength, hungNs} = this.#share;
+		const all: DeviceNotice[] = [];
+		const disk = this.#disk;
+		if (hangs !== this.#toldHangs && hangs !== 0) {
+			const operation = countedOperations[hungOperation] ?? 'read';
+			const mover = diskMovers[hungMover] ?? 'memory';
+			all.push({
+				kind: 'disk-hangs',
+				message: `Disk ${disk}: ${operation} of ${hungLength} bytes at ${hungOffset} has had no answer of the host for ${hangSeconds} s (by ${mover}); the guest waits`,
+				details: {disk, operation, offset: hungOffset, length: hungLength, mover, seconds: hangSeconds},
+				pauses: false,
+			});
+		}
+		if (answers !== this.#toldAnswers && answers !== 0) {
+			const seconds = Math.round(hungNs / 1e9);
+			const message = `Disk ${disk} answers again: the host took ${seconds} s`;
+			all.push({kind: 'disk-answers', message, details: {disk, seconds}, pauses: false});
+		}
+		this.#toldHangs = hangs;
+		this.#toldAnswers = answers;
+		return hung > 0 ? all.reverse() : all;
 	}
 
 	#resizeNotices(): readonly DeviceNotice[] {
@@ -66,6 +94,7 @@ class DiskReport {
 			throttledTime: duration(sum(({throttledNs}) => throttledNs)),
 			failures: sum(({failures}) => failures),
 			overdue: this.#share.overdue,
+			hung: this.#share.hung,
 			size: byteCount(this.#share.bytes),
 			newSize: leaf(() => this.#share.wantedBytes, {
 				unit: 'bytes',

@@ -1,4 +1,11 @@
-export {type BackendHost, backendBytes, backendSavedParts, DiskBackend, type OpenDisk} from './disk-backend.ts';
+export {
+	type BackendHost,
+	backendBytes,
+	backendSavedParts,
+	DiskBackend,
+	hostBelow,
+	type OpenDisk,
+} from './disk-backend.ts';
 export {diskReport, type ReportedDisk} from './disk-report.ts';
 export {type DiskLimits, parseDiskLimits} from './limits.ts';
 export {
@@ -8,7 +15,9 @@ export {
 	givenPolicy,
 	isPolicy,
 	mayHold,
+	mostTimeout,
 	policyHelp,
 	policyKeys,
 	policyOption,
 } from './policy.ts';
+export {shareBytes} from './share.ts';

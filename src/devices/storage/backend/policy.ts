@@ -66,7 +66,7 @@ function parseAction(text: string | undefined, option: string): ErrorAction | un
 const isAction = (value: unknown): value is ErrorAction => (errorActions as readonly unknown[]).includes(value);
 
 /** Longest {@link DiskPolicy.timeout}: an hour. */
-const mostTimeout = 3600;
+export const mostTimeout = 3600;
 
 const expected = 'keys and values with ; between them, for example bps=100M;iops=500;on_error=stop';
 

@@ -12,8 +12,21 @@ export const DiskShare = wire('disk', {
 	...bucketFields(limitTable),
 	/** Requests that may still change the disk, though they were given up: see `DeadlineDisk`. */
 	overdue: i32,
+	/** Requests that the host has said nothing of for long: see `HangWatch`. */
+	hung: i32,
+	/** 1 where what was to make data durable has failed when it was given up: the next flush has to tell of it. */
+	unheard: i32,
 	padding: reserved(4),
-	/** How long the disk is, as its first worker has it. */
+	/** Counts the times when that became one, and those when the host had answered all. */
+	hangs: u32,
+	answers: u32,
+	/** Which one was the first, how it is moved (an index into `diskMovers`), and how long the last one took. */
+	hungOperation: u32,
+	hungMover: u32,
+	hungOffset: f64,
+	hungLength: f64,
+	hungNs: f64,
+	/** How long the disk is, as its first worker has it; 0 while there is none. */
 	bytes: f64,
 	/** What its owner wants it to be, when it is measured the next time; 0 for as it is. */
 	wantedBytes: f64,

@@ -16,7 +16,7 @@ export const diskFlag: DeviceFlag = {
 	value: 'DISK',
 	repeat: true,
 	needs: controllerFlags,
-	help: 'a disk of a controller, written as of --virtio-blk, then on=NAME (the id of the controller), nsid=N or lun=N (its number there: the next one unless given), ro (it is only read), dvd (a drive with this image in it, on --virtio-scsi), off (the guest has it from attach-namespace or attach-lun on), the words of --virtio-blk for limits and errors (bps, iops, on_error, enospc), between commas; may be repeated',
+	help: 'a disk of a controller, written as of --virtio-blk, then on=NAME (the id of the controller), nsid=N or lun=N (its number there: the next one unless given), ro (it is only read), dvd (a drive with this image in it, on --virtio-scsi), off (the guest has it from attach-namespace or attach-lun on), the words of --virtio-blk for limits and errors (bps, iops, on_error, enospc, timeout), between commas; may be repeated',
 };
 
 /** A disk that the flag asks for. */

@@ -1,14 +1,16 @@
 import type {DeviceWorkerPlace, SavedMemory} from '#devices/device';
 import {
+	type BackendHost,
 	backendBytes,
 	backendSavedParts,
 	DiskBackend,
 	type DiskPolicy,
+	hostBelow,
 	type OpenDisk,
 	type ReportedDisk,
 } from '#devices/storage/backend';
 import type {Disk, DiskRequest} from '#devices/storage/disk';
-import type {DiskSource} from '#devices/storage/source';
+import {type DiskSource, sharedBytes} from '#devices/storage/source';
 import type {Reactor} from '#support/reactor';
 
 /** One disk of a device that has several. */
@@ -18,7 +20,7 @@ export interface SetMember {
 	readonly policy?: DiskPolicy;
 	/**
 	 * Each worker opens it for itself, and may close it and open it again: for media that are changed, which are only read and have
-	 * no content of their own.
+	 * no content of their own. Limits and counts are of all of them, one after the other.
 	 */
 	readonly isPrivate?: boolean;
 }
@@ -34,19 +36,18 @@ export interface DiskSetHost {
 	noticed(): void;
 }
 
-const memberBytes = ({disk, isPrivate}: SetMember, workers: number): number =>
-	isPrivate === true ? workers * backendBytes(disk, 1) : backendBytes(disk, workers);
+const memberBytes = ({disk, isPrivate}: SetMember, workers: number): number => backendBytes(disk, workers, isPrivate);
 
 /**
- * Where each disk that the workers have together has its own, by its place among the members.
+ * Where each disk has what its workers share, by its place among the members.
  * @param offset - of the set in that memory
  */
 export function diskSetPlaces(members: readonly SetMember[], workers: number, offset: number): readonly ReportedDisk[] {
 	let end = offset;
-	return members.flatMap((member, disk) => {
+	return members.map((member, disk) => {
 		const own = {disk, offset: end};
 		end += memberBytes(member, workers);
-		return member.isPrivate === true ? [] : [own];
+		return own;
 	});
 }
 
@@ -65,9 +66,10 @@ export const diskSetSavedParts = (
 	offset: number,
 	nameOf: (member: number) => string,
 ): readonly SavedMemory[] =>
-	diskSetPlaces(members, workers, offset).flatMap((place) =>
-		backendSavedParts((members[place.disk] as SetMember).disk, workers, place.offset, nameOf(place.disk)),
-	);
+	diskSetPlaces(members, workers, offset).flatMap((place) => {
+		const {disk, isPrivate} = members[place.disk] as SetMember;
+		return isPrivate === true ? [] : backendSavedParts(disk, workers, place.offset, nameOf(place.disk));
+	});
 
 /** The disks of a device, as one of its workers has them. */
 export class DiskSet {
@@ -85,15 +87,11 @@ export class DiskSet {
 
 	/** @throws what the disks' opening throws, when those that were opened are closed again */
 	static async open(members: readonly SetMember[], host: DiskSetHost, open: OpenDisk): Promise<DiskSet> {
-		let end = host.offset;
-		const {index, count} = host.worker;
-		const places = members.map((member): Place => {
-			const offset = end + (member.isPrivate === true ? index * backendBytes(member.disk, 1) : 0);
-			end += memberBytes(member, count);
-			return {member, offset, disk: undefined};
-		});
+		const places = diskSetPlaces(members, host.worker.count, host.offset).map(
+			({disk, offset}): Place => ({member: members[disk] as SetMember, offset, disk: undefined}),
+		);
 		const set = new DiskSet(places, host, open);
-		const settled = await Promise.allSettled(places.map((place) => set.#openPlace(place)));
+		const settled = await Promise.allSettled(places.map((place) => set.#openPlace(place, place.member.policy)));
 		const failed = settled.find((each) => each.status === 'rejected');
 		if (failed === undefined) return set;
 		await set.close();
@@ -114,9 +112,18 @@ export class DiskSet {
 	/** Opens a private member's disk anew, as what its source leads to now. When it has been let go of. */
 	async insert(index: number): Promise<void> {
 		const place = this.#places[index] as Place;
-		new Uint8Array(this.#host.memory, place.offset, backendBytes(place.member.disk, 1)).fill(0);
-		await this.#openPlace(place);
+		const {disk, policy} = place.member;
+		const {memory, offset} = hostBelow(disk, this.#hostOf(place));
+		new Uint8Array(memory, offset, sharedBytes(disk)).fill(0);
+		// Limits are what they have become.
+		const {limits: _, ...others} = policy ?? {};
+		await this.#openPlace(place, others);
 		if (this.#isClosed) await this.remove(index);
+	}
+
+	/** A private member's disk is to go: no limit keeps a request of it any more. */
+	release(index: number): void {
+		this.#places[index]?.disk?.stop();
 	}
 
 	/** Lets go of a private member's disk. When nothing of it is in flight. */
@@ -159,18 +166,20 @@ export class DiskSet {
 		await Promise.all(this.#places.map((_, index) => this.remove(index)));
 	}
 
-	async #openPlace(place: Place): Promise<void> {
-		const {disk, readOnly, isPrivate, policy = {}} = place.member;
-		const worker = isPrivate === true ? {index: 0, count: 1} : this.#host.worker;
-		const host = {...this.#host, worker, offset: place.offset};
-		place.disk = await DiskBackend.open(disk, readOnly, policy, host, this.#open);
+	async #openPlace(place: Place, policy: DiskPolicy = {}): Promise<void> {
+		const {disk, readOnly} = place.member;
+		place.disk = await DiskBackend.open(disk, readOnly, policy, this.#hostOf(place), this.#open);
 		if (!this.#isStopping) place.disk.start();
+	}
+
+	#hostOf({member: {isPrivate = false}, offset}: Place): BackendHost {
+		return {...this.#host, offset, isPrivate};
 	}
 }
 
 interface Place {
 	member: SetMember;
-	/** Of its part of the shared memory. */
+	/** Where its part of the shared memory begins. */
 	readonly offset: number;
 	disk: DiskBackend | undefined;
 }

@@ -21,7 +21,7 @@ export interface UnitConfig {
 	readonly disk: DiskSource;
 	/** Commands that write fail. */
 	readonly readOnly: boolean;
-	/** Limits of a disk, and what follows errors of the host's. Drives have none. */
+	/** Limits of a disk or a drive, and what follows errors of the host's. */
 	readonly policy?: DiskPolicy;
 	/** It is a drive for discs, and the disk the image of one. */
 	readonly dvd?: boolean;
@@ -209,6 +209,7 @@ export class ScsiUnits {
 		while (!this.#isGone && unit.media !== unit.state.media) {
 			const wanted = unit.state.media;
 			unit.disk = undefined;
+			this.#disks.release(index);
 			await unit.idle();
 			await this.#disks.remove(index);
 			if ((wanted & 1) === 0) await this.#insert(each, wanted);

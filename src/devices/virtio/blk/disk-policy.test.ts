@@ -284,7 +284,7 @@ test('errors are told to the guest, or kept from it', async (t) => {
 });
 
 test('a driver that resets its disk again and again has no more of it than its limit', async (t) => {
-	const one = await make({limits: {iops: 1}});
+	const one = await make({limits: {bps: 1}});
 	const {machine, driver, offer, faulty} = one;
 	for (let times = 0; times < 3; times++) {
 		for (let number = 0; number < 4; number++) offer(OUT, number, number);

@@ -1,10 +1,13 @@
-import type {GuestMemory} from '#devices/guest-memory';
+import {type GuestMemory, IoVectors} from '#devices/guest-memory';
+import {DiskBackend} from '#devices/storage/backend';
+import {DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import {errorTable} from '#support/errors';
-import {FileAction, FileOperation, type IoEngine, openIoEngine} from '#support/io-engine';
+import {openIoEngine} from '#support/io-engine';
 import {type FieldsView, packed, u32, u64, wire} from '#support/wire';
 import {FileMapping} from './file-mapping.ts';
+import {PmemDisk} from './pmem-disk.ts';
 import type {PmemSource} from './pmem-source.ts';
 
 /** Persistent memory of a machine. */
@@ -12,6 +15,8 @@ export interface VirtioPmemConfig {
 	readonly source: PmemSource;
 	/** What the guest has of it: see `bytesOf`. */
 	readonly bytes: number;
+	/** Seconds after which a flush that the host does not answer has failed; without this, or if 0, none has. */
+	readonly timeout?: number;
 }
 
 /** Number of the feature: the driver looks for the memory in shared memory region {@link pmemRegion} (virtio 1.3, 5.19.3). */
@@ -46,19 +51,20 @@ const pmemError = errorTable({
 	}),
 });
 
-/** Makes what is in the file's pages durable. */
-class Flush extends FileOperation {
-	readonly #ended: (result: number) => void;
+/** A driver's request for a flush while the file's disk has it. */
+class Flush extends DiskRequest {
+	readonly #ended: (flush: Flush, error: DiskError) => void;
+	queue: VirtQueue | undefined;
+	chain: Chain | undefined;
 
-	constructor(fd: number, ended: (result: number) => void) {
-		super();
-		this.action = FileAction.SYNC;
-		this.fd = fd;
+	constructor(ended: (flush: Flush, error: DiskError) => void) {
+		super(new IoVectors(0));
+		this.operation = DiskOperation.FLUSH;
 		this.#ended = ended;
 	}
 
-	completed(result: number): void {
-		this.#ended(result);
+	override done(error: DiskError): void {
+		this.#ended(this, error);
 	}
 }
 
@@ -73,10 +79,12 @@ export class PmemBack implements VirtioBack {
 	readonly #answer = new Uint8Array(wordBytes);
 	#opening: Promise<FileMapping> | undefined;
 	#mapping: FileMapping | undefined;
-	#engine: IoEngine | undefined;
-	/** Requests for a flush that is not under way yet. */
-	#waiting: Chain[] = [];
-	#isFlushing = false;
+	/** Makes what is in the file's pages durable. */
+	#disk: DiskBackend | undefined;
+	/** Those that are not under way, to be used again, and how many are. */
+	readonly #free: Flush[] = [];
+	#inFlight = 0;
+	#emptied: (() => void) | undefined;
 	#isGone = false;
 
 	constructor(
@@ -90,23 +98,33 @@ export class PmemBack implements VirtioBack {
 	}
 
 	async open(): Promise<void> {
-		const {source, bytes} = this.#config;
+		const {source, bytes, timeout = 0} = this.#config;
 		if (source.kind === 'memory') return;
 		const isPrivate = source.private ?? false;
-		const memory = this.#services.sharedMemory(pmemRegion) as GuestMemory;
-		this.#opening = FileMapping.open(source.path, isPrivate, memory, bytes);
+		this.#opening = FileMapping.open(
+			source.path,
+			isPrivate,
+			this.#services.sharedMemory(pmemRegion) as GuestMemory,
+			bytes,
+		);
 		this.#mapping = await this.#opening;
-		if (!isPrivate) this.#engine = openIoEngine(this.#services.reactor);
+		if (isPrivate) return;
+		const {reactor, worker, hostMemory, noticed} = this.#services;
+		const disk = new PmemDisk(this.#mapping.fd, bytes, openIoEngine(reactor));
+		const host = {reactor, worker, memory: hostMemory as SharedArrayBuffer, offset: 0, noticed};
+		this.#disk = new DiskBackend(disk, timeout > 0 ? {timeout} : {}, host, 0);
 	}
 
 	start(): void {
+		this.#disk?.start();
 		const {state} = this.#services.locked(() => ({state: this.#state.owner}));
 		if (state !== 0 && state !== this.#owner) throw pmemError('VIRTIO_PMEM_LOST', {});
 		const [{bytes}, {size: told}] = [this.#config, PmemConfig.read(this.#services.config)];
 		if (told !== bytes) throw pmemError('VIRTIO_PMEM_CHANGED', {bytes, told});
 	}
 
-	async stop(): Promise<void> {
+	async stop(isReset = false): Promise<void> {
+		this.#disk?.stop(isReset);
 		const hasOwnPages = this.#mapping?.hasOwnPages ?? this.#config.source.kind === 'memory';
 		this.#services.locked(() => {
 			this.#state.owner = hasOwnPages ? this.#owner : 0;
@@ -117,40 +135,38 @@ export class PmemBack implements VirtioBack {
 		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
 			const isFlush = chain.read(0, this.#request) && this.#request.every((byte) => byte === flushType);
 			if (!isFlush) this.#complete(queue, chain, failed);
-			else if (this.#engine === undefined) this.#complete(queue, chain, done);
-			else this.#waiting.push(chain);
+			else if (this.#disk === undefined) this.#complete(queue, chain, done);
+			else this.#flush(this.#disk, queue, chain);
 		}
-		this.#flush(queue);
 	}
 
 	async dispose(): Promise<void> {
 		this.#isGone = true;
 		// A machine that goes since another file is not there goes while this one is being opened.
 		const mapping = await this.#opening?.catch(() => undefined);
-		await this.#engine?.close();
+		await this.#disk?.close();
 		await mapping?.close();
 	}
 
-	/** Flushes once for all that wait; who comes meanwhile waits for the next, since it may have written behind the first. */
-	#flush(queue: VirtQueue): void {
-		const [engine, mapping] = [this.#engine, this.#mapping];
-		if (engine === undefined || mapping === undefined || this.#isFlushing || this.#waiting.length === 0) return;
-		const chains = this.#waiting;
-		this.#waiting = [];
-		this.#isFlushing = true;
-		const {promise, resolve} = Promise.withResolvers<void>();
-		this.#services.track(promise, 'a flush of persistent memory');
-		const ended = (result: number) => {
-			this.#isFlushing = false;
-			resolve();
-			if (this.#isGone) return;
-			// The host tells once of what it has lost, and what the others had written may be among it.
-			if (result < 0) chains.push(...this.#waiting.splice(0));
-			for (const chain of chains) this.#complete(queue, chain, result < 0 ? failed : done);
-			this.#flush(queue);
-		};
-		engine.submit(new Flush(mapping.fd, ended));
+	#flush(disk: DiskBackend, queue: VirtQueue, chain: Chain): void {
+		if (this.#inFlight++ === 0) {
+			const {promise, resolve} = Promise.withResolvers<void>();
+			this.#emptied = resolve;
+			this.#services.track(promise, 'a flush of persistent memory');
+		}
+		const flush = this.#free.pop() ?? new Flush(this.#ended);
+		flush.queue = queue;
+		flush.chain = chain;
+		disk.submit(flush);
 	}
+
+	readonly #ended = (flush: Flush, error: DiskError): void => {
+		const result = error === DiskError.NONE ? done : failed;
+		if (!this.#isGone) this.#complete(flush.queue as VirtQueue, flush.chain as Chain, result);
+		this.#free.push(flush);
+		this.#inFlight--;
+		if (this.#inFlight === 0) this.#emptied?.();
+	};
 
 	#complete(queue: VirtQueue, chain: Chain, result: number): void {
 		this.#answer.fill(result === done ? 0 : 0xff);

@@ -12,7 +12,9 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import type {HostReport} from '#devices/device-type';
 import {type PciRegisters, TestDriver, VirtioMachine} from '#devices/virtio/testing';
+import {inspectTree, object} from '#support/inspect';
 import {unchecked} from '#support/trust';
 import {virtioPmemPci, virtioPmemType} from './index.ts';
 import {bytesOf, type PmemSource, pmemOption} from './pmem-source.ts';
@@ -34,6 +36,10 @@ function newFile(bytes = 4 * mib): string {
 }
 
 const wordOf = (path: string, at: number) => readFileSync(path).readUInt32LE(at);
+
+/** What its owner is told. */
+const reportOf = ({machine}: VirtioMachine): HostReport =>
+	virtioPmemType.report?.({}, machine.devices.at(-1)?.placed.hostMemory as SharedArrayBuffer) as HostReport;
 
 async function make(source: PmemSource) {
 	const machine = await VirtioMachine.opened(virtioPmemPci as never, 'pci', {source, bytes: bytesOf(source)});
@@ -202,6 +208,24 @@ test.serial(
 		while (answers(2)[0] === 0x5a5a_5a5a) await machine.run();
 		t.deepEqual(answers(0, 2), [0xffff_ffff, 0xffff_ffff]);
 		t.deepEqual(machine.failures, []);
+		t.true(machine.machine.events.notices > 0);
+		const report = reportOf(machine);
+		const [notice, ...others] = report.notices();
+		t.deepEqual(others, []);
+		t.like(notice, {kind: 'disk-error', pauses: false});
+		const ofFlush = {disk: 0, operation: 'flush', offset: 0, length: 0};
+		t.deepEqual(notice?.details, {...ofFlush, error: 'io', action: 'report', count: 2});
+		offerFlush(4);
+		registers.notify(0);
+		while (answers(4)[0] === 0x5a5a_5a5a) await machine.run();
+		const flushes = object(() => report.nodes());
+		const counted = await Promise.all(
+			['requests', 'errors'].map((name) => inspectTree(flushes, `disks/0/flush/${name}`, {})),
+		);
+		t.deepEqual(
+			counted.map((found) => 'value' in found && found.value),
+			[3, 2],
+		);
 		await end();
 	},
 );
@@ -281,6 +305,10 @@ test('it is written as OpenVMM has it', (t) => {
 		{port: 'rp0', options: {memory: {kind: 'file', path: '/data/a.img', private: true}}},
 	]);
 	t.deepEqual(devices('pcie_port=rp0:mem:64M'), [{port: 'rp0', options: {memory: {kind: 'memory', bytes: 64 * mib}}}]);
+	t.deepEqual(devices('pcie_port=rp0:/data/a;private;timeout=5'), [
+		{port: 'rp0', options: {memory: {kind: 'file', path: '/data/a', private: true}, timeout: 5}},
+	]);
+	t.throws(() => devices('pcie_port=rp0:a.img;timeout=0'), {code: 'CONFIG_NUMBER_RANGE'});
 	t.throws(() => devices('/data/a.img'), {code: 'CONFIG_REQUIRES', message: /pcie_port=PORT/});
 	for (const text of ['mem:1M', 'mem:3M', 'mem:8G', 'http://x', 'a;direct', 'a;private;private'])
 		t.throws(() => pmemOption.parse(text, '--it'), {code: 'CONFIG_VALUE_INVALID'}, text);

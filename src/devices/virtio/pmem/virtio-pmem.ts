@@ -1,3 +1,4 @@
+import {shareBytes} from '#devices/storage/backend';
 import {type VirtioDevice, virtioPci} from '#devices/virtio/device';
 import {
 	PmemBack,
@@ -18,6 +19,7 @@ const virtioPmem: VirtioDevice<VirtioPmemConfig, typeof PmemState.fields, PmemFe
 	id: 27,
 	pciClass: 0x00_ff00,
 	state: PmemState,
+	hostMemory: () => shareBytes(1),
 	features: pmemFeatures,
 	mostQueues: 1,
 	queues: () => [{name: 'requests', size: 64}],

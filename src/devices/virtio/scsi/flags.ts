@@ -70,7 +70,6 @@ function asUnit(
 	{text, disk, readOnly, dvd, detached, policy, nsid, lun}: FlaggedDisk,
 ): UnitConfig {
 	if (nsid !== undefined) throw invalidValue(diskFlagOption, text, `lun=N: ${on} is a SCSI controller`);
-	if (policy !== undefined && dvd) throw invalidValue(diskFlagOption, text, 'no limits and no actions of a dvd');
 	if (dvd && 'create' in disk) throw invalidValue(diskFlagOption, text, 'an image that is there for a dvd');
 	if (others.length === mostUnits)
 		throw invalidValue(diskFlagOption, text, `another controller: ${on} has ${mostUnits} disks, and no more`);

@@ -43,8 +43,7 @@ function isUnit(value: unknown): boolean {
 	const {lun, readOnly, dvd, detached, disk, policy} = value as Record<string, unknown>;
 	const isNumber = Number.isInteger(lun) && (lun as number) >= 0 && (lun as number) <= mostLun;
 	const areFlags = [dvd, detached].every((each) => each === undefined || typeof each === 'boolean');
-	// A drive's file is another one after a while.
-	const isPossible = policy === undefined || (isPolicy(policy) && dvd !== true);
+	const isPossible = policy === undefined || isPolicy(policy);
 	return (
 		isPossible && isNumber && typeof readOnly === 'boolean' && areFlags && typeof disk === 'object' && disk !== null
 	);

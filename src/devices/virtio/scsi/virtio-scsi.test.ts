@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {generator} from '#devices/conformance';
+import type {HostReport} from '#devices/device-type';
 import type {OpenDisk} from '#devices/storage/backend';
 import {FaultyDisks} from '#devices/storage/backend/testing';
 import {DiskError} from '#devices/storage/disk';
@@ -10,6 +11,8 @@ import {HeldDisks} from '#devices/storage/disk-set/testing';
 import {attachUnit, detachUnit, ejectMedium, insertMedium, type UnitConfig} from '#devices/storage/scsi';
 import {measureDisk, openDisk} from '#devices/storage/source';
 import {ringReset, TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
+import {inspectTree, object, updateTree} from '#support/inspect';
+import {virtioScsiPciType} from './device-types.ts';
 import {CommandHeader, CommandResponse, ManagementRequest, ScsiConfig, ScsiEvent} from './layout.ts';
 import {virtioScsiMmioOver, virtioScsiPciOver} from './virtio-scsi.ts';
 
@@ -382,6 +385,42 @@ for (const workers of [1, 2])
 		await end();
 	});
 
+test('a command that hangs is taken back where the host has a copy of its data, and not before it hangs', async (t) => {
+	const faulty = new FaultyDisks();
+	const units = [disk(0, {policy: {timeout: 3600, onError: 'stop'}})];
+	const {machine, driver, offer, answer, management, askManagement, run, end} = await make(
+		'pci',
+		{units},
+		{held: faulty},
+	);
+	const out = new Uint8Array(512);
+	t.like(await run(write10(0, 1), {out}), {status: 0});
+	faulty.fault = () => 'hangs';
+	const lapse = () => {
+		for (let step = 0; step < 50; step++) machine.reactor.turn(0.25e9);
+	};
+	offer(write10(1, 1), {out, id: 1n});
+	await machine.run();
+	askManagement(0, {id: 1n});
+	await machine.run();
+	t.deepEqual([driver.used(first), driver.used(control)], [[], []]);
+	faulty.fault = () => undefined;
+	faulty.answer();
+	await machine.run();
+	t.deepEqual([driver.used(first).length, driver.used(control).length, answer().response], [1, 1, 2]);
+	faulty.fault = () => 'hangs';
+	offer(write10(1, 1), {out, id: 1n});
+	await machine.run();
+	lapse();
+	t.is(await management(0, {id: 1n}), 0);
+	t.deepEqual([driver.used(first).length, answer().response, machine.pins], [1, 2, 0]);
+	faulty.fault = () => undefined;
+	faulty.answer();
+	t.like(await run(write10(2, 1), {out}), {status: 0});
+	t.deepEqual(machine.failures, []);
+	await end();
+});
+
 test('a function sees all that the driver has made available before it, though a queue has more than its turn', async (t) => {
 	const held = new HeldDisks();
 	const path = newFile(0);
@@ -583,6 +622,73 @@ for (const workers of [1, 2])
 		t.deepEqual(machine.failures, []);
 		await end();
 	});
+
+for (const workers of [1, 2])
+	test(`a drive is counted, limited and told of as a disk is, whatever is in it, on ${workers} workers`, async (t) => {
+		const faulty = new FaultyDisks();
+		const policy = {limits: {iops: 1000}, timeout: 5};
+		const units = [disk(0), disk(9, {disk: {kind: 'file', path: newFile()}, dvd: true, policy})];
+		const {machine, driver, run, offer, answer, waited, management, end} = await make(
+			'pci',
+			{units, workers},
+			{held: faulty},
+		);
+		const memory = machine.machine.devices.at(-1)?.placed.hostMemory as SharedArrayBuffer;
+		const report = virtioScsiPciType.report?.({...usual, units, workers}, memory) as HostReport;
+		const tree = object(() => report.nodes());
+		const value = async (path: string) => {
+			const found = await inspectTree(tree, `disks/9/${path}`, {});
+			return 'value' in found ? found.value : undefined;
+		};
+		const read = (queue: number) => run(read10(0, 1), {address: flat(9), queue, room: 2048});
+		const untilRead = async (queue: number) => {
+			let told = await read(queue);
+			for (let tries = 0; told.status !== 0 && tries < 10_000; tries++) told = await read(queue);
+			t.is(told.status, 0);
+		};
+		for (const queue of [first, first + 1]) t.like(await read(queue), {status: 0});
+		t.deepEqual([await value('read/requests'), await value('read/bytes')], [2, 4096]);
+		faulty.fault = ({length}) => (length === 2048 ? DiskError.IO : undefined);
+		t.like(await read(first + 1), {sense: '3/11/0'});
+		const [failed, ...others] = report.notices();
+		t.deepEqual(others, []);
+		t.like(failed, {kind: 'disk-error', details: {disk: 9, operation: 'read', length: 2048, error: 'io'}});
+
+		await updateTree(tree, 'disks/9/limits/iops', '500');
+		faulty.fault = () => undefined;
+		machine.machine.control('it', ejectMedium(9) as never);
+		while ((await value('size')) !== 0) await machine.run();
+		machine.machine.control('it', insertMedium(9) as never);
+		for (const queue of [first, first + 1]) await untilRead(queue);
+		t.deepEqual([await value('failures'), await value('limits/iops')], [1, 500], 'another medium is of the same drive');
+		t.is(await value('size'), 2 ** 16);
+
+		faulty.fault = ({length}) => (length === 2048 ? 'hangs' : undefined);
+		offer(read10(0, 1), {address: flat(9), room: 2048, queue: first + 1});
+		await machine.run();
+		t.like(await run(read10(0, 1), {room: 512, slot: 1}), {status: 0}, 'the others go on');
+		await waited(first + 1);
+		t.like(answer(), {sense: '3/11/0'});
+		t.like(report.notices()[0], {kind: 'disk-error', details: {disk: 9, error: 'timeout'}});
+		t.is(machine.pins, 0);
+		t.is(await management(5, {lun: flat(9)}), 0);
+		t.deepEqual([driver.status, machine.failures], [0xf, []]);
+		await end();
+	});
+
+test('a medium goes though what is read of it waits for a limit', async (t) => {
+	const units = [disk(9, {disk: {kind: 'file', path: newFile()}, dvd: true, policy: {limits: {bps: 1}}})];
+	const {machine, run, offer, answer, waited, end} = await make('pci', {units});
+	const read = read10(0, 1);
+	t.like(await run(read, {address: flat(9), room: 2048}), {status: 0});
+	offer(read, {address: flat(9), room: 2048});
+	await machine.run();
+	machine.machine.control('it', ejectMedium(9) as never);
+	await waited(first);
+	t.like(answer(), {status: 0});
+	t.like(await run(read, {address: flat(9), room: 2048}), {sense: '2/3a/1'});
+	await end();
+});
 
 test('a disk that grows during a pause is looked at when the machine goes on', async (t) => {
 	const path = newFile();

@@ -1,4 +1,4 @@
-import type {Disk, DiskError, DiskRequest} from '#devices/storage/disk';
+import {type Disk, DiskError, type DiskRequest} from '#devices/storage/disk';
 import {InterceptedDisk} from '#devices/storage/disk/testing';
 import {openDisk} from '#devices/storage/source';
 import type {OpenDisk} from '../index.ts';
@@ -14,7 +14,7 @@ export class FaultyDisks {
 	why: string | undefined;
 	/** Requests that have reached a disk, in their order. */
 	readonly seen: Pick<DiskRequest, 'operation' | 'offset' | 'length' | 'isDurable'>[] = [];
-	readonly #hanging: (() => void)[] = [];
+	readonly #hanging: ((error: DiskError) => void)[] = [];
 
 	/** Requests that have no answer. */
 	get hanging(): number {
@@ -28,16 +28,17 @@ export class FaultyDisks {
 		return new InterceptedDisk(below, {submit: (request, disk) => this.#submit(request, disk), fault: () => this.why});
 	}
 
-	/** Does what hangs, in its order: all of it, or so much. */
-	answer(most = this.#hanging.length): void {
-		for (const each of this.#hanging.splice(0, most)) each();
+	/** Does what hangs, in its order, or has it fail: all of it, or so much. */
+	answer(most = this.#hanging.length, error: DiskError = DiskError.NONE): void {
+		for (const each of this.#hanging.splice(0, most)) each(error);
 	}
 
 	#submit(request: DiskRequest, disk: Disk): void {
 		const {operation, offset, length, isDurable} = request;
 		this.seen.push({operation, offset, length, isDurable});
 		const fault = this.fault(request);
-		if (fault === 'hangs') this.#hanging.push(() => disk.submit(request));
+		if (fault === 'hangs')
+			this.#hanging.push((error) => (error === DiskError.NONE ? disk.submit(request) : request.done(error)));
 		else if (fault === undefined) disk.submit(request);
 		else request.done(fault);
 	}
