@@ -20,7 +20,7 @@ export interface UserNetworkOptions {
 	readonly plan: NetworkPlan;
 	readonly policy: Policy;
 	readonly guestForwards?: readonly GuestForward[];
-	/** Resolvers, as `dns.getServers` gives them; the host's without this. */
+	/** Resolvers: see `parseServer`; the host's without this. */
 	readonly nameservers?: readonly string[] | undefined;
 	/** The process's without this. */
 	readonly descriptors?: Descriptors | undefined;
