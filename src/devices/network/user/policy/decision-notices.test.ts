@@ -69,18 +69,19 @@ test('refusals of one kind hide none of another, and those that nobody is told o
 	decide('refuse', 1, {...flood, guest: 'db'});
 	for (const port of count(501, 1000)) decide('refuse', port, flood);
 	for (const last of count(1, 200)) decide('refuse', 80, {...flood, address: `10.2.0.${last}`});
+	decide('refuse', 80, {address: '127.0.0.1', detail: 'the host itself is closed'});
 	const told = notices();
 	const ends = told.map(({details: {guest, protocol, address, port}}) => `${guest} ${protocol} ${address} ${port}`);
-	for (const rare of ['web tcp 169.254.169.254 80', 'web udp 10.1.2.3 53', 'db tcp 10.1.2.3 1'])
-		t.true(ends.includes(rare), `${rare} of ${ends}`);
+	const rare = ['web tcp 169.254.169.254 80', 'web tcp 127.0.0.1 80', 'web udp 10.1.2.3 53', 'db tcp 10.1.2.3 1'];
+	for (const end of rare) t.true(ends.includes(end), `${end} of ${ends}`);
 	const all = [...told, ...allNotices()];
 	t.is(
 		all.reduce((sum, {details}) => sum + Number(details['count']), 0),
-		1203,
+		1204,
 	);
 	t.is(
 		all.reduce((sum, {details}) => sum + Number(details['refusals'] ?? 0), 0),
-		1203 - 32,
+		1204 - 32,
 	);
 });
 
