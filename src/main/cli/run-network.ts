@@ -27,7 +27,7 @@ export function networkOf(
 		if (net === 'none') return false;
 		// All of these have something behind a colon, or words.
 		if (!/[:,]/.test(net) && net !== 'consomme') throw wrong('net', net, `user, or ${endpointForms}`);
-		return {endpoint: endpointOption.parse(net, '--net'), ...(capture !== undefined && {capture})};
+		return {endpoint: {...endpointOption.parse(net, '--net')}, ...(capture !== undefined && {capture})};
 	}
 	const allow = flags
 		.all('allow')
