@@ -1,4 +1,5 @@
 import {spawn} from 'node:child_process';
+import {createHash, randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -110,4 +111,29 @@ linuxTest('a command with a terminal has the size of the one that attaches', asy
 	const [shown, [status]] = await Promise.all([text(child.stdout), once(child, 'close')]);
 	t.regex(shown, /33 101/);
 	t.is(status, 4);
+});
+
+linuxTest('a command that does not read yet gets all that is typed meanwhile', async (t) => {
+	const typed = randomBytes(1_500_000).toString('hex');
+	const read = `busybox head -c ${typed.length} | busybox md5sum; exit 3`;
+	const script = `until [ -e /tmp/go ]; do busybox sleep 0.1; done; ${read}`;
+	await openvmm(['run', '-d', '-i', '--name', 'slow', ...guestWords(t), '--', 'sh', '-c', script]);
+	const attached = openvmm(['attach', 'slow'], {input: typed});
+	t.is((await openvmm(['exec', 'slow', 'busybox', 'touch', '/tmp/go'])).status, 0);
+	const {stdout, status} = await attached;
+	t.regex(stdout, new RegExp(createHash('md5').update(typed).digest('hex')));
+	t.is(status, 3);
+});
+
+linuxTest('machines on a switch meet by its socket, with the addresses that they are given', async (t) => {
+	const socket = join(directory, 'lan');
+	const words = (name: string, net: string, ip: string) =>
+		['run', '--name', name, '--net', net, '-c', `ip=${ip}:::255.255.255.0`, ...guestWords(t)] as const;
+	const serve = 'echo from one >/tmp/index.html; busybox httpd -f -p 80 -h /tmp';
+	const began = [...words('one', `switch:lan,listen=${socket}`, '10.7.0.1'), '-d', '--', 'sh', '-c', serve];
+	t.deepEqual(await openvmm(began), {stdout: 'one\n', stderr: '', status: 0});
+	const ask = 'until busybox wget -q -O - http://10.7.0.1/ 2>/tmp/why; do busybox sleep 0.1; done';
+	const asked = await openvmm([...words('two', `stream:connect=${socket}`, '10.7.0.2'), '--', 'sh', '-c', ask]);
+	t.deepEqual(asked, {stdout: 'from one\n', stderr: '', status: 0});
+	t.is((await openvmm(['stop', 'one', '--time', '300'])).status, 0);
 });
