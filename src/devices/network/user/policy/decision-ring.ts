@@ -66,20 +66,24 @@ const shown = (value: string | undefined, length: number): string =>
 export const macText = (mac: Uint8Array): string =>
 	[...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 
-/** What has a place: its number, and what it may have in common with others, which is its guest, protocol, reason and end. */
-interface Place {
-	readonly number: number;
-	readonly shares: readonly [string, string, string, string];
+/** Decisions that have something in common. */
+interface Share {
+	readonly key: string;
+	places: number;
 }
-const shares = 4;
+
+/** What has a place: those of its guest, of these its protocol's, of these its reason's, of these its end's. */
+interface Place {
+	readonly index: number;
+	readonly shares: readonly Share[];
+}
 
 /** Writes what is decided to a ring. */
 export class DecisionWriter {
 	readonly #ring: DecisionRingView;
-	readonly #places: Place[] = [];
-	/** All that they say, and places by it. */
-	readonly #keys: string[] = [];
-	readonly #known = new Map<string, number>();
+	/** By all that they say, the oldest first. */
+	readonly #places = new Map<string, Place>();
+	readonly #shares = new Map<string, Share>();
 	#number = 0;
 
 	constructor(ring: DecisionRingView) {
@@ -94,16 +98,13 @@ export class DecisionWriter {
 		const name = shown(decision.name, 94);
 		const detail = shown(decision.detail, 123);
 		const key = [kind, protocol, port, macText(mac), guest, address, name, detail].join('\n');
-		const known = this.#known.get(key);
-		const place = known ?? this.#nextPlace();
-		const record = this.#ring.records[place] as DecisionRingView['records'][number];
+		const known = this.#places.get(key);
+		const index = known?.index ?? this.#nextIndex();
+		const record = this.#ring.records[index] as DecisionRingView['records'][number];
 		if (known !== undefined) record.count++;
 		else {
-			this.#known.delete(this.#keys[place] as string);
-			this.#known.set(key, place);
-			this.#keys[place] = key;
+			this.#places.set(key, {index, shares: this.#sharesOf([guest, protocol, detail, address || name])});
 			this.#number = this.#number === 0xffff_ffff ? 1 : this.#number + 1;
-			this.#places[place] = {number: this.#number, shares: [guest, protocol, detail, address || name]};
 			record.number = 0;
 			record.count = 1;
 			record.kind = kinds.indexOf(kind);
@@ -124,16 +125,34 @@ export class DecisionWriter {
 	 * A place that is free, or else the oldest of who has most: of the guest that has, of its protocol that has, of the reason, of the end. So those of
 	 * a flood take each other's places.
 	 */
-	#nextPlace(): number {
-		if (this.#places.length < kept) return this.#places.length;
-		const numberOf = (place: number) => (this.#places[place] as Place).number;
-		let places = [...this.#places.keys()].sort((one, other) => numberOf(one) - numberOf(other));
-		for (let level = 0; level < shares; level++) {
-			const sharing = Map.groupBy(places, (place) => this.#places[place]?.shares[level]);
-			places = [...sharing.values()].reduce((most, each) => (each.length > most.length ? each : most));
-		}
-		return places[0] as number;
+	#nextIndex(): number {
+		if (this.#places.size < kept) return this.#places.size;
+		let [key, gone] = this.#places.entries().next().value as [string, Place];
+		for (const [other, place] of this.#places) if (hasMore(place, gone)) [key, gone] = [other, place];
+		this.#places.delete(key);
+		for (const share of gone.shares) if (--share.places === 0) this.#shares.delete(share.key);
+		return gone.index;
 	}
+
+	#sharesOf(words: readonly string[]): readonly Share[] {
+		let key = '';
+		return words.map((word) => {
+			key += `${word}\n`;
+			const share = this.#shares.get(key) ?? {key, places: 0};
+			share.places++;
+			this.#shares.set(key, share);
+			return share;
+		});
+	}
+}
+
+/** Those that one has things in common with have more places than another's. */
+function hasMore({shares}: Place, {shares: others}: Place): boolean {
+	for (let level = 0; level < shares.length; level++) {
+		const difference = (shares[level] as Share).places - (others[level] as Share).places;
+		if (difference !== 0) return difference > 0;
+	}
+	return false;
 }
 
 /** The decisions that are kept, the oldest first. */
