@@ -25,7 +25,9 @@ function guestWords(t: ExecutionContext): string[] {
 
 linuxTest('a machine in the background is used by its name, and keeps its log until it is removed', async (t) => {
 	const serve = 'busybox httpd -f -p 127.0.0.1:8080 -h /tmp & echo begun; read line; echo "got $line"; exit 9';
-	const words = ['run', '-d', '-i', '--name', 'web', '-p', '0:8080', ...guestWords(t), '--', 'sh', '-c', serve];
+	const decisions = join(directory, 'decisions.jsonl');
+	const named = ['--name', 'web', '--decisions', decisions];
+	const words = ['run', '-d', '-i', ...named, '-p', '0:8080', ...guestWords(t), '--', 'sh', '-c', serve];
 	t.deepEqual(await openvmm(words), {stdout: 'web\n', stderr: '', status: 0});
 	const [row] = JSON.parse((await openvmm(['ps', '--json'])).stdout);
 	t.like(row, {name: 'web', state: 'running', processors: 1, memoryBytes: 512 * 2 ** 20});
@@ -47,6 +49,7 @@ linuxTest('a machine in the background is used by its name, and keeps its log un
 	t.regex(missing.stderr, /^openvmm: .*\/no\/such.*\[AGENT_FAILED\]\n$/);
 	t.is((await openvmm(['exec', 'web', '/tmp'])).status, 126);
 	t.is((await openvmm(['exec', 'nobody', 'true'])).status, 125);
+	t.is((await openvmm(['exec', 'web', 'busybox', 'wget', '-q', '-O', '-', 'http://10.0.0.1:81/'])).status, 1);
 
 	const tree = join(directory, 'tree');
 	mkdirSync(join(tree, 'inner'), {recursive: true});
@@ -78,6 +81,8 @@ linuxTest('a machine in the background is used by its name, and keeps its log un
 	const attached = await openvmm(['attach', 'web'], {input: 'line\n'});
 	t.regex(attached.stdout, /begun\n[\s\S]*got line\n/);
 	t.is(attached.status, 9);
+	const decided = JSON.parse(readFileSync(decisions, 'utf8').split('\n')[0] ?? '');
+	t.like(decided, {decision: 'refuse', guest: 'web', protocol: 'tcp', address: '10.0.0.1', port: 81});
 	t.is((await openvmm(['ps'])).stdout.split('\n').length, 2, 'the titles alone');
 	t.regex((await openvmm(['ps', '-a'])).stdout, /web .* ended \(9\)/);
 	t.regex((await openvmm(['logs', 'web'])).stdout, /begun\n[\s\S]*got line\n/);

@@ -93,6 +93,9 @@ test('a scan of one host leaves what was refused of others', (t) => {
 	t.deepEqual(hosts, new Set([...count(1, 4).map((last) => `10.9.0.${last}`), '10.1.2.3']));
 	const ports = keptDecisions(refusals).flatMap(({decision: {address, port}}) => (address === '10.1.2.3' ? port : []));
 	t.deepEqual(ports, count(973, 1000), 'the last');
+	for (const port of count(1, 1000)) decide('refuse', port, {address: '10.1.2.4'});
+	const kept = Map.groupBy(keptDecisions(refusals), ({decision: {address}}) => address);
+	t.deepEqual([kept.get('10.1.2.3')?.length, kept.get('10.1.2.4')?.length, kept.size], [13, 15, 6], 'they share');
 });
 
 test('a decision that is being written over is not told', (t) => {
