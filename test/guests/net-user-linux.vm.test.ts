@@ -1,12 +1,16 @@
 import {createHash, randomBytes} from 'node:crypto';
 import {createSocket} from 'node:dgram';
 import {once} from 'node:events';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {createServer, get, type IncomingMessage, type ServerResponse} from 'node:http';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import type {Duplex} from 'node:stream';
 import {buffer} from 'node:stream/consumers';
 import {isDeepStrictEqual} from 'node:util';
 import type {ExecutionContext} from 'ava';
-import type {ConnectFunction} from '#devices/network/user';
+import type {Attempt, ConnectFunction} from '#devices/network/user';
+import {A, questionName, questionType, resolver, response, truncated} from '#devices/network/user/testing';
 import type {VmOptions} from '#main/config';
 import type {CreateOptions} from '#main/vm';
 import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
@@ -26,7 +30,8 @@ async function serve(t: ExecutionContext) {
 	const serveOne = async (request: IncomingMessage, response: ServerResponse) => {
 		if (request.method === 'POST') uploads.push(await buffer(request));
 		if (request.url === '/wait') await waiting.promise;
-		response.end(request.method === 'POST' ? 'taken\n' : request.url === '/wait' ? 'go on\n' : body);
+		const words: Readonly<Record<string, string>> = {'/wait': 'go on\n', '/where': `host=${request.headers.host}\n`};
+		response.end(request.method === 'POST' ? 'taken\n' : (words[request.url ?? ''] ?? body));
 	};
 	const server = createServer((request, response) => void serveOne(request, response).catch(() => response.destroy()));
 	return {port: await onLoopback(t, server), uploads, goOn: waiting.resolve};
@@ -50,6 +55,33 @@ async function echoed(t: ExecutionContext, port: number, word: string): Promise<
 	return String(answer);
 }
 
+/**
+ * A resolver whose owner has a name mean something else once it has been asked for, leads one to a cloud's secrets at once, and says one with many addresses
+ * by TCP alone.
+ */
+function treacherousResolver(t: ExecutionContext) {
+	const answered = new Set<string>();
+	return resolver(t, (message, isTcp) => {
+		const name = questionName(message);
+		if (questionType(message) !== A) return response(message, []);
+		if (name === 'big.example' && !isTcp) return truncated(message);
+		const isFirst = !answered.has(name);
+		answered.add(name);
+		const many = Array.from({length: 40}, (_, index) => `93.184.217.${index + 1}`);
+		const closed = ['169.254.169.254'];
+		const known: Readonly<Record<string, readonly string[]>> = {
+			'ok.example': isFirst ? ['93.184.216.20'] : closed,
+			'secrets.example': closed,
+			'big.example': many,
+			'udp.example': ['93.184.216.53'],
+		};
+		return response(
+			message,
+			(known[name] ?? []).map((data) => ({name, type: A, data})),
+		);
+	});
+}
+
 /** Gives back all that a guest says, when it has said it. */
 async function answerAll(stream: Duplex): Promise<void> {
 	stream.end(await buffer(stream));
@@ -57,12 +89,20 @@ async function answerAll(stream: Duplex): Promise<void> {
 
 linuxTest('Linux gets an address by DHCP, names, files both ways and connections from the host', async (t, machine) => {
 	const server = await serve(t);
+	const names = await treacherousResolver(t);
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-decisions-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const decisions = join(folder, 'decisions.jsonl');
 	const [hostPort, echoPort, echoPort6] = (await freePorts(3)) as [number, number, number];
-	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,hostfwd=udp:127.0.0.1:${echoPort}-10.0.0.2:7,hostfwd=udp:127.0.0.1:${echoPort6}-[${ownAddress6}]:7,ipv6=on,mac=02:00:00:00:00:01`;
-	const asked: unknown[] = [];
+	const nic = `consomme:10.0.0.0/24,name=web,guestfwd=tcp::80-127.0.0.1:${server.port},guestfwd=tcp:10.0.0.9:80-127.0.0.1:${server.port},hostfwd=tcp:127.0.0.1:${hostPort}-:7,hostfwd=udp:127.0.0.1:${echoPort}-10.0.0.2:7,hostfwd=udp:127.0.0.1:${echoPort6}-[${ownAddress6}]:7,ipv6=on,dns=${names.address},decisions=${decisions},mac=02:00:00:00:00:01`;
+	const asked: Attempt[] = [];
 	const connect: ConnectFunction = async (attempt) => {
 		asked.push(attempt);
-		const {address, port} = attempt;
+		const {protocol, name, address, port} = attempt;
+		if (protocol === 'dns' && name !== 'closed.example') return {kind: 'allow'};
+		if (protocol === 'udp' && port === 53) return {kind: 'redirect', address: '127.0.0.1', port: names.port};
+		const isServed = name === 'ok.example' || name === 'big.example';
+		if (isServed && port === 80) return {kind: 'redirect', address: '127.0.0.1', port: server.port};
 		if (address === '93.184.216.7' && port === 80) return {kind: 'redirect', address: '127.0.0.1', port: server.port};
 		if (address !== '93.184.216.8') return {kind: 'refuse', reason: 'the test has nothing there'};
 		return {kind: 'answer', answer: (stream) => void answerAll(stream)};
@@ -105,6 +145,12 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 		// It ends its side when all is sent, and has the answer all the same.
 		`(printf 'POST / HTTP/1.0\\r\\nContent-Length: ${body.length}\\r\\n\\r\\n'; cat /file) | nc 10.0.0.1 80 | tail -1`,
 		'wget -q -O - http://93.184.216.7/ | sum redirected',
+		'echo nameserver 10.0.0.1 >/etc/resolv.conf',
+		// The resolver has had it mean something else meanwhile.
+		'for n in 1 2; do wget -q -O - http://ok.example/where; done',
+		'wget -q -O - http://big.example/where',
+		'for n in closed secrets; do wget -q -O - http://$n.example/where || echo $n=refused; done',
+		"nslookup udp.example 93.184.216.10 2>&1 | sed -n 's/^Address.*: *93.184.216.53/udp=redirected/p'",
 		'(echo question; cat /file) | nc 93.184.216.8 7 | sum answered',
 		'nc 93.184.216.9 80 </dev/null || echo refused=yes',
 		'nc 169.254.169.254 80 </dev/null || echo metadata=closed',
@@ -137,12 +183,22 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 	for (const from of ['four', 'six', 'link', 'redirected']) said(`${from}=${md5(body)}`);
 	said(`answered=${md5(Buffer.concat([Buffer.from('question\n'), body]))}`);
 	const decided = (address: string, port: number) => ({guest: 'web', protocol: 'tcp', name: undefined, address, port});
-	t.deepEqual(asked, [
+	const withoutName = asked.filter(({protocol, name}) => protocol === 'tcp' && name === undefined);
+	t.deepEqual(withoutName as unknown[], [
 		decided('93.184.216.7', 80),
 		decided('93.184.216.8', 7),
 		decided('93.184.216.9', 80),
 		decided('169.254.169.254', 80),
 	]);
+	t.deepEqual(guest.output.match(/^host=\S+/gm), ['host=ok.example', 'host=ok.example', 'host=big.example']);
+	const ends = asked.filter(({protocol, name}) => protocol === 'tcp' && name !== undefined);
+	const told = ends.map(({name, address}) => `${name} ${address?.replace(/\d+$/, '')}`);
+	t.deepEqual(told, ['ok.example 93.184.216.', 'ok.example 93.184.216.', 'big.example 93.184.217.']);
+	t.true(names.asked.includes('tcp big.example'));
+	t.false(
+		names.asked.some((name) => name.includes('closed')),
+		'a name that is refused gets to nobody',
+	);
 	await heard.promise;
 	const isRefused = ['93.184.216.9 80', '169.254.169.254 80', '10.0.0.1 81'].map((end) => {
 		const [address, port] = end.split(' ');
@@ -154,8 +210,32 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 			refused.find((told) => isDeepStrictEqual(told, each)),
 			each,
 		);
+	for (const each of ['closed=refused', 'secrets=refused', 'udp=redirected']) said(each);
 	for (const each of ['refused=yes', 'taken', 'metadata=closed', 'port=closed', 'go on']) said(each);
 	t.deepEqual(server.uploads.map(md5), [md5(body)]);
+	// Those that somebody else than the program has made are in the file too.
+	const lines = readFileSync(decisions, 'utf8')
+		.trimEnd()
+		.split('\n')
+		.map((line) => JSON.parse(line));
+	const kept = (what: string) =>
+		lines.some(
+			({decision, protocol, name, address, port}) =>
+				what === [decision, protocol, name ?? address, ...(port === undefined ? [] : [port])].join(' '),
+		);
+	for (const what of [
+		'redirect tcp 10.0.0.9 80',
+		'redirect tcp 93.184.216.7 80',
+		'answer tcp 93.184.216.8 7',
+		'refuse tcp 10.0.0.1 81',
+		'refuse tcp 169.254.169.254 80',
+		'allow dns ok.example',
+		'redirect tcp ok.example 80',
+		'refuse dns closed.example',
+		'refuse dns secrets.example',
+		'redirect udp 93.184.216.10 53',
+	])
+		t.true(kept(what), what);
 	t.notRegex(guest.output, /csum failure|WARNING: CPU|BUG:|Call Trace/);
 	const counted = async (name: string) => Number(await guest.inspect(`vm/devices/virtio-net-mmio/consomme/${name}`));
 	t.is(await counted('malformed'), 0);

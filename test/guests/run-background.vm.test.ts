@@ -1,4 +1,5 @@
 import {spawn} from 'node:child_process';
+import {createHash, randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -24,7 +25,9 @@ function guestWords(t: ExecutionContext): string[] {
 
 linuxTest('a machine in the background is used by its name, and keeps its log until it is removed', async (t) => {
 	const serve = 'busybox httpd -f -p 127.0.0.1:8080 -h /tmp & echo begun; read line; echo "got $line"; exit 9';
-	const words = ['run', '-d', '-i', '--name', 'web', '-p', '0:8080', ...guestWords(t), '--', 'sh', '-c', serve];
+	const decisions = join(directory, 'decisions.jsonl');
+	const named = ['--name', 'web', '--decisions', decisions];
+	const words = ['run', '-d', '-i', ...named, '-p', '0:8080', ...guestWords(t), '--', 'sh', '-c', serve];
 	t.deepEqual(await openvmm(words), {stdout: 'web\n', stderr: '', status: 0});
 	const [row] = JSON.parse((await openvmm(['ps', '--json'])).stdout);
 	t.like(row, {name: 'web', state: 'running', processors: 1, memoryBytes: 512 * 2 ** 20});
@@ -46,6 +49,7 @@ linuxTest('a machine in the background is used by its name, and keeps its log un
 	t.regex(missing.stderr, /^openvmm: .*\/no\/such.*\[AGENT_FAILED\]\n$/);
 	t.is((await openvmm(['exec', 'web', '/tmp'])).status, 126);
 	t.is((await openvmm(['exec', 'nobody', 'true'])).status, 125);
+	t.is((await openvmm(['exec', 'web', 'busybox', 'wget', '-q', '-O', '-', 'http://10.0.0.1:81/'])).status, 1);
 
 	const tree = join(directory, 'tree');
 	mkdirSync(join(tree, 'inner'), {recursive: true});
@@ -77,6 +81,8 @@ linuxTest('a machine in the background is used by its name, and keeps its log un
 	const attached = await openvmm(['attach', 'web'], {input: 'line\n'});
 	t.regex(attached.stdout, /begun\n[\s\S]*got line\n/);
 	t.is(attached.status, 9);
+	const decided = JSON.parse(readFileSync(decisions, 'utf8').split('\n')[0] ?? '');
+	t.like(decided, {decision: 'refuse', guest: 'web', protocol: 'tcp', address: '10.0.0.1', port: 81});
 	t.is((await openvmm(['ps'])).stdout.split('\n').length, 2, 'the titles alone');
 	t.regex((await openvmm(['ps', '-a'])).stdout, /web .* ended \(9\)/);
 	t.regex((await openvmm(['logs', 'web'])).stdout, /begun\n[\s\S]*got line\n/);
@@ -110,4 +116,29 @@ linuxTest('a command with a terminal has the size of the one that attaches', asy
 	const [shown, [status]] = await Promise.all([text(child.stdout), once(child, 'close')]);
 	t.regex(shown, /33 101/);
 	t.is(status, 4);
+});
+
+linuxTest('a command that does not read yet gets all that is typed meanwhile', async (t) => {
+	const typed = randomBytes(1_500_000).toString('hex');
+	const read = `busybox head -c ${typed.length} | busybox md5sum; exit 3`;
+	const script = `until [ -e /tmp/go ]; do busybox sleep 0.1; done; ${read}`;
+	await openvmm(['run', '-d', '-i', '--name', 'slow', ...guestWords(t), '--', 'sh', '-c', script]);
+	const attached = openvmm(['attach', 'slow'], {input: typed});
+	t.is((await openvmm(['exec', 'slow', 'busybox', 'touch', '/tmp/go'])).status, 0);
+	const {stdout, status} = await attached;
+	t.regex(stdout, new RegExp(createHash('md5').update(typed).digest('hex')));
+	t.is(status, 3);
+});
+
+linuxTest('machines on a switch meet by its socket, with the addresses that they are given', async (t) => {
+	const socket = join(directory, 'lan');
+	const words = (name: string, net: string, ip: string) =>
+		['run', '--name', name, '--net', net, '-c', `ip=${ip}:::255.255.255.0`, ...guestWords(t)] as const;
+	const serve = 'echo from one >/tmp/index.html; busybox httpd -f -p 80 -h /tmp';
+	const began = [...words('one', `switch:lan,listen=${socket}`, '10.7.0.1'), '-d', '--', 'sh', '-c', serve];
+	t.deepEqual(await openvmm(began), {stdout: 'one\n', stderr: '', status: 0});
+	const ask = 'until busybox wget -q -O - http://10.7.0.1/ 2>/tmp/why; do busybox sleep 0.1; done';
+	const asked = await openvmm([...words('two', `stream:connect=${socket}`, '10.7.0.2'), '--', 'sh', '-c', ask]);
+	t.deepEqual(asked, {stdout: 'from one\n', stderr: '', status: 0});
+	t.is((await openvmm(['stop', 'one', '--time', '300'])).status, 0);
 });

@@ -52,7 +52,7 @@ export interface SmbiosStructure {
 export interface HostReport {
 	/** Further nodes of the device in inspect; some may be writable. */
 	nodes(): Children;
-	/** What there is to tell since the last call. */
+	/** What there is to tell since the last call. A device that guests have much to tell of keeps some for the next, which comes a round later. */
 	notices(): readonly DeviceNotice[];
 }
 

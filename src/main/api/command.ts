@@ -33,6 +33,8 @@ export interface VmOutput extends AsyncIterable<Uint8Array> {
 
 /** What a command reads: a `Writable` of Node's. */
 export interface VmInput {
+	/** It has as much as it keeps: see `write`. */
+	readonly writableNeedDrain: boolean;
 	/** False asks to wait for the event `drain`. */
 	write(bytes: Uint8Array | string): boolean;
 	end(bytes?: Uint8Array | string): unknown;

@@ -114,7 +114,12 @@ test('the agent is told the name, the root and the address that the network give
 		'rw',
 		'ip=192.168.7.2::192.168.7.1:255.255.255.240:::off:192.168.7.1',
 	]);
-	t.deepEqual(guestWords({network: false}, {name: 'web', image: undefined}), ['openvmm.hostname=web']);
+	for (const network of [false, {endpoint: 'switch:lab'}, {endpoint: {kind: 'switch', name: 'lab'}}])
+		t.deepEqual(guestWords({network}, {name: 'web', image: undefined}), ['openvmm.hostname=web']);
+	const shared = {network: {endpoint: {kind: 'consomme', switch: 'lab', cidr: '192.168.8.0/24'}}};
+	t.deepEqual(guestWords(shared, {name: 'web', image: undefined}).slice(1), [
+		'ip=192.168.8.2::192.168.8.1:255.255.255.0:::off:192.168.8.1',
+	]);
 });
 
 test('a folder that is shared is the root itself, which the guest changes where that is asked for', async (t) => {

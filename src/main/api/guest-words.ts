@@ -4,7 +4,7 @@ import {agentPortName} from '#main/agent';
 import type {OpenedImage} from '#main/oci';
 import {guestAgent} from '#main/workers';
 import {rootName} from './compose.ts';
-import type {NetworkChoice} from './network.ts';
+import type {NetworkChoice, NetworkOptions} from './network.ts';
 import type {CreateVmOptions} from './options.ts';
 import {agentWay} from './reach-agent.ts';
 
@@ -32,8 +32,11 @@ function rootWords(
 
 /** The address that the network gives, which so needs no client of DHCP in the guest (Linux, Documentation/admin-guide/nfs/nfsroot.rst). */
 function ipWords(network: NetworkChoice): string[] {
-	if (network === false || (typeof network === 'object' && 'endpoint' in network)) return [];
-	const {cidr = usualCidr} = network === true ? {} : network;
+	if (network === false) return [];
+	const choice = network === true ? {} : 'endpoint' in network ? network.endpoint : network;
+	// Another way to carry its frames gives no address.
+	if (typeof choice === 'string' || ('kind' in choice && choice.kind !== 'consomme')) return [];
+	const {cidr = usualCidr} = choice as NetworkOptions;
 	const plan = planOf(cidr);
 	const address = plan?.guest(0);
 	// What is no network is told of with the NIC.

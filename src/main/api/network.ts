@@ -77,9 +77,11 @@ export interface NetworkOptions extends NicOptions {
 	readonly connect?: ConnectPolicy;
 	/** What only a rule opens: `host`, `private` networks too, or `all`. */
 	readonly closed?: 'host' | 'private' | 'all';
+	/** A file to which each decision is added, a line of JSON each. */
+	readonly decisions?: string;
 	/** The guest's network, 10.0.0.0/24 if not given. */
 	readonly cidr?: string;
-	/** Resolvers that are asked in place of the host's. */
+	/** Resolvers that are asked in place of the host's: `1.1.1.1`, `127.0.0.1:5353`, `[::1]:5353`. */
 	readonly nameservers?: readonly string[];
 	/** The guest is given addresses of IPv6: where the host has a public one if not given. */
 	readonly ipv6?: boolean;

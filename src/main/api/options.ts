@@ -97,7 +97,7 @@ export interface RestoreVmOptions extends HostChoices {
 
 /** Machines that go on from where another one is. */
 export interface ForkOptions extends Pick<HostChoices, 'signal' | 'startTimeout' | 'log' | 'deviceNoticed'> {
-	/** The network of each, by its number from 0, or of all of them; that of the forked one if not given. A port of the host's (`hostForwards`) and a file (`capture`) are one machine's: give each others. */
+	/** The network of each, by its number from 0, or of all of them; that of the forked one if not given. A port of the host's (`hostForwards`) and a file (`capture`, `decisions`) are one machine's: give each others. */
 	readonly network?: NetworkChoice | ((index: number) => NetworkChoice);
 	/** The name of each, by its number from 0: the forked one's with `-1`, `-2` … behind, if not given. */
 	readonly name?: (index: number) => string;

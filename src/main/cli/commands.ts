@@ -152,7 +152,11 @@ export const ownCommands = {
 				value: '[IP:]HOST:GUEST[/udp]',
 				help: 'a port of the host that leads to one of the guest; on 127.0.0.1 without an address; may be repeated',
 			},
-			{name: 'net', value: 'KIND', help: "user (a network by the host's sockets, without this) or none"},
+			{
+				name: 'net',
+				value: 'KIND',
+				help: "user (a network by the host's sockets, without this), none, or what carries the frames of a NIC, as of --virtio-net: switch:NAME, stream:connect=PATH, tap:NAME; the guest has the address then that -c ip=ADDRESS::GATEWAY:NETMASK gives it",
+			},
 			{
 				name: 'allow',
 				value: 'HOST[:PORT]',
@@ -172,6 +176,11 @@ export const ownCommands = {
 				name: 'capture',
 				value: 'FILE',
 				help: 'frames of its network as they pass, in a file in pcapng',
+			},
+			{
+				name: 'decisions',
+				value: 'FILE',
+				help: 'what the guest has wanted to reach and what became of it, a line of JSON each, added to a file',
 			},
 			{
 				name: 'memory',

@@ -50,7 +50,16 @@ test('a network is open but for the host unless flags say otherwise, and none ha
 	t.deepEqual(
 		network(
 			...['--allow', '*.example.com:443', '--allow', '10.1.2.3', '--closed', 'private'],
-			...['--guestfwd', 'tcp::80-:8080', '--guestfwd', 'udp:10.0.0.9:53-[::1]:5353', '--capture', 'frames.pcapng'],
+			...[
+				'--guestfwd',
+				'tcp::80-:8080',
+				'--guestfwd',
+				'udp:10.0.0.9:53-[::1]:5353',
+				'--capture',
+				'frames.pcapng',
+				'--decisions',
+				'log',
+			],
 		),
 		{
 			allow: ['*.example.com:443', '10.1.2.3'],
@@ -60,13 +69,26 @@ test('a network is open but for the host unless flags say otherwise, and none ha
 				{protocol: 'udp', address: '10.0.0.9', port: 53, target: {address: '::1', port: 5353}},
 			],
 			capture: 'frames.pcapng',
+			decisions: 'log',
 		},
 	);
-	for (const [flag, wrong] of Object.entries({allow: 'a b', closed: 'some', guestfwd: '80:8080', net: 'tap'}))
+	for (const [flag, wrong] of Object.entries({allow: 'a b', closed: 'some', guestfwd: '80:8080', net: 'bridge'}))
 		t.throws(() => network(`--${flag}`, wrong), {code: 'CONFIG_VALUE_INVALID', message: new RegExp(`--${flag}`)}, flag);
 	t.is(network('--net', 'none'), false);
-	for (const [flag, value] of Object.entries({allow: '*', closed: 'all', guestfwd: 'tcp::80-:8080', capture: 'x'}))
+	const lan = {kind: 'switch', name: 'lan', listen: '/tmp/lan'};
+	t.deepEqual(network('--net', 'switch:lan,listen=/tmp/lan'), {endpoint: lan});
+	const stream = {kind: 'stream', path: '/tmp/lan', listens: false};
+	t.deepEqual(network('--net', 'stream:connect=/tmp/lan', '--capture', 'x'), {endpoint: stream, capture: 'x'});
+	t.deepEqual(network('--net', 'consomme'), {endpoint: {kind: 'consomme'}});
+	t.throws(() => network('--net', 'bridge:br0'), {code: 'CONFIG_VALUE_INVALID', message: /--net "bridge:br0"/});
+	const ofPolicy = {allow: '*', closed: 'all', guestfwd: 'tcp::80-:8080', decisions: 'x'};
+	for (const [flag, value] of Object.entries({...ofPolicy, capture: 'x'}))
 		t.throws(() => network('--net', 'none', `--${flag}`, value), {code: 'CLI_FLAG_NEEDS', message: new RegExp(flag)});
+	for (const [flag, value] of Object.entries(ofPolicy))
+		t.throws(() => network('--net', 'switch:lan', `--${flag}`, value), {
+			code: 'CLI_FLAGS_CONFLICT',
+			message: new RegExp(`--net switch:lan .*--${flag}`),
+		});
 });
 
 test('a place is a path of the host unless a machine is in front of it', (t) => {

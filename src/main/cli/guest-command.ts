@@ -12,6 +12,7 @@ export const commandStatuses = {failed: 125, notExecutable: 126, notFound: 127} 
 /** A command in a guest: of an agent, or of a `VM`. */
 export interface RunningCommand {
 	readonly stdin: {
+		readonly writableNeedDrain: boolean;
 		write(bytes: Uint8Array): boolean;
 		end(): unknown;
 		once(event: 'drain', listener: () => void): unknown;

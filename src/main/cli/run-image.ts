@@ -1,12 +1,11 @@
 import {join} from 'node:path';
 import {ConsoleLog} from '#devices/serial-backends';
-import type {TerminalSize} from '#main/agent';
 import type {CreateVmOptions, VM} from '#main/api';
 import {type LogLevel, logLevels, parseMemory} from '#main/config';
 import {entryFiles, type MachineEntry} from '#main/control';
-import {machineOperations, type Operation} from '#main/operations';
 import {isVmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
+import {commandOperations} from './command-operations.ts';
 import {type CommandChoice, readCommandFlags, startOptions} from './command-options.ts';
 import type {Waiting} from './detach.ts';
 import {cliError} from './errors.ts';
@@ -149,7 +148,7 @@ async function runInMachine(
 				timeout = 0;
 				quit(statusOfSignal('SIGKILL'));
 			},
-			operationsFor(running, choice, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
+			commandOperations(running, choice, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
 		);
 		if (beginning.status !== undefined) return beginning.status;
 		waiting?.ready(entry?.name ?? vm.name);
@@ -209,30 +208,6 @@ class Interruption {
 		this.#controller.abort(new Error(signal));
 	}
 }
-
-/** What clients may ask, with the command in the place of the guest's console, and its end in that of the guest's. */
-const operationsFor = (
-	command: RunningCommand,
-	{tty}: CommandChoice,
-	stopSignal: NodeJS.Signals,
-): readonly Operation[] => {
-	const own: Readonly<Record<string, Operation['run']>> = {
-		async 'shut-down'() {
-			command.kill(stopSignal);
-			return {by: 'command'};
-		},
-		async 'feed-console'(_vm, values) {
-			const bytes = Buffer.from((values as unknown as {bytes: string}).bytes, 'base64');
-			command.stdin.write(bytes);
-			return {taken: bytes.length};
-		},
-		async 'resize-console'(_vm, values) {
-			if (tty) command.resize(values as unknown as TerminalSize);
-			return {told: tty};
-		},
-	};
-	return machineOperations.map((each): Operation => ({...each, run: own[each.name] ?? each.run}));
-};
 
 /** The command that is run: the person's words, or the image's, behind those that the image has before any. */
 function commandOf(command: readonly string[], image: VM['image']): [string, ...string[]] {

@@ -1,3 +1,4 @@
+import {endpointForms, endpointOption} from '#devices/network/source';
 import {parseGuestForward, parseRule} from '#devices/network/user';
 import type {CreateVmOptions} from '#main/api';
 import {configError} from '#main/config';
@@ -6,21 +7,27 @@ import {oneOf} from './one-of.ts';
 import type {FlagValues} from './parse.ts';
 import type {PublishedPort} from './publish.ts';
 
-/** Flags of `openvmm run` that say how its network is. */
-const ofNetwork = ['allow', 'closed', 'guestfwd', 'capture'] as const;
+/** Flags of `openvmm run` that say what its user-mode network does. */
+const ofPolicy = ['allow', 'closed', 'guestfwd', 'decisions'] as const;
 
-/** The network that the flags of `openvmm run` ask for. @throws VmmError CONFIG_VALUE_INVALID, CLI_FLAG_NEEDS */
+/** The network that the flags of `openvmm run` ask for. @throws VmmError CONFIG_VALUE_INVALID, CLI_FLAG_NEEDS, CLI_FLAGS_CONFLICT */
 export function networkOf(
 	flags: FlagValues<string>,
 	ports: readonly PublishedPort[],
 ): NonNullable<CreateVmOptions['network']> {
-	const kind = oneOf('user', 'none')(flags.last('net') ?? 'user', '--net');
+	const net = flags.last('net') ?? 'user';
+	const capture = flags.last('capture');
 	const udp = ports.filter(({protocol}) => protocol === 'udp');
-	if (kind === 'none') {
-		const needy = ofNetwork.find((flag) => flags.has(flag));
-		if (needy !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${needy}`, needed: '--net user'});
-		if (udp.length > 0) throw wrong('publish', 'a port of UDP', 'a network for it: not --net none');
-		return false;
+	if (net !== 'user') {
+		const needy = [...ofPolicy, ...(net === 'none' ? (['capture'] as const) : [])].find((flag) => flags.has(flag));
+		if (needy !== undefined && net === 'none')
+			throw cliError('CLI_FLAG_NEEDS', {flag: `--${needy}`, needed: '--net user'});
+		if (needy !== undefined) throw cliError('CLI_FLAGS_CONFLICT', {first: `--net ${net}`, second: `--${needy}`});
+		if (udp.length > 0) throw wrong('publish', 'a port of UDP', `a network for it: not --net ${net}`);
+		if (net === 'none') return false;
+		// All of these have something behind a colon, or words.
+		if (!/[:,]/.test(net) && net !== 'consomme') throw wrong('net', net, `user, or ${endpointForms}`);
+		return {endpoint: {...endpointOption.parse(net, '--net')}, ...(capture !== undefined && {capture})};
 	}
 	const allow = flags
 		.all('allow')
@@ -38,12 +45,13 @@ export function networkOf(
 				'tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, such as tcp::80-:8080',
 			),
 		);
-	const [closed, capture] = [flags.last('closed'), flags.last('capture')];
+	const [closed, decisions] = [flags.last('closed'), flags.last('decisions')];
 	return {
 		...(allow.length > 0 && {allow}),
 		...(closed !== undefined && {closed: oneOf('host', 'private', 'all')(closed, '--closed')}),
 		...(guestForwards.length > 0 && {guestForwards}),
 		...(capture !== undefined && {capture}),
+		...(decisions !== undefined && {decisions}),
 		...(udp.length > 0 && {
 			hostForwards: udp.map(({protocol, address, hostPort, guestPort}) => ({
 				protocol,
@@ -58,7 +66,7 @@ export function networkOf(
 const wrong = (flag: string, value: string, expected: string) =>
 	configError('CONFIG_VALUE_INVALID', {option: `--${flag}`, value, expected});
 
-function checked<T>(value: T | undefined, flag: (typeof ofNetwork)[number], text: string, expected: string): T {
+function checked<T>(value: T | undefined, flag: (typeof ofPolicy)[number], text: string, expected: string): T {
 	if (value === undefined) throw wrong(flag, text, expected);
 	return value;
 }

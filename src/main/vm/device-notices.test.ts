@@ -3,11 +3,11 @@ import type {DeviceNotice} from '#devices/device-type';
 import {type AttachedMachine, MachineEvents, MachineState} from '#devices/machine';
 import {DeviceNotices, type NoticeOfDevice} from './device-notices.ts';
 
-/** A machine of two devices, of which the second has something to tell. */
-function make() {
+/** A machine of two devices, of which the second has something to tell: so much at most of a round. */
+function make(most = Number.POSITIVE_INFINITY) {
 	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
 	const waiting: DeviceNotice[] = [];
-	const report = () => ({nodes: () => ({}), notices: () => waiting.splice(0)});
+	const report = () => ({nodes: () => ({}), notices: () => waiting.splice(0, most)});
 	const devices = [
 		{model: {}, placed: {name: 'silent', hostMemory: new SharedArrayBuffer(8)}},
 		{model: {report}, placed: {name: 'disk', config: {}, hostMemory: new SharedArrayBuffer(8)}},
@@ -60,6 +60,26 @@ test('what happens to a device is told with its name, and has the machine pause 
 	notices.tell();
 	t.like(told.at(-1), {message: 'at the end'});
 	t.is(pauses, 2, 'a machine that ends has no use for a pause');
+	over.resolve();
+	await telling;
+});
+
+test('what a device has kept for the next round is told then, and all of it at the end', async (t) => {
+	const {machine, notice} = make(2);
+	const alive = setInterval(() => {}, 1000);
+	t.teardown(() => clearInterval(alive));
+	const told: string[] = [];
+	const over = Promise.withResolvers<void>();
+	const notices = new DeviceNotices(machine, ({message}) => void told.push(message));
+	for (let number = 0; number < 5; number++) notice(`${number}`);
+	const telling = notices.follow(() => Promise.resolve(), over.promise);
+	while (told.length < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+	for (let number = 5; number < 10; number++) notice(`${number}`);
+	notices.tell();
+	t.deepEqual(
+		told,
+		Array.from({length: 10}, (_, number) => `${number}`),
+	);
 	over.resolve();
 	await telling;
 });

@@ -9,6 +9,8 @@ export interface NoticeOfDevice extends DeviceNotice {
 
 /** Time between two rounds of telling: a guest can have as many errors as its disks are fast. */
 const roundMs = 250;
+/** Rounds at the end: a device tells so much of a round. */
+const lastRounds = 8;
 
 /** Tells a machine's owner of what happens to its devices. */
 export class DeviceNotices {
@@ -25,7 +27,11 @@ export class DeviceNotices {
 
 	/** Tells of what there is now: of the last, before the devices end. */
 	tell(): void {
-		for (const notice of this.#read()) this.#told(notice);
+		for (let round = 0; round < lastRounds; round++) {
+			const notices = this.#read();
+			for (const notice of notices) this.#told(notice);
+			if (notices.length === 0) return;
+		}
 	}
 
 	/**
@@ -41,10 +47,13 @@ export class DeviceNotices {
 			// Whoever waits for ever keeps the whole machine in memory.
 			events.stopWaiting();
 		});
+		let isMore = false;
 		while (!isOver) {
-			await events.moreNotices(this.#known);
+			// A device that has told something may have kept the rest for the next round.
+			if (!isMore) await events.moreNotices(this.#known);
 			if (isOver) return;
 			const notices = this.#read();
+			isMore = notices.length > 0;
 			// Those that come until it stands still are of the same trouble: they must not have it pause again when somebody has it go on.
 			const pausing = notices.some(({pauses}) => pauses) ? pause(() => this.tell()) : undefined;
 			// Who is told may have it go on at once: that is after the pause.

@@ -1,5 +1,6 @@
 import {availableParallelism} from 'node:os';
 import type {Worker} from 'node:worker_threads';
+import {shareNetworkCount} from '#devices/network/user';
 import type {DeviceWorker} from '#main/device-worker';
 import {sharePoolCalls} from '#support/io-engine';
 import {adoptWorker, type SpawnedWorker, spawnWorker} from '#support/rpc';
@@ -28,6 +29,7 @@ const devicePool = new DevicePool(spawnDevices, Math.min(mostDeviceThreads, avai
 
 function spawnDevices(): SpawnedWorker<DeviceWorker> {
 	sharePoolCalls();
+	shareNetworkCount();
 	return spawnWorker(workerUrls.device, 'devices');
 }
 

@@ -1,7 +1,7 @@
-import {getEnvironmentData, setEnvironmentData} from 'node:worker_threads';
+import {processCount} from '#support/shared-memory';
 
-/** Environment data of Node's that a thread hands to those that it starts: the calls that engines of the process have in the pool. */
-const key = 'openvmm: calls in the pool';
+/** Calls that engines of the process have in the pool. */
+const sharedCount = () => processCount('calls in the pool');
 
 /** Threads that libuv gives Node's pool, once and for all when the first is wanted. */
 function poolSize(): number {
@@ -11,14 +11,6 @@ function poolSize(): number {
 
 /** Has the threads that this one starts from now on count with it. */
 export const sharePoolCalls = (): void => void sharedCount();
-
-function sharedCount(): Int32Array<SharedArrayBuffer> {
-	const known: unknown = getEnvironmentData(key);
-	if (known instanceof SharedArrayBuffer) return new Int32Array(known);
-	const made = new SharedArrayBuffer(4);
-	setEnvironmentData(key, made);
-	return new Int32Array(made);
-}
 
 /**
  * What one engine may have of the pool's threads, which are the whole process's. Files that hang keep theirs, so that an engine has one call,

@@ -8,4 +8,5 @@ export {
 	type SharedMemory,
 	sharedPageSize,
 } from './page-memory.ts';
+export {processCount} from './process-count.ts';
 export {beginChange, endChange, isSame, sequence} from './seqlock.ts';

@@ -35,6 +35,9 @@ export const GuestCounters = wire('user_network_guest', {
 	refused: u64.asNumber,
 	redirected: u64.asNumber,
 	answered: u64.asNumber,
+	/** Decisions that are in the network's file, and those that are not. */
+	decisionsWritten: u64.asNumber,
+	decisionsLost: u64.asNumber,
 });
 export type GuestCountersView = ViewOf<typeof GuestCounters>;
 export type GuestCounts = PlainOf<typeof GuestCounters>;

@@ -4,6 +4,7 @@ import {type AddressInfo, connect, createServer} from 'node:net';
 import test from 'ava';
 import {close, connectTcp, Errno, inetAddress} from '#support/ffi';
 import {Descriptors} from './descriptors.ts';
+import type {Guest} from './guest.ts';
 import {Chunks} from './tcp/chunks.ts';
 import {Gather} from './tcp/gather.ts';
 import {HostSocket} from './tcp/host-socket.ts';
@@ -101,6 +102,43 @@ test('a guest that sends from everywhere leaves descriptors to connections', asy
 	const {counters} = guest.endpoint as unknown as {counters: {udpFlows: number}};
 	t.is(counters.udpFlows, 48);
 	guest.endpoint.dispose();
+});
+
+test.serial('a network that has taken most of the process leaves some to those that come later', async (t) => {
+	const server = await tcpServer(t);
+	const guests: TestGuest[] = [];
+	const openOf = ({endpoint}: TestGuest) =>
+		(endpoint as unknown as Guest).connections.all.filter(({phase}) => phase !== 'connecting').length;
+	let nowMs = 0;
+	/** A network of a process with room for 192 sockets of guests, all of which are looked at. */
+	const join = () => {
+		const descriptors = new Descriptors(
+			() => ({limit: 256, open: guests.reduce((sum, guest) => sum + openOf(guest), 0)}),
+			() => (nowMs += 10),
+		);
+		const guest = new TestGuest(makeNetwork({descriptors}).network);
+		guests.push(guest);
+		t.teardown(() => guest.endpoint.dispose());
+		return guest;
+	};
+	/** Opens connections until there is no room for three in turn. */
+	const fill = async (guest: TestGuest) => {
+		const {counters} = guest.endpoint as unknown as {counters: {tableFull: number}};
+		const full = counters.tableFull;
+		for (let port = 1; port < 1000 && counters.tableFull < full + 3; port++) {
+			guest.tcp('127.0.0.1', {sourcePort: port, port: server.port, sequence: 99, flags: SYN});
+			await new Promise(setImmediate);
+		}
+		return openOf(guest);
+	};
+	const first = join();
+	t.is(await fill(first), 144, 'three quarters of what guests may have');
+	const second = join();
+	second.tcp('127.0.0.1', {sourcePort: 4000, port: server.port, sequence: 99, flags: SYN});
+	t.is((await second.nextTcp(4000)).flags & RST, 0);
+	t.is((await fill(second)) + openOf(first), 192, 'the rest');
+	first.endpoint.dispose();
+	t.is(await fill(second), 144);
 });
 
 test('where there are none left the network asks no resolver, and who comes from the host is sent away', async (t) => {

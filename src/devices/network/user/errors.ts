@@ -11,6 +11,11 @@ export const userNetworkError = errorTable({
 					? 'Ports below 1024 are for root: name a higher one'
 					: 'Name an address of this host',
 	}),
+	NETWORK_DECISIONS_UNUSABLE: (c: {path: string; cause: string}) => ({
+		message: `Decisions of a network cannot be written to ${c.path}: ${c.cause}`,
+		remedy:
+			'Name a file in an existing directory that you may write to, and another one for each network, which %n in it does for --clones',
+	}),
 	NETWORK_GUEST_UNKNOWN: (c: {asked: string; network: string; given: readonly string[]; isShared: boolean}) => ({
 		message: `A port of the host is to lead to ${c.asked}, which no guest of ${c.network} is given: ${
 			c.isShared ? 'guests have the addresses behind the gateway’s' : `its guest has ${c.given.join(', ')}`

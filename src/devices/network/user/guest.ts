@@ -158,6 +158,11 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		return this.#tcp;
 	}
 
+	/** Sockets of the host's that it has. */
+	get sockets(): number {
+		return this.#tcp.sockets + this.#udp.size + this.#echoes.size;
+	}
+
 	start(): void {
 		this.isStopped = false;
 		this.#advertise();

@@ -1,5 +1,6 @@
 export {type Clock, reactorClock} from './clock.ts';
 export {GuestCounters, type GuestCountersView} from './counters.ts';
+export {shareNetworkCount} from './descriptors.ts';
 export {type GuestForward, type HostForward, parseGuestForward, parseHostForward} from './forward/index.ts';
 export {type NetworkPlan, planOf} from './plan.ts';
 export {

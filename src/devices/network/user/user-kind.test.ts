@@ -1,5 +1,8 @@
 import {once} from 'node:events';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {type AddressInfo, connect, createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {type Endpoint, type EndpointReport, Frame, type Nic} from '#devices/network/endpoint';
 import {EpollReactor} from '#support/reactor';
@@ -11,7 +14,7 @@ import {isUserSource} from './user-source.ts';
 
 test('a network is written as OpenVMM has it, and with rules', (t) => {
 	const text =
-		'192.168.5.0/24,hostfwd=tcp::2222-:22,hostfwd=udp:[::1]:53-:53,hostfwd=tcp::23-192.168.5.2:22,guestfwd=tcp::80-127.0.0.1:8080,allow=*.example.com:443,closed=private,name=web,dns=9.9.9.9,ipv6=on';
+		'192.168.5.0/24,hostfwd=tcp::2222-:22,hostfwd=udp:[::1]:53-:53,hostfwd=tcp::23-192.168.5.2:22,guestfwd=tcp::80-127.0.0.1:8080,allow=*.example.com:443,closed=private,name=web,dns=9.9.9.9,dns=9.9.9.9:5353,dns=[2620:fe::fe]:5353,decisions=/tmp/web.jsonl,ipv6=on';
 	const source = userKind.parse(text, '--virtio-net');
 	t.deepEqual(source, {
 		kind: 'consomme',
@@ -25,7 +28,8 @@ test('a network is written as OpenVMM has it, and with rules', (t) => {
 		],
 		guestForwards: [{protocol: 'tcp', address: undefined, port: 80, target: {address: '127.0.0.1', port: 8080}}],
 		allow: ['*.example.com:443'],
-		nameservers: ['9.9.9.9'],
+		nameservers: ['9.9.9.9', '9.9.9.9:5353', '[2620:fe::fe]:5353'],
+		decisions: '/tmp/web.jsonl',
 		ipv6: true,
 	});
 	t.true(isUserSource({...source}));
@@ -49,6 +53,11 @@ for (const text of [
 	'closed=some',
 	'name=a.b',
 	'dns=one',
+	'dns=9.9.9.9:0',
+	'dns=9.9.9.9:65536',
+	'dns=[9.9.9.9]:53',
+	'dns=::1:',
+	'decisions=',
 	'ipv6=',
 	'ipv6=yes',
 	'more',
@@ -70,6 +79,9 @@ test('data that is no network is refused', (t) => {
 		{guestForwards: [{protocol: 'tcp', port: 1}]},
 		{name: 'a.b'},
 		{nameservers: ['x']},
+		{nameservers: ['localhost:53']},
+		{decisions: ''},
+		{decisions: 5},
 		{ipv6: 'on'},
 	];
 	for (const fields of wrong) t.false(isUserSource({kind: 'consomme', ...fields}), JSON.stringify(fields));
@@ -124,6 +136,7 @@ async function onReactor(t: ExecutionContext, text: string) {
 	return {
 		report: userKind.report?.(source, memory, 64) as EndpointReport,
 		noticed: () => noticed,
+		stop: async () => opened.stop(),
 		/** Calls the endpoint where a doorbell does: from the reactor, when Node's loop has no turn of its own. */
 		send(bytes: Uint8Array) {
 			const frame = new Frame(bytes.length);
@@ -155,7 +168,10 @@ test.serial(
 		await once(server, 'listening');
 		t.teardown(() => server.close());
 		const {port} = server.address() as AddressInfo;
-		const {send, next, report, noticed} = await onReactor(t, `allow=127.0.0.1:${port}`);
+		const folder = mkdtempSync(join(tmpdir(), 'openvmm-user-'));
+		t.teardown(() => rmSync(folder, {recursive: true}));
+		const path = join(folder, 'decisions.jsonl');
+		const {send, next, report, noticed, stop} = await onReactor(t, `allow=127.0.0.1:${port},decisions=${path}`);
 		const ends = {
 			fromMac: mac('00:15:5d:00:00:01'),
 			toMac: mac(gatewayMac),
@@ -172,10 +188,11 @@ test.serial(
 		while ((await next()).tcp?.port !== 4001);
 		const nodes = report.nodes();
 		t.like(nodes, {network: '10.0.0.0/24', tcpOpened: 2, allowed: 1, refused: 1});
-		const {children} = nodes['decisions'] as {children: () => Record<string, string>};
+		const kept = (name: string) => (nodes[name] as {children: () => Record<string, string>}).children();
 		const guest = 'guest (00:15:5d:00:00:01)';
 		const refusal = `${guest} tcp 127.0.0.1 port ${port + 1}: the host itself is closed`;
-		t.deepEqual(Object.values(children()), [`allow ${guest} tcp 127.0.0.1 port ${port}`, `refuse ${refusal}`]);
+		t.deepEqual(kept('decisions'), {0: `allow ${guest} tcp 127.0.0.1 port ${port}`});
+		t.deepEqual(kept('refusals'), {0: `refuse ${refusal}`});
 		t.is(noticed(), 2);
 		const [refused, allowed] = report.notices?.() ?? [];
 		t.deepEqual(refused, {
@@ -190,6 +207,17 @@ test.serial(
 		});
 		t.like(allowed, {level: 'debug', message: `The network allows ${guest} tcp 127.0.0.1 port ${port}`});
 		t.deepEqual(report.notices?.(), [], 'it is told once');
+		await stop();
+		const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+		t.deepEqual(
+			lines.map((line) => JSON.parse(line)).map(({decision, mac: own, port: end}) => [decision, own, end]),
+			[
+				['allow', '00:15:5d:00:00:01', port],
+				['refuse', '00:15:5d:00:00:01', port + 1],
+			],
+			'a machine that stands still has written them',
+		);
+		t.like(report.nodes(), {decisionsWritten: 2, decisionsLost: 0});
 	},
 );
 

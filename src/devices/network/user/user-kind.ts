@@ -1,6 +1,7 @@
 import {type Endpoint, type EndpointHost, type EndpointKind, endpointOver, type Nic} from '#devices/network/endpoint';
 import {SwitchCounters, switchCommon} from '#devices/network/switch';
 import {object} from '#support/inspect';
+import {checkPath} from '#support/options';
 import type {ProgramHandle} from '#support/rpc';
 import {reactorClock} from './clock.ts';
 import {GuestCounters} from './counters.ts';
@@ -8,26 +9,35 @@ import {type NetworkPlan, planOf} from './plan.ts';
 import {
 	askedFunction,
 	askProgram,
-	DecisionRing,
+	DecisionFile,
+	DecisionWriter,
+	decisionBytes,
 	decisionNotices,
+	decisionsOn,
 	decisionText,
-	keepDecision,
 	keptDecisions,
 	Policy,
 	parseRule,
 	type Rule,
+	timesText,
 } from './policy/index.ts';
 import {SwitchUplink} from './uplink.ts';
 import {UserNetwork, type UserNetworkEndpoint} from './user-network.ts';
 import {isUserSource, parseUserSource, type UserSource, userForm, usualCidr} from './user-source.ts';
 
-/** Opens a network for one NIC, and the ports of the host that lead to its guests. @throws VmmError NETWORK_PORT_UNAVAILABLE, NETWORK_GUEST_UNKNOWN */
+/**
+ * Opens a network for one NIC, and the ports of the host that lead to its guests.
+ * @throws VmmError NETWORK_PORT_UNAVAILABLE, NETWORK_GUEST_UNKNOWN, NETWORK_DECISIONS_UNUSABLE
+ */
 async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<Endpoint> {
 	const {cidr = usualCidr, hostForwards = [], guestForwards = [], allow = [], name, connect} = source;
-	const {reactor, memory, offset, program, noticed} = host;
+	const {reactor, memory, offset, program, noticed, track} = host;
 	const clock = reactorClock(reactor);
 	const counters = GuestCounters.on(memory, offset);
-	const ring = DecisionRing.on(memory, offset + GuestCounters.byteLength);
+	const {refusals, others} = decisionsOn(memory, offset + GuestCounters.byteLength);
+	const [refused, passed] = [new DecisionWriter(refusals), new DecisionWriter(others)];
+	const path = source.decisions;
+	const file = path === undefined ? undefined : await DecisionFile.open(path, {clock, counters, track});
 	const totals = {allow: 'allowed', refuse: 'refused', redirect: 'redirected', answer: 'answered'} as const;
 	const policy = new Policy({
 		closed: source.closed ?? (allow.length > 0 ? 'all' : 'host'),
@@ -36,7 +46,9 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 		connect: connect && askProgram(program, connect as ProgramHandle),
 		decided(decision) {
 			counters[totals[decision.kind]]++;
-			keepDecision(ring, decision, network.macOf(decision.guest));
+			const mac = network.macOf(decision.guest);
+			(decision.kind === 'refuse' ? refused : passed).keep(decision, mac);
+			file?.add(decision, mac);
 			noticed();
 		},
 	});
@@ -47,10 +59,11 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 	const guest = network.join(nic, {name, counters}) as UserNetworkEndpoint;
 	const forwards: {close(): void}[] = [];
 	let uplink: SwitchUplink | undefined;
-	const dispose = () => {
+	const dispose = async () => {
 		uplink?.dispose();
 		for (const forward of forwards) forward.close();
-		return guest.dispose();
+		await guest.dispose();
+		await file?.close();
 	};
 	try {
 		if (source.switch !== undefined)
@@ -65,16 +78,27 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 			guest.start();
 			uplink?.start();
 		},
-		stop() {
+		async stop() {
 			uplink?.stop();
-			return guest.stop();
+			await guest.stop();
+			await file?.written();
 		},
+		inFlight: () => (file?.isWriting ? 'writing decisions' : undefined),
 		dispose,
 	});
 }
 
 /** Where the memory of an endpoint has what its port of a switch tells. */
-const switchOffset = GuestCounters.byteLength + DecisionRing.byteLength;
+const switchOffset = GuestCounters.byteLength + decisionBytes;
+
+/** What is kept of decisions, for people. */
+const decisionNodes = (ring: Parameters<typeof keptDecisions>[0]) =>
+	object(() => {
+		const texts = keptDecisions(ring).map(
+			({decision, count}) => `${decision.kind} ${decisionText(decision)}${timesText(count)}`,
+		);
+		return Object.fromEntries(texts.entries());
+	});
 
 /** `consomme`: a network of the guest's own, which needs no rights on the host. */
 export const userKind: EndpointKind<UserSource> = {
@@ -84,25 +108,22 @@ export const userKind: EndpointKind<UserSource> = {
 	isRight: isUserSource,
 	detach: (source, keep) =>
 		typeof source.connect === 'function' ? {...source, connect: keep(askedFunction(source.connect))} : source,
+	checkHost: ({decisions}, option, host) =>
+		decisions === undefined ? undefined : checkPath(host, 'output', decisions, option),
 	sharedBytes: () => switchOffset + SwitchCounters.byteLength,
 	common: (source) => (source.switch === undefined ? undefined : switchCommon(source.switch)),
 	open,
 	report({cidr = usualCidr}, memory, offset) {
 		const counters = GuestCounters.on(memory, offset);
-		const ring = DecisionRing.on(memory, offset + GuestCounters.byteLength);
+		const rings = decisionsOn(memory, offset + GuestCounters.byteLength);
 		return {
 			nodes: () => ({
 				network: cidr,
 				...GuestCounters.decode(counters),
-				decisions: object(() =>
-					Object.fromEntries(
-						keptDecisions(ring)
-							.map((each) => `${each.kind} ${decisionText(each)}`)
-							.entries(),
-					),
-				),
+				refusals: decisionNodes(rings.refusals),
+				decisions: decisionNodes(rings.others),
 			}),
-			notices: decisionNotices(ring, () => counters.refused),
+			notices: decisionNotices(rings),
 		};
 	},
 };

@@ -20,7 +20,7 @@ export interface UserNetworkOptions {
 	readonly plan: NetworkPlan;
 	readonly policy: Policy;
 	readonly guestForwards?: readonly GuestForward[];
-	/** Resolvers, as `dns.getServers` gives them; the host's without this. */
+	/** Resolvers: see `parseServer`; the host's without this. */
 	readonly nameservers?: readonly string[] | undefined;
 	/** The process's without this. */
 	readonly descriptors?: Descriptors | undefined;
@@ -105,6 +105,7 @@ export class UserNetwork implements GuestNetwork {
 		const address = this.plan.guest(number);
 		if (address === undefined) return undefined;
 		const guest = new Guest(this, nic, {name: this.#freeName(name, number), address, segment, counters});
+		if (this.#guests.size === 0) this.descriptors.enter(() => this.#sockets());
 		this.#guests.set(number, guest);
 		return Object.assign(guest, {
 			ipv4: addressText(address),
@@ -147,7 +148,16 @@ export class UserNetwork implements GuestNetwork {
 	}
 
 	left(guest: Member): void {
-		for (const [number, other] of this.#guests) if (other === guest) this.#guests.delete(number);
+		const [number] = [...this.#guests].find(([, other]) => other === guest) ?? [];
+		if (number === undefined) return;
+		this.#guests.delete(number);
+		if (this.#guests.size === 0) this.descriptors.leave();
+	}
+
+	#sockets(): number {
+		let sockets = 0;
+		for (const guest of this.#guests.values()) sockets += guest.sockets;
+		return sockets;
 	}
 
 	/** The name that is wanted, unless somebody or the gateway has it: policies and DNS tell guests apart by their names. */

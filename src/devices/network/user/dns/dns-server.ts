@@ -143,16 +143,16 @@ export class DnsServer {
 		const before = asker.names.pinned(question.name, kind);
 		if (before !== undefined) return answerWith(query, question, before, ownTtl);
 		const open = this.#policy.openAddresses(found);
-		if (open.length < found.length) {
+		const closed = found.find((address) => !open.includes(address));
+		if (closed !== undefined) {
 			const attempt = {
 				guest: asker.name,
 				protocol: 'dns' as const,
 				name: question.name,
-				address: undefined,
+				address: closed,
 				port: undefined,
 			};
-			const closed = found.filter((address) => !open.includes(address)).join(', ');
-			this.#policy.told(attempt, {kind: 'refuse', reason: `the name leads to ${closed}, which is closed to names`});
+			this.#policy.told(attempt, {kind: 'refuse', reason: 'the name leads to an address that is closed to names'});
 		}
 		if (open.length === 0)
 			return found.length === 0 ? answerWith(query, question, [], ownTtl) : emptyAnswer(query, Rcode.REFUSED, question);

@@ -1,6 +1,6 @@
 import {randomInt} from 'node:crypto';
 import {createSocket} from 'node:dgram';
-import {connect, isIPv6} from 'node:net';
+import {connect, isIP, isIPv6} from 'node:net';
 import type {Clock} from '../clock.ts';
 import type {Descriptors} from '../descriptors.ts';
 import {answersQuestion, type DnsQuestion, isTruncated, queryFor} from './message.ts';
@@ -15,11 +15,13 @@ interface Server {
 	readonly port: number;
 }
 
-/** Reads what `dns.getServers()` gives: `1.1.1.1`, `1.1.1.1:53`, `::1`, `[::1]:53`. */
-export function parseServer(text: string): Server {
-	if (isIPv6(text)) return {address: text, port: 53};
-	const [, bracketed, plain, port] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? [];
-	return {address: bracketed ?? plain ?? text, port: Number(port ?? 53)};
+/** Reads a resolver as `dns.getServers()` gives it: `1.1.1.1`, `1.1.1.1:53`, `::1`, `[::1]:53`. Undefined for what is none. */
+export function parseServer(text: string): Server | undefined {
+	const [, bracketed, plain, digits] = /^(?:\[(.*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text) ?? [];
+	const address = isIPv6(text) ? text : (bracketed ?? plain ?? '');
+	const port = Number(digits ?? 53);
+	const isRight = bracketed === undefined ? isIP(address) !== 0 : isIPv6(address);
+	return isRight && port > 0 && port < 65_536 ? {address, port} : undefined;
 }
 
 /** The host's resolvers, asked with sockets of our own, so that any type of question can be asked. */
@@ -37,7 +39,9 @@ export class HostResolver {
 
 	/** Asks one server after the other. Undefined where none answers. Over UDP an answer may be cut short. */
 	async ask(question: DnsQuestion, isTcp: boolean): Promise<Buffer | undefined> {
-		const servers = this.#servers().slice(0, mostServers).map(parseServer);
+		const servers = this.#servers()
+			.slice(0, mostServers)
+			.flatMap((text) => parseServer(text) ?? []);
 		for (let attempt = 0; attempt < attempts; attempt++) {
 			for (const server of servers) {
 				if (!this.#descriptors.take()) return undefined;

@@ -1,2 +1,2 @@
 export {type Asker, DnsServer, type OwnNames} from './dns-server.ts';
-export {HostResolver} from './host-resolver.ts';
+export {HostResolver, parseServer} from './host-resolver.ts';

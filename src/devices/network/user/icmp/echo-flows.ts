@@ -48,6 +48,10 @@ export class EchoFlows {
 		this.#link = link;
 	}
 
+	get size(): number {
+		return this.#flows.size;
+	}
+
 	/** Takes an echo request for somewhere else. @returns false where the host has no sockets for them */
 	take(packet: IpPacket): boolean {
 		const {counters, clock} = this.#link;

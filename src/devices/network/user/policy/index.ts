@@ -1,6 +1,14 @@
 export {type AddressKind, AddressKinds, embeddedAddresses, hostAddresses} from './address-kind.ts';
+export {DecisionFile} from './decision-file.ts';
 export {decisionNotices} from './decision-notices.ts';
-export {DecisionRing, type DecisionRingView, decisionText, keepDecision, keptDecisions} from './decision-ring.ts';
+export {
+	DecisionWriter,
+	decisionBytes,
+	decisionsOn,
+	decisionText,
+	keptDecisions,
+	timesText,
+} from './decision-ring.ts';
 export {KnownNames} from './known-names.ts';
 export {type Closed, nobodyAt, Policy, type PolicyOptions} from './policy.ts';
 export {askedFunction, askProgram} from './program-policy.ts';

@@ -34,7 +34,7 @@ export type Verdict = PlainVerdict | {readonly kind: 'answer'; readonly open: ()
 /** Asks whoever decides about what no rule opens. It may fail, or never come to an end. */
 export type Decide = (attempt: Attempt) => Verdict | Promise<Verdict>;
 
-/** One decision, as it is told. */
+/** One decision, as it is told. That a name is refused for where it leads has the address. */
 export interface Decision extends Attempt {
 	readonly kind: Verdict['kind'];
 	/** Why, or where to. */

@@ -66,6 +66,13 @@ export class TcpConnections {
 		return this.#connections.size;
 	}
 
+	/** Those that have something of the host's. */
+	get sockets(): number {
+		let sockets = 0;
+		for (const {phase} of this.#connections.values()) if (phase !== 'time-wait') sockets++;
+		return sockets;
+	}
+
 	/** Connections, for who looks. */
 	get all(): readonly TcpConnection[] {
 		return [...this.#connections.values()];

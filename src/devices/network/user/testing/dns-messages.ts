@@ -46,6 +46,16 @@ export function questionName(message: Buffer): string {
 	return labels.join('.');
 }
 
+/** The type that a query asks for. */
+export const questionType = (message: Buffer): number => message.readUInt16BE(message.indexOf(0, 12) + 1);
+
+/** What a resolver answers over UDP that has more to say than fits (RFC 1035, 4.1.1). */
+export function truncated(message: Buffer): Buffer {
+	const short = response(message, []);
+	short.writeUInt8(short.readUInt8(2) | 2, 2);
+	return short;
+}
+
 /** A resolver of the host's, for UDP and TCP on one port: what it answers is the test's. */
 export async function resolver(t: ExecutionContext, answer: (message: Buffer, isTcp: boolean) => Buffer | undefined) {
 	const asked: string[] = [];
@@ -64,7 +74,8 @@ export async function resolver(t: ExecutionContext, answer: (message: Buffer, is
 	tcp.listen(udp.port, '127.0.0.1');
 	await once(tcp, 'listening');
 	t.teardown(() => tcp.close());
-	return {address: `127.0.0.1:${(tcp.address() as AddressInfo).port}`, asked};
+	const {port} = tcp.address() as AddressInfo;
+	return {address: `127.0.0.1:${port}`, port, asked};
 }
 
 export const rcode = (message: Buffer): number => (message[3] as number) & 15;

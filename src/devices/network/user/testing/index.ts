@@ -1,0 +1,1 @@
+export {A, questionName, questionType, resolver, response, truncated} from './dns-messages.ts';
