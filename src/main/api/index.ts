@@ -8,6 +8,7 @@ export type {
 	VmProcess,
 	VmSpawnOptions,
 } from './command.ts';
+export {nameOf} from './compose.ts';
 export type {DiskChoice, DiskFile} from './disks.ts';
 export type {VmFiles} from './files.ts';
 export type {ConsoleListener, FindOptions, GuestConsole} from './guest-console.ts';
