@@ -2,7 +2,7 @@ import {existsSync, mkdirSync, mkdtempSync} from 'node:fs';
 import {rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import type {VM} from '#main/api';
+import {allRead, type VM} from '#main/api';
 import {toText} from '#support/inspect';
 
 /** What is written of a machine whose test has failed. */
@@ -16,9 +16,8 @@ export interface DumpChoices {
 /** A machine, as far as it is written about. */
 export type DumpedMachine = Pick<VM, 'name' | 'machine' | 'console'>;
 
-/** What does not answer keeps the rest no longer. */
-const waitMs = 5000;
-const never = /(?!)/;
+/** A part of the tree that does not answer keeps the rest no longer. */
+const treeMs = 5000;
 /** Levels of the tree. */
 const wholeTree = 16;
 
@@ -52,12 +51,11 @@ export class DumpFolder implements AsyncDisposable {
 	/** Writes what a machine has said, where it is, and what went wrong. Whatever cannot be had is told of in its file: it never rejects for that. */
 	async fill({machine, console}: DumpedMachine, error: unknown): Promise<void> {
 		this.#isFilled = true;
-		// Of one that has ended, what it said last may not have been read.
-		if (machine.state === 'stopped') await console.find(never, {timeout: waitMs}).catch(() => {});
+		if (machine.state === 'stopped') await allRead(console);
 		await this.#put('error.txt', () => `${textOf(error)}\nThe machine: ${machine.state}\n`);
 		await this.#put('console.txt', () => console.text);
 		await this.#put('inspect.txt', async () =>
-			toText(await machine.inspect('', {depth: wholeTree, timeoutMs: waitMs})),
+			toText(await machine.inspect('', {depth: wholeTree, timeoutMs: treeMs})),
 		);
 		if (!this.#isWithCore || existsSync(this.#core)) return;
 		await machine.dumpCore(this.#core).catch((cause) => this.#put('core.txt', () => String(cause)));
