@@ -6,45 +6,18 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import {showsOnTerminal} from '#main/cli/testing';
-import {DebFile} from '#main/debian';
 import {openImage} from '#main/oci';
 import {hasOciPrograms, makeImage, pushImage, realRegistry, writeLayout} from '#main/oci/testing';
-import {gather} from '#main/tar';
-import {type MadeMember, makeTar} from '#main/tar/testing';
+import {makeTar} from '#main/tar/testing';
 import {linuxTest} from '#test/petri';
 import {testFolder} from './testing/api-machine.ts';
+import {busyboxSystem} from './testing/busybox-system.ts';
 import {guestWords} from './testing/guest-words.ts';
 import {freePorts} from './testing/host-network.ts';
 import {openvmmProgram} from './testing/openvmm-program.ts';
 import {echoed, udpEchoProgram} from './testing/udp-echo-program.ts';
 
-const packages = join(process.cwd(), '.packages');
 const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
-
-/** Debian's static busybox, from the package that the tests' guests have it of. */
-async function busybox(): Promise<Uint8Array> {
-	const {busybox: paths} = JSON.parse(readFileSync(join(packages, 'packages.json'), 'utf8')) as {busybox: string[]};
-	const deb = await DebFile.open('busybox-static', readFileSync(join(packages, paths[0] as string)));
-	for await (const {path, content} of deb.members()) if (/\/bin\/busybox$/.test(path)) return await gather(content);
-	throw new Error('busybox-static has no busybox');
-}
-
-const applets = [
-	'sh',
-	'id',
-	'cat',
-	'echo',
-	'pwd',
-	'ls',
-	'touch',
-	'test',
-	'httpd',
-	'sync',
-	'sleep',
-	'stty',
-	'grep',
-	'kill',
-];
 
 /** The image's own program: says what it is given, serves a page, and ends when it is asked to. */
 const program = `id -u; pwd; echo "$GREETING $ADDED $1"; test -e /app/gone || echo none; touch own && ls
@@ -55,20 +28,12 @@ echo ready
 while :; do sleep 100 & wait; done
 `;
 
-/** What a shell needs, and users. */
-const system = async (): Promise<MadeMember[]> => [
-	{path: 'bin/busybox', data: await busybox(), mode: 0o755},
-	...applets.map((name) => ({path: `bin/${name}`, type: '1', target: 'bin/busybox'})),
-	{path: 'etc/passwd', data: 'root:x:0:0::/:/bin/sh\napp:x:1000:1000::/app:/bin/sh\n'},
-	{path: 'etc/group', data: 'root:x:0:\napp:x:1000:\n'},
-];
-
 async function imageIn(folder: string): Promise<string> {
 	const parts = makeImage({
 		compression: 'gzip',
 		layers: [
 			[
-				...(await system()),
+				...(await busyboxSystem()),
 				// As Debian's systemd-resolved has it, which does not run here.
 				{path: 'etc/resolv.conf', type: '2', target: '../run/systemd/resolve/stub-resolv.conf'},
 				{path: 'app/', user: 1000, group: 1000},
@@ -164,7 +129,7 @@ linuxTest(
 		const folder = testFolder(t, 'registry');
 		const udp = {path: 'bin/udp-echo', data: udpEchoProgram(7), mode: 0o755};
 		const config = {Cmd: ['/bin/sh'], Env: ['PATH=/bin']};
-		const parts = makeImage({compression: 'gzip', layers: [await system(), [udp]], config});
+		const parts = makeImage({compression: 'gzip', layers: [await busyboxSystem(), [udp]], config});
 		const host = await realRegistry(t, folder);
 		await pushImage(await writeLayout(join(folder, 'layout'), {v1: parts}), 'v1', `http://${host}/v2/app`);
 		const shared = testFolder(t, 'shared');
@@ -208,7 +173,7 @@ linuxTest('an archive of a root file system is one, too', async (t) => {
 	const folder = testFolder(t, 'tar');
 	const env = {...process.env, XDG_RUNTIME_DIR: folder, XDG_CACHE_HOME: folder};
 	const path = join(folder, 'root.tar');
-	writeFileSync(path, makeTar([...(await system()), {path: 'etc/said', data: 'of the archive\n'}]));
+	writeFileSync(path, makeTar([...(await busyboxSystem()), {path: 'etc/said', data: 'of the archive\n'}]));
 	const words = ['run', '--rm', '--cache', join(folder, 'cache'), ...guestWords(t), path, '/bin/cat', '/etc/said'];
 	t.deepEqual(await openvmmProgram(env)(words), {stdout: 'of the archive\n', stderr: '', status: 0});
 });
