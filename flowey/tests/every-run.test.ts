@@ -32,6 +32,7 @@ test('on the software processor all run but what takes minutes, and its kernels 
 
 	t.deepEqual(later.toSorted(), [
 		'.build/run-1/test.guests.api-snapshot-linux.vm.test.js',
+		'.build/run-1/test.guests.debian-agent.vm.test.js',
 		'.build/run-1/test.guests.debian-configure.vm.test.js',
 		'.build/run-1/test.guests.debian-first-boot.vm.test.js',
 		'.build/run-1/test.guests.debian-power-cut.vm.test.js',

@@ -41,6 +41,8 @@ export {
 	type PortForward,
 	type RestoreVmOptions,
 	type ResumeOptions,
+	type ServedMachine,
+	type ServeOptions,
 	type SharedFolder,
 	type SharedFolders,
 	type StopOptions,

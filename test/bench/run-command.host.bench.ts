@@ -1,5 +1,5 @@
 /**
- * Measures what a person waits for with `openvmm run … -- true` on the software processor, from a warm cache: from the start of the process to its end,
+ * Measures what a person waits for with `openvmm run … -- true` and `openvmm run … IMAGE true` on the software processor, from a warm cache: from the start of the process to its end,
  * beside `node -e 0`, and of which parts that is, as the log of debugging has them.
  */
 import {spawn} from 'node:child_process';
@@ -8,7 +8,9 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
+import {makeImage, writeLayout} from '#main/oci/testing';
 import {stockFiles} from '#test/stock-kernels';
+import {busyboxSystem} from '../guests/testing/busybox-system.ts';
 import {nowMs} from './guest-process.ts';
 import {report} from './report.ts';
 
@@ -19,13 +21,20 @@ const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-bench-'));
 const {kernel, initrd} = stockFiles('cloud');
 const env = {...process.env, XDG_CACHE_HOME: folder, XDG_RUNTIME_DIR: folder, OPENVMM_LOG: 'debug'};
-const words = [
+const machine = [
 	...[launcher, 'run', '--rm', '-m', '512M', '--kernel', kernel, '--initrd', initrd],
-	...['--cmdline', 'cryptomgr.notests', '--', 'busybox', 'true'],
+	...['--cmdline', 'cryptomgr.notests'],
 ];
+const image = makeImage({compression: 'gzip', layers: [await busyboxSystem()]});
+/** What is run, as a person writes it. */
+const runs: Readonly<Record<string, readonly string[]>> = {
+	'run … -- true': [...machine, '--', 'busybox', 'true'],
+	'run … IMAGE true': [...machine, `oci:${await writeLayout(join(folder, 'layout'), {v1: image})}`, 'busybox', 'true'],
+};
 /** Parts of a run by what begins them, in their order. */
 const parts: Readonly<Record<string, string>> = {
 	start: 'program start',
+	image: 'image, found',
 	kernel: 'kernel and initial file system, found',
 	machine: 'machine made',
 	boot: 'kernel boot, until the agent answers',
@@ -45,15 +54,17 @@ async function timed(args: readonly string[]): Promise<{readonly wallMs: number;
 const samples: Record<string, number[]> = {};
 try {
 	for (let round = -warmUpRounds; round < rounds; round++) {
-		const least = await timed(['-e', '0']);
-		const {wallMs, said} = await timed(words);
-		const begins = [...said.matchAll(/Begins part=(\w+) atMs=(\d+)/g)].map(
-			([, part = '', at]) => [part, Number(at)] as const,
-		);
-		const moments = [['start', 0] as const, ...begins, ['', wallMs] as const];
-		const values: Record<string, number> = {'node -e 0': least.wallMs, 'openvmm run … -- true': wallMs};
-		for (const [index, [part, at]] of moments.slice(0, -1).entries())
-			values[`… ${parts[part] ?? part}`] = (moments[index + 1]?.[1] ?? at) - at;
+		const values: Record<string, number> = {'node -e 0': (await timed(['-e', '0'])).wallMs};
+		for (const [run, words] of Object.entries(runs)) {
+			const {wallMs, said} = await timed(words);
+			const begins = [...said.matchAll(/Begins part=(\w+) atMs=(\d+)/g)].map(
+				([, part = '', at]) => [part, Number(at)] as const,
+			);
+			const moments = [['start', 0] as const, ...begins, ['', wallMs] as const];
+			values[`openvmm ${run}`] = wallMs;
+			for (const [index, [part, at]] of moments.slice(0, -1).entries())
+				values[`${run}: ${parts[part] ?? part}`] = (moments[index + 1]?.[1] ?? at) - at;
+		}
 		if (round < 0) continue;
 		for (const [name, value] of Object.entries(values)) {
 			samples[name] ??= [];

@@ -1,5 +1,4 @@
 import {createHash, randomBytes} from 'node:crypto';
-import {createSocket} from 'node:dgram';
 import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {createServer, get, type IncomingMessage, type ServerResponse} from 'node:http';
@@ -15,7 +14,7 @@ import type {VmOptions} from '#main/config';
 import type {CreateOptions} from '#main/vm';
 import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
 import {freePorts, onLoopback} from './testing/host-network.ts';
-import {udpEchoProgram} from './testing/udp-echo-program.ts';
+import {echoed, udpEchoProgram} from './testing/udp-echo-program.ts';
 
 const body = randomBytes(3_000_000);
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
@@ -43,16 +42,6 @@ async function fetched(port: number) {
 		IncomingMessage,
 	];
 	return {status: response.statusCode, sum: md5(await buffer(response))};
-}
-
-/** What comes back from a port of the host's that leads to a guest, which may not listen yet. */
-async function echoed(t: ExecutionContext, port: number, word: string): Promise<string> {
-	const socket = createSocket('udp4');
-	const again = setInterval(() => socket.send(word, port, '127.0.0.1'), 200);
-	t.teardown(() => clearInterval(again));
-	t.teardown(() => socket.close());
-	const [answer] = await once(socket, 'message');
-	return String(answer);
 }
 
 /**

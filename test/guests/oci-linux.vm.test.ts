@@ -6,41 +6,18 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import {showsOnTerminal} from '#main/cli/testing';
-import {DebFile} from '#main/debian';
 import {openImage} from '#main/oci';
-import {makeImage, writeLayout} from '#main/oci/testing';
-import {gather} from '#main/tar';
+import {hasOciPrograms, makeImage, pushImage, realRegistry, writeLayout} from '#main/oci/testing';
+import {makeTar} from '#main/tar/testing';
 import {linuxTest} from '#test/petri';
+import {testFolder} from './testing/api-machine.ts';
+import {busyboxSystem} from './testing/busybox-system.ts';
 import {guestWords} from './testing/guest-words.ts';
+import {freePorts} from './testing/host-network.ts';
 import {openvmmProgram} from './testing/openvmm-program.ts';
+import {echoed, udpEchoProgram} from './testing/udp-echo-program.ts';
 
-const packages = join(process.cwd(), '.packages');
 const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
-
-/** Debian's static busybox, from the package that the tests' guests have it of. */
-async function busybox(): Promise<Uint8Array> {
-	const {busybox: paths} = JSON.parse(readFileSync(join(packages, 'packages.json'), 'utf8')) as {busybox: string[]};
-	const deb = await DebFile.open('busybox-static', readFileSync(join(packages, paths[0] as string)));
-	for await (const {path, content} of deb.members()) if (/\/bin\/busybox$/.test(path)) return await gather(content);
-	throw new Error('busybox-static has no busybox');
-}
-
-const applets = [
-	'sh',
-	'id',
-	'cat',
-	'echo',
-	'pwd',
-	'ls',
-	'touch',
-	'test',
-	'httpd',
-	'sync',
-	'sleep',
-	'stty',
-	'grep',
-	'kill',
-];
 
 /** The image's own program: says what it is given, serves a page, and ends when it is asked to. */
 const program = `id -u; pwd; echo "$GREETING $ADDED $1"; test -e /app/gone || echo none; touch own && ls
@@ -56,10 +33,7 @@ async function imageIn(folder: string): Promise<string> {
 		compression: 'gzip',
 		layers: [
 			[
-				{path: 'bin/busybox', data: await busybox(), mode: 0o755},
-				...applets.map((name) => ({path: `bin/${name}`, type: '1', target: 'bin/busybox'})),
-				{path: 'etc/passwd', data: 'root:x:0:0::/:/bin/sh\napp:x:1000:1000::/app:/bin/sh\n'},
-				{path: 'etc/group', data: 'root:x:0:\napp:x:1000:\n'},
+				...(await busyboxSystem()),
 				// As Debian's systemd-resolved has it, which does not run here.
 				{path: 'etc/resolv.conf', type: '2', target: '../run/systemd/resolve/stub-resolv.conf'},
 				{path: 'app/', user: 1000, group: 1000},
@@ -148,6 +122,61 @@ linuxTest(
 		t.true(start(opened.path).equals(before), 'what the guest writes is its own');
 	},
 );
+
+linuxTest(
+	'an image of a registry has a terminal of its own, and a port of UDP',
+	async (t) => {
+		const folder = testFolder(t, 'registry');
+		const udp = {path: 'bin/udp-echo', data: udpEchoProgram(7), mode: 0o755};
+		const config = {Cmd: ['/bin/sh'], Env: ['PATH=/bin']};
+		const parts = makeImage({compression: 'gzip', layers: [await busyboxSystem(), [udp]], config});
+		const host = await realRegistry(t, folder);
+		await pushImage(await writeLayout(join(folder, 'layout'), {v1: parts}), 'v1', `http://${host}/v2/app`);
+		const shared = testFolder(t, 'shared');
+		const [port] = (await freePorts(1)) as [number];
+		const inside =
+			'stty size; udp-echo & echo listens; until test -e /mnt/echoed; do sleep 0.1; done; echo answered; read line; echo "got $line"; exit 7';
+		const words = [
+			'run',
+			'-it',
+			'--rm',
+			'-v',
+			`${shared}:/mnt:ro`,
+			'-p',
+			`${port}:7/udp`,
+			'--cache',
+			join(folder, 'cache'),
+		];
+		const script = join(folder, 'script');
+		const quoted = [...words, ...guestWords(t), `${host}/app:v1`, 'sh', '-c', inside].map((word) => `'${word}'`);
+		const env = `XDG_RUNTIME_DIR=${folder} XDG_CACHE_HOME=${folder}`;
+		writeFileSync(
+			script,
+			`stty cols 90 rows 30\n${env} ${process.execPath} ${launcher} ${quoted.join(' ')}\necho status $?\n`,
+		);
+		let answer: Promise<unknown> | undefined;
+		const asks = () => {
+			answer = echoed(t, port, 'word').then((said) => writeFileSync(join(shared, 'echoed'), said));
+		};
+		const shown = await showsOnTerminal(`sh ${script}`, [
+			['listens', asks],
+			['answered', 'typed\r'],
+		]);
+		t.regex(shown, /30 90\s[\s\S]*answered\s[\s\S]*got typed\s+status 7\s/, shown);
+		await answer;
+		t.is(readFileSync(join(shared, 'echoed'), 'utf8'), 'word');
+	},
+	{skip: !hasOciPrograms()},
+);
+
+linuxTest('an archive of a root file system is one, too', async (t) => {
+	const folder = testFolder(t, 'tar');
+	const env = {...process.env, XDG_RUNTIME_DIR: folder, XDG_CACHE_HOME: folder};
+	const path = join(folder, 'root.tar');
+	writeFileSync(path, makeTar([...(await busyboxSystem()), {path: 'etc/said', data: 'of the archive\n'}]));
+	const words = ['run', '--rm', '--cache', join(folder, 'cache'), ...guestWords(t), path, '/bin/cat', '/etc/said'];
+	t.deepEqual(await openvmmProgram(env)(words), {stdout: 'of the archive\n', stderr: '', status: 0});
+});
 
 /** What a file system has at its start: its superblock, which each mount of it writes, and what follows. */
 function start(path: string): Buffer {

@@ -1,9 +1,13 @@
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {crash, forever, guestProgram, halt, interrupts, output, type Statement} from '#test/guest-program';
 import {everyBackEnd, vmTest} from '#test/petri';
 
 const everywhere = {on: everyBackEnd};
 const program = (name: string, ...main: readonly Statement[]) => guestProgram({name, main});
 const resets = program('reset', output(0x64, 1, 0xfe), forever());
+const crashes = program('crash', crash);
 const haltForGood = program('halt', interrupts(false), forever(halt));
 
 vmTest('a write to the power-off port of QEMU powers off', everywhere, async (t, machine) => {
@@ -13,7 +17,7 @@ vmTest('a write to the power-off port of QEMU powers off', everywhere, async (t,
 });
 
 vmTest('a triple fault is a crash that names the processor', everywhere, async (t, machine) => {
-	const {vm} = await machine({program: program('crash', crash)});
+	const {vm} = await machine({program: crashes});
 	await vm.start();
 	t.deepEqual(await vm.ended, {kind: 'crash', reason: 'triple fault', vcpu: 0, status: 3});
 });
@@ -44,8 +48,22 @@ vmTest('a reset can be made to end the machine', everywhere, async (t, machine) 
 	t.deepEqual(await vm.ended, {kind: 'exit', status: 9});
 });
 
-vmTest('a guest that resets itself without end ends', everywhere, async (t, machine) => {
-	const {vm} = await machine({program: resets, guestResetLimit: 3});
-	await vm.start();
-	t.deepEqual(await vm.ended, {kind: 'reset-loop', resets: 3});
+vmTest('a guest that resets itself without end ends, and is dumped as it is then', everywhere, async (t, machine) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-ends-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	for (const [name, program, limit, dumps] of [
+		['resets', resets, 3, 1],
+		['crashes', crashes, 1, 2],
+	] as const) {
+		const crashDumpPath = join(folder, name);
+		const told: string[] = [];
+		const crashDumped = (path: string, error?: Error) => void told.push(error?.message ?? path);
+		const options = {program, crashDumpPath, guestResetLimit: limit, guestActions: {crash: 'reset'}} as const;
+		const {vm} = await machine(options, {crashDumped});
+		await vm.start();
+		t.deepEqual(await vm.ended, {kind: 'reset-loop', resets: limit});
+		// A crash has been dumped when it is one too many.
+		t.deepEqual(told, Array(dumps).fill(crashDumpPath), name);
+		t.is(readFileSync(crashDumpPath).toString('latin1', 0, 4), '\x7fELF');
+	}
 });

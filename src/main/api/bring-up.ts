@@ -36,7 +36,7 @@ export interface MachineToStart {
  * @throws VmmError VM_START_TIMEOUT, VM_START_ENDED; whatever createVm throws; the signal's reason. Nothing of it is left then but its folder
  */
 export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
-	const {signal, log, deviceNoticed, progress, startTimeout = usualStartMs} = choices;
+	const {signal, log, deviceNoticed, progress, startTimeout = usualStartMs, unready} = choices;
 	const {name, guestConsole, config, create, reach, prepare} = wanted;
 	progress?.('machine', 0, 0);
 	const machine = await createVm(config, {...create, ...(signal && {signal}), ...(deviceNoticed && {deviceNoticed})});
@@ -53,8 +53,12 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 		}
 		return {machine, console: guestConsole, link};
 	} catch (error) {
-		link?.close();
-		await machine.stop();
+		try {
+			await unready?.({name, machine, console: guestConsole}, error);
+		} finally {
+			link?.close();
+			await machine.stop();
+		}
 		throw error;
 	}
 }

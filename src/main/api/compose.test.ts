@@ -158,6 +158,9 @@ test('of an image each part is told of by its name, and counts for itself', asyn
 	};
 	await openRoot({image: {...image, freeBytes: 2 ** 24}, progress});
 	for (const part of ['unpack', 'write']) t.true(parts.has(part), part);
+	parts.clear();
+	await openRoot({image: {...image, freeBytes: 2 ** 24}, progress});
+	t.deepEqual([...parts], [undefined], 'one that is there already is a step, too');
 });
 
 test('disks are in their order behind the root, as text of the flag or as files', async (t) => {

@@ -79,6 +79,7 @@ const agentConsole = ({agentPort: path}: MachineFolder): KindHandle => {
 /** Opens what the root is made of, if it is anything. @throws VmmError */
 export async function openRoot({image, signal, progress}: HostChoices): Promise<OpenedImage | undefined> {
 	if (image === undefined) return undefined;
+	progress?.('image', 0, 0);
 	const operation = {
 		signal,
 		progress: (part: string, done: number, total: number) => progress?.('image', done, total, part),
@@ -143,6 +144,7 @@ export async function agentBoot(
 	{kernel, initrd, commandLine = [], signal, progress}: CreateVmOptions,
 	{folder, agent, words}: AgentBoot,
 ): Promise<BootConfig> {
+	progress?.('kernel', 0, 0);
 	const {buildInitrd, provideKernel} = await import('#main/guest-kernel');
 	const request: KernelRequest = typeof kernel === 'string' ? {kernel} : (kernel ?? {});
 	const told = (part: string, done: number, total: number) => progress?.('kernel', done, total, part);

@@ -183,6 +183,15 @@ export class MachineConsole implements GuestConsole {
 	}
 }
 
+const readMs = 5000;
+
+/** Waits until all that a machine has written is read, when it has ended: its pipe may hold more. */
+export const allRead = (console: GuestConsole): Promise<void> =>
+	console.find(/(?!)/, {timeout: readMs}).then(
+		() => {},
+		() => {},
+	);
+
 /** The pattern without what would have it remember where it was. */
 const unanchored = ({source, flags}: RegExp): RegExp => new RegExp(source, flags.replace(/[gy]/g, ''));
 

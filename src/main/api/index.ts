@@ -8,9 +8,10 @@ export type {
 	VmProcess,
 	VmSpawnOptions,
 } from './command.ts';
+export {nameOf} from './compose.ts';
 export type {DiskChoice, DiskFile} from './disks.ts';
 export type {VmFiles} from './files.ts';
-export type {ConsoleListener, FindOptions, GuestConsole} from './guest-console.ts';
+export {allRead, type ConsoleListener, type FindOptions, type GuestConsole} from './guest-console.ts';
 export type {
 	ConnectAttempt,
 	ConnectPolicy,
@@ -24,5 +25,6 @@ export type {
 } from './network.ts';
 export type {CreateVmOptions, ForkOptions, HostChoices, RestoreVmOptions, VmStep} from './options.ts';
 export type {ForwardOptions, PortForward} from './port-forward.ts';
+export {commandDefaults, type ServedMachine, type ServeOptions} from './serve.ts';
 export type {SharedFolder, SharedFolders} from './shared-folders.ts';
 export {type ListenOptions, type ResumeOptions, type StopOptions, VM} from './vm.ts';

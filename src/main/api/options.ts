@@ -3,10 +3,10 @@ import type {BootConfig, ClockPolicy, VmOptions} from '#main/config';
 import type {KernelRequest} from '#main/guest-kernel';
 import type {ImageRequest} from '#main/oci';
 import type {PackagesRequest} from '#main/package-root';
-import type {CreateOptions, HostOptions} from '#main/vm';
+import type {CreateOptions, HostOptions, Vm} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
 import type {DiskChoice} from './disks.ts';
-import type {ConsoleListener} from './guest-console.ts';
+import type {ConsoleListener, GuestConsole} from './guest-console.ts';
 import type {NetworkChoice} from './network.ts';
 import type {SharedFolders} from './shared-folders.ts';
 
@@ -16,6 +16,13 @@ export type VmStep = 'image' | 'kernel' | 'machine' | 'boot' | 'files' | 'ready'
 /** Resources that a machine runs on, in tests of ours. */
 export interface RunOn {
 	readonly host?: HostOptions;
+}
+
+/** A machine that does not come up, before it ends. */
+export interface UnreadyMachine {
+	readonly name: string;
+	readonly machine: Vm;
+	readonly console: GuestConsole;
 }
 
 /** Resources that forks run on, by their numbers. */
@@ -67,6 +74,8 @@ export interface HostChoices {
 	readonly machine?: Omit<VmOptions, 'boot' | 'devices' | 'paused'>;
 	/** @internal What it runs on. */
 	readonly host?: RunOn['host'];
+	/** @internal Called with a machine that does not come up, and why, before it ends. */
+	readonly unready?: (machine: UnreadyMachine, error: unknown) => Promise<void>;
 }
 
 /** A machine to be made. All has defaults that run. */

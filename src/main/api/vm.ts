@@ -18,11 +18,12 @@ import {
 } from './command.ts';
 import {apiError} from './errors.ts';
 import {guestFiles, type VmFiles} from './files.ts';
-import type {GuestConsole} from './guest-console.ts';
+import {allRead, type GuestConsole} from './guest-console.ts';
 import {GuestDate} from './guest-date.ts';
 import {type MadeVm, makeVm, restoreVm} from './make-vm.ts';
 import type {CreateVmOptions, ForkOptions, RestoreVmOptions} from './options.ts';
 import {type ForwardOptions, forwardPort, type PortForward} from './port-forward.ts';
+import {commandDefaults, type ServedMachine, type ServeOptions, serveMachine} from './serve.ts';
 
 /** Milliseconds that a guest has to end in good order. */
 const usualStopMs = 10_000;
@@ -61,6 +62,7 @@ export interface ListenOptions {
 export class VM implements AsyncDisposable {
 	readonly #made: MadeVm;
 	readonly #forwards = new Set<PortForward>();
+	readonly #served = new Set<ServedMachine>();
 	readonly #over: Promise<void>;
 	readonly #date: GuestDate | undefined;
 	#forks = 0;
@@ -185,6 +187,28 @@ export class VM implements AsyncDisposable {
 		return abortable('listen', signal, () => this.machine.vsock.listen(port, signal && {signal}));
 	}
 
+	/**
+	 * Has `openvmm` and other programs of this user find the machine by its name: it is in `openvmm ps`, has a control socket, and its console may be
+	 * looked at (`openvmm logs`) and typed into (`openvmm attach`).
+	 * @throws VmmError CONTROL_NAME_TAKEN, CONTROL_NAME_INVALID, CONTROL_DIRECTORY_UNSAFE, CONTROL_SOCKET_FAILED, OPERATION_ABORTED
+	 */
+	serve({name = this.name, signal}: ServeOptions = {}): Promise<ServedMachine> {
+		return abortable('serve', signal, async () => {
+			const {running, image, choices} = this.#made;
+			const told = {asked: choices.image, image};
+			const served = await serveMachine(running, {name, ...told, ...(signal && {signal})});
+			this.#served.add(served);
+			if (this.machine.state === 'stopped') await this.#unserve();
+			return served;
+		});
+	}
+
+	async #unserve(): Promise<void> {
+		// Who follows the console sees the last of it.
+		if (this.#served.size > 0) await allRead(this.console);
+		for (const each of this.#served) each.close();
+	}
+
 	/** Saves all of the machine to a folder, for {@link VM.restore}; it goes on meanwhile. @throws VmmError SNAPSHOT_*, OPERATION_ABORTED */
 	snapshot(path: string, asked: LongOperation = {}): Promise<void> {
 		return this.machine.saveSnapshot(path, asked);
@@ -273,6 +297,7 @@ export class VM implements AsyncDisposable {
 	async #leave(): Promise<void> {
 		this.#date?.close();
 		this.#made.running.link?.close();
+		await this.#unserve();
 		await Promise.all([...this.#forwards].map((each) => each.close()));
 		// Who clears temporary files away may have been here before.
 		await this.#made.folder[Symbol.asyncDispose]().catch(() => {});
@@ -288,13 +313,8 @@ export class VM implements AsyncDisposable {
 	#asImage<T extends VmCommandOptions>(options: T): T {
 		const {image} = this.#made;
 		if (image === undefined) return options;
-		const given = image.env.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)]);
-		return {
-			...(image.workingDir !== '/' && {cwd: image.workingDir}),
-			...(image.user !== '' && {user: image.user}),
-			...options,
-			env: {...Object.fromEntries(given), ...options.env},
-		};
+		const {env, ...others} = commandDefaults(image);
+		return {...others, ...options, env: {...env, ...options.env}};
 	}
 }
 

@@ -12,6 +12,7 @@ import {type OpenControl, openControl, openEntry} from './open-control.ts';
 import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
+import {ProgressLine} from './progress-line.ts';
 import {haltedForGood, logNotices, reportError} from './report.ts';
 import type {Restoring} from './restore.ts';
 import {endStatus} from './run.ts';
@@ -71,6 +72,7 @@ export async function runClones(
 	stock.warm(Math.min(count * first.vm.processors.count, maxWarm));
 	const clones: Clone[] = [];
 	const failed = (error: unknown) => void reportError(error, log);
+	const line = new ProgressLine();
 	const {ending} = signals;
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
@@ -80,11 +82,13 @@ export async function runClones(
 			try {
 				const started = await startMachine({vm, process}, {stock, ...restoring.begin, ...told}, own);
 				clones.push({...started, number, vm, process});
+				line.update('starts the clones', clones.length, count);
 			} catch (error) {
 				if (!isVmmError(error, 'OPERATION_ABORTED')) throw error;
 			}
 		};
-		await inParallel(configs, availableParallelism(), create);
+		line.update('starts the clones', 0, count);
+		await inParallel(configs, availableParallelism(), create).finally(() => line.clear());
 		const spent = (performance.now() - startedAt) / count;
 		const taken = (ownMemory() - memoryBefore) / count / 2 ** 20;
 		// Whoever sees a control socket may send signals.

@@ -14,10 +14,9 @@ import type {LongOperation} from '#support/abort';
 import {invalidValue, parseNumber, parseSize} from '#support/options';
 import {cliError} from './errors.ts';
 import {exitStatuses} from './exit-status.ts';
-import {givenUpBySignals} from './given-up.ts';
+import {withProgress} from './given-up.ts';
 import type {FlagValues} from './parse.ts';
 import {print, printable} from './print.ts';
-import {ProgressLine} from './progress-line.ts';
 import {tenths} from './tenths.ts';
 
 type Flags = FlagValues<string>;
@@ -42,7 +41,7 @@ const diskCommands = {
 		const repair = flags.last('repair');
 		if (repair !== undefined && repair !== 'leaks' && repair !== 'all')
 			throw invalidValue('--repair', repair, 'leaks or all');
-		const result = await withProgress(flags, (asked) => checkDisk(image(path, flags), repair, asked));
+		const result = await shown(flags, (asked) => checkDisk(image(path, flags), repair, asked));
 		const {leaks, faultCount, faults, repaired} = result;
 		if (flags.has('json')) print(1, `${JSON.stringify(result, undefined, 2)}\n`);
 		else {
@@ -63,7 +62,7 @@ const diskCommands = {
 		const compression = compressions.find((each) => each === how);
 		if (how !== compression) throw invalidValue('--compress', how, compressions.join(' or '));
 		const wanted = {...wantedImage(to, flags, flags.last('output-format')), compression};
-		await withProgress(flags, (asked) => convertDisk(image(path, flags), wanted, asked));
+		await shown(flags, (asked) => convertDisk(image(path, flags), wanted, asked));
 		return exitStatuses.ok.status;
 	},
 	async 'disk resize'([path = '', size], flags) {
@@ -76,7 +75,7 @@ const diskCommands = {
 		return exitStatuses.ok.status;
 	},
 	async 'disk commit'([path = ''], flags) {
-		const below = await withProgress(flags, (asked) => commitDisk(image(path, flags), asked));
+		const below = await shown(flags, (asked) => commitDisk(image(path, flags), asked));
 		print(1, `${printable(below)} has all of it now; ${printable(path)} may be removed\n`);
 		return exitStatuses.ok.status;
 	},
@@ -112,20 +111,9 @@ function wantedImage(path: string, flags: Flags, format: string | undefined): Wa
 	};
 }
 
-/** Work that says how far it is, on a terminal in one line that changes, and that signals give up. */
-async function withProgress<T>(flags: Flags, work: (asked: LongOperation) => Promise<T>): Promise<T> {
-	const line = new ProgressLine();
-	const shown: Pick<LongOperation, 'progress'> = line.isShown
-		? {progress: (done, total) => line.update('disk', done, total)}
-		: flags.has('progress')
-			? {progress: tenths((text) => print(2, `${text}\n`))}
-			: {};
-	try {
-		return await givenUpBySignals((signal) => work({signal, ...shown}));
-	} finally {
-		line.clear();
-	}
-}
+/** Work that says how far it is, and that signals give up. */
+const shown = <T>(flags: Flags, work: (asked: LongOperation) => Promise<T>): Promise<T> =>
+	withProgress('disk', work, flags.has('progress') ? tenths((text) => print(2, `${text}\n`)) : undefined);
 
 function infoText({path, format, sizeBytes, allocatedBytes, blockBytes, backing, facts}: ImageInfo): string {
 	const rows: readonly (readonly [string, string | number | boolean])[] = [

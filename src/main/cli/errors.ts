@@ -53,7 +53,8 @@ export const cliError = errorTable({
 	}),
 	CLI_NO_CONSOLE: (c: {name: string}) => ({
 		message: `The console of "${c.name}" is kept nowhere: none of its ports is bound to it, or a program has it to itself`,
-		remedy: 'Bind one when it is started (--com1 console), look where --com1 leads, or ask the program (vm.console)',
+		remedy:
+			'Bind one when it is started (--com1 console), look where --com1 leads, or have the program serve it by name (vm.serve())',
 	}),
 	CLI_NO_AGENT: (c: {name: string; why: string}) => ({
 		message: `No agent answers in the guest of "${c.name}": ${c.why}`,

@@ -305,7 +305,7 @@ const machineWideFlags = [
 		name: 'crash-dump-path',
 		value: 'PATH',
 		group: 'guest',
-		help: 'when the guest crashes, write its processors and memory there, as an ELF core for gdb and crash; before the crash action',
+		help: 'when the guest crashes, or has started again as often as --guest-reset-limit has it, write its processors and memory there, as an ELF core for gdb and crash; before the crash action',
 	},
 	{
 		name: 'log-file',

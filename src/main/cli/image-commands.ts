@@ -11,8 +11,8 @@ import {
 	removeImage,
 } from '#main/oci';
 import {cliError} from './errors.ts';
-import {exitStatuses} from './exit-status.ts';
-import {givenUpBySignals} from './given-up.ts';
+import {exitStatuses, statusOfError} from './exit-status.ts';
+import {givenUpBySignals, withProgress} from './given-up.ts';
 import type {FlagValues} from './parse.ts';
 import {print, printable} from './print.ts';
 import {table} from './table.ts';
@@ -41,22 +41,23 @@ const imageCommands = {
 			...(flags.has('plain-http') && {plainHttp: true}),
 			...(user !== undefined && password !== undefined && {credentials: {user, password}}),
 		};
-		return saidFacts(await withProgress(flags, (asked) => pullImage(request, asked)));
+		return saidFacts(await fetching(flags, (asked) => pullImage(request, asked)));
 	},
 	async 'image load'(words: Words, flags: Flags) {
 		const path = wordOf(words, 0, 'PATH', 'image load');
 		const name = wordOf(words, 1, 'NAME', 'image load');
-		return saidFacts(await withProgress(flags, (asked) => loadImage(path, name, cacheOf(flags), asked)));
+		return saidFacts(await fetching(flags, (asked) => loadImage(path, name, cacheOf(flags), asked)));
 	},
 	async 'image inspect'(words: Words, flags: Flags) {
 		const facts = await inspectImage(wordOf(words, 0, 'NAME', 'image inspect'), cacheOf(flags));
 		return say(JSON.stringify(facts, undefined, 2));
 	},
 	async 'image rm'(words: Words, flags: Flags) {
-		return saidRemoved(await removeImage(wordOf(words, 0, 'NAME', 'image rm'), cacheOf(flags)));
+		const name = wordOf(words, 0, 'NAME', 'image rm');
+		return saidRemoved(await withProgress('image rm', (asked) => removeImage(name, cacheOf(flags), asked)));
 	},
 	async 'image prune'(_words: Words, flags: Flags) {
-		return saidRemoved(await pruneImages(cacheOf(flags)));
+		return saidRemoved(await withProgress('image prune', (asked) => pruneImages(cacheOf(flags), asked)));
 	},
 } as const;
 
@@ -86,14 +87,18 @@ function say(text: string): number {
 
 const saidFacts = ({name, digest}: ImageFacts): number => say(`${printable(name)}@${digest}`);
 
-const saidRemoved = ({names, files, bytes}: Removed): number =>
+function saidRemoved({names, files, bytes, left}: Removed): number {
 	say([...names.map((name) => `removed ${printable(name)}`), `${files} files, ${megabytes(bytes)}`].join('\n'));
+	if (left === 0) return exitStatuses.ok.status;
+	print(2, `openvmm: ${left} files are left, which image prune takes\n`);
+	return statusOfError('OPERATION_ABORTED');
+}
 
 const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 const dateOf = (seconds: number): string => new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ');
 
 /** Work that says how far it is, and that signals give up. */
-async function withProgress<T>(flags: Flags, work: (asked: OpenOperation) => Promise<T>): Promise<T> {
+async function fetching<T>(flags: Flags, work: (asked: OpenOperation) => Promise<T>): Promise<T> {
 	const isTerminal = process.stderr.isTTY === true;
 	const line = imageProgress(isTerminal, (text) => print(2, text));
 	const shown = (flags.has('progress') || isTerminal) && {progress: line.show};

@@ -1,5 +1,6 @@
 import {type ClockPolicy, parseClockPolicy} from '#main/config';
 import type {OpenSnapshot} from '#main/snapshot';
+import {withProgress} from './given-up.ts';
 import type {FlagValues} from './parse.ts';
 import {checkNeeds, type Environment, type RunConfig, type Saved, toOptions} from './to-config.ts';
 
@@ -25,7 +26,8 @@ export async function openForRestore(flags: FlagValues, env: Environment): Promi
 	const {openSnapshot, restoredConfig, verifySnapshot} = await import('../index.ts');
 	const snapshot = openSnapshot(flags.last('restore-snapshot') ?? '');
 	try {
-		if (flags.has('verify-snapshot')) await verifySnapshot(snapshot);
+		if (flags.has('verify-snapshot'))
+			await withProgress('verifies the snapshot', (asked) => verifySnapshot(snapshot, asked));
 		const {boot, asked} = snapshot.manifest;
 		const saved: Saved = {boot, hasDevice: (name) => asked.devices.has(name)};
 		const configure = async (given: FlagValues): Promise<RunConfig> => {

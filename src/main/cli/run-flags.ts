@@ -15,6 +15,7 @@ import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {claimPidFile} from './pid-file.ts';
 import {print} from './print.ts';
+import {ProgressLine} from './progress-line.ts';
 import {errorLine, haltedForGood, logNotices} from './report.ts';
 import {runMachine} from './run.ts';
 import {startMachine} from './start-machine.ts';
@@ -80,8 +81,13 @@ async function runConfig(
 		openControl,
 		openEntry: (_, log) => openEntry(config.process, log, {about: describeMachine(config.vm)}),
 		createMachine(log, signal, entry) {
-			const prefetched = (doneBytes: number, totalBytes: number) =>
+			const line = new ProgressLine();
+			const prefetched = (doneBytes: number, totalBytes: number) => {
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
+				// What the guest says comes next.
+				if (doneBytes === totalBytes) line.clear();
+				else line.update('takes its memory', doneBytes, totalBytes);
+			};
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
@@ -92,7 +98,8 @@ async function runConfig(
 				entry === undefined
 					? config
 					: {...config, vm: withConsoleLog(config.vm, join(entry.folder, entryFiles.console))};
-			return startMachine(logged, {...told, stock, signal, inspect: () => logNodes(log), ...begin}, log);
+			const options = {...told, stock, signal, inspect: () => logNodes(log), ...begin};
+			return startMachine(logged, options, log).finally(() => line.clear());
 		},
 	});
 }

@@ -2,7 +2,7 @@ import {join} from 'node:path';
 import {ConsoleLog} from '#devices/serial-backends';
 import type {CreateVmOptions, VM} from '#main/api';
 import {type LogLevel, logLevels, parseMemory} from '#main/config';
-import {entryFiles, type MachineEntry} from '#main/control';
+import {entryFiles, imageText, type MachineEntry} from '#main/control';
 import {isVmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
 import {commandOperations} from './command-operations.ts';
@@ -57,7 +57,7 @@ export async function runImage(
 		const log = plainLogger(logLevel);
 		const request = readRequest(words, flags, env);
 		const {keeps, name, ports, create} = request;
-		const image = imageText(create.image);
+		const image = create.image && imageText(create.image);
 		const about = {
 			...(image !== undefined && {image}),
 			command: request.command,
@@ -86,7 +86,7 @@ async function runInMachine(
 ): Promise<number> {
 	/** Says where its time goes. */
 	const begins = (part: string) => log.debug({part, atMs: Math.round(performance.now())}, 'Begins');
-	const {VM} = await import('#main/api');
+	const {commandDefaults, VM} = await import('#main/api');
 	const kept = entry && new ConsoleLog(join(entry.folder, entryFiles.console));
 	const line = new ProgressLine();
 	const tell = waiting?.progress ?? line.update;
@@ -127,7 +127,7 @@ async function runInMachine(
 			published.push(portText({...port, hostPort: made?.port ?? hostPort}));
 		}
 		const {image} = vm;
-		entry?.describe({ports: published, ...(image !== undefined && {commands: defaultsOf(image)})});
+		entry?.describe({ports: published, ...(image !== undefined && {commands: commandDefaults(image)})});
 		const all = commandOf(command, image);
 		// Whatever the image says of its commands, the machine knows.
 		begins('command');
@@ -214,18 +214,6 @@ function commandOf(command: readonly string[], image: VM['image']): [string, ...
 	const words = [...(image?.entrypoint ?? []), ...(command.length > 0 ? command : (image?.cmd ?? []))];
 	const [file, ...others] = words.length > 0 ? words : usualCommand;
 	return [file as string, ...others];
-}
-
-const defaultsOf = ({env, workingDir, user}: NonNullable<VM['image']>) => ({
-	...(workingDir !== '/' && {cwd: workingDir}),
-	...(user !== '' && {user}),
-	env: Object.fromEntries(env.map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)])),
-});
-
-/** The image, as those who list machines see it. */
-function imageText(image: CreateVmOptions['image']): string | undefined {
-	if (typeof image !== 'object') return image;
-	return 'packages' in image ? `packages:${image.packages.join(',')}` : image.image;
 }
 
 /** @throws CONFIG_*, CLI_* */

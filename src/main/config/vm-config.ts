@@ -104,7 +104,7 @@ export interface VmConfig {
 	readonly guestResetLimit: number;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;
-	/** File for the core dump of a guest that crashes. */
+	/** File for the core dump of a guest that crashes, or starts again too often. */
 	readonly crashDumpPath?: string;
 	readonly pcie?: PcieConfig;
 }

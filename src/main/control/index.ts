@@ -15,6 +15,6 @@ export {
 } from './find-machine.ts';
 export {claimEntry, type EntryOptions, type MachineEntry} from './machine-entry.ts';
 export {isMachineName, nameExpected} from './machine-name.ts';
-export type {CommandDefaults, MachineDescription} from './machine-record.ts';
+export {type CommandDefaults, imageText, type MachineDescription} from './machine-record.ts';
 export {isAlive} from './process-identity.ts';
 export {removeEntry} from './stale-entries.ts';

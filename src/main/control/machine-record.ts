@@ -21,6 +21,12 @@ export interface MachineDescription {
 	readonly ports?: readonly string[];
 }
 
+/** The image that a machine was asked for with, as those who list machines see it. */
+export function imageText(image: string | {readonly image: string} | {readonly packages: readonly string[]}): string {
+	if (typeof image === 'string') return image;
+	return 'packages' in image ? `packages:${image.packages.join(',')}` : image.image;
+}
+
 /** What an image says of the commands in it. */
 export interface CommandDefaults {
 	readonly cwd?: string;

@@ -21,6 +21,7 @@ export async function prefetchRam(ranges: readonly MappedRange[], {progress, sig
 	const pool = await createJobPool(Math.min(steps.length, availableParallelism()));
 	try {
 		let done = 0;
+		progress?.(done, sizeBytes);
 		const commit = async (step: (typeof steps)[number]) => {
 			const errno = await pool.prefetch(step);
 			if (errno < 0) throw memoryError('MEMORY_BACKING_FAILED', {what: 'pages of its own', sizeBytes, errno});

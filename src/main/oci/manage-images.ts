@@ -3,7 +3,7 @@
 import {readdir, readFile, rm} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {hashOfKey} from '#main/file-cache';
-import {abortable} from '#support/abort';
+import {abortable, type LongOperation} from '#support/abort';
 import {storedImage} from './complete-image.ts';
 import {checksumOf} from './digest.ts';
 import {inCache, ociError} from './errors.ts';
@@ -30,6 +30,8 @@ export interface Removed {
 	readonly names: readonly string[];
 	readonly files: number;
 	readonly bytes: number;
+	/** Files that are still there, of work that was given up when some were gone. */
+	readonly left: number;
 }
 
 /** A root that no name stands for, as those of folders, is kept so long after it was used: whoever uses it soon again need not wait. */
@@ -126,13 +128,20 @@ function wholeName(name: string): string {
 }
 
 /**
- * Takes a name away, with all that belongs to no other image. Machines that run keep what they have open.
- * @throws VmmError OCI_IMAGE_UNKNOWN
+ * Takes a name away, with all that belongs to no other image. Machines that run keep what they have open. Given up, the files stay that are left.
+ * @throws VmmError OCI_IMAGE_UNKNOWN, OPERATION_ABORTED
  */
-export async function removeImage(name: string, {cache}: Pick<ImageRequest, 'cache'> = {}): Promise<Removed> {
-	const store = await ImageStore.open(cache);
+export const removeImage = (
+	name: string,
+	{cache}: Pick<ImageRequest, 'cache'> = {},
+	asked: LongOperation = {},
+): Promise<Removed> =>
+	abortable('image rm', asked.signal, async () => removeName(await ImageStore.open(cache), name, asked));
+
+async function removeName(store: ImageStore, name: string, asked: LongOperation): Promise<Removed> {
 	const known = await nameOf(store, name);
 	const mine = await partsOf(store, [known]);
+	asked.signal?.throwIfAborted();
 	await store.removeName(known.name);
 	const others = await partsOf(store, await store.names());
 	const isMineAlone = (part: string) => mine.has(part) && !others.has(part);
@@ -140,12 +149,15 @@ export async function removeImage(name: string, {cache}: Pick<ImageRequest, 'cac
 	return remove(
 		files.filter(({part}) => isMineAlone(part)),
 		[known.name],
+		asked,
 	);
 }
 
-/** Takes away all that no name stands for. */
-export async function pruneImages({cache}: Pick<ImageRequest, 'cache'> = {}): Promise<Removed> {
-	const store = await ImageStore.open(cache);
+/** Takes away all that no name stands for. Given up, the files stay that are left. @throws VmmError OPERATION_ABORTED */
+export const pruneImages = ({cache}: Pick<ImageRequest, 'cache'> = {}, asked: LongOperation = {}): Promise<Removed> =>
+	abortable('image prune', asked.signal, async () => removeUnnamed(await ImageStore.open(cache), asked));
+
+async function removeUnnamed(store: ImageStore, asked: LongOperation): Promise<Removed> {
 	const kept = await partsOf(store, await store.names());
 	const now = Date.now();
 	const files = (await filesOf(store)).filter(({part, used, isRoot}) => {
@@ -153,7 +165,8 @@ export async function pruneImages({cache}: Pick<ImageRequest, 'cache'> = {}): Pr
 		return !kept.has(part) && age > (isRoot ? unnamedMs : justNowMs);
 	});
 	const given = await givenUp(store, now - justNowMs);
-	return remove([...files, ...given], []);
+	asked.signal?.throwIfAborted();
+	return remove([...files, ...given], [], asked);
 }
 
 /** Every part of images, by how its file's name begins. */
@@ -198,7 +211,19 @@ async function givenUp(store: ImageStore, before: number): Promise<StoredFile[]>
 	return files.filter(({used}) => used < before);
 }
 
-async function remove(files: readonly StoredFile[], names: readonly string[]): Promise<Removed> {
-	for (const {path} of files) await rm(path, {force: true});
-	return {names, files: files.length, bytes: files.reduce((sum, {bytes}) => sum + bytes, 0)};
+async function remove(
+	files: readonly StoredFile[],
+	names: readonly string[],
+	{progress, signal}: LongOperation,
+): Promise<Removed> {
+	const total = files.reduce((sum, {bytes}) => sum + bytes, 0);
+	let [removed, done] = [0, 0];
+	for (const {path, bytes} of files) {
+		if (signal?.aborted) break;
+		await rm(path, {force: true});
+		removed++;
+		done += bytes;
+		progress?.(done, total);
+	}
+	return {names, files: removed, bytes: done, left: files.length - removed};
 }

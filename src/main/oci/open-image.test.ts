@@ -457,6 +457,34 @@ test('names come and go, with all that is theirs alone', async (t) => {
 	await t.throwsAsync(removeImage('team/app:v1', {cache}), {code: 'OCI_IMAGE_UNKNOWN'});
 });
 
+test('files that are left where their removal is given up are for the next one to take', async (t) => {
+	const folder = await folderOf(t);
+	const cache = join(folder, 'cache');
+	const layout = await writeLayout(join(folder, 'l'), {v1: image()});
+	const opened = root(t, await openImage({image: `oci:${layout}`, cache, freeBytes}));
+	const asked = new AbortController();
+	const told: [number, number][] = [];
+	const progress = (done: number, total: number) => {
+		told.push([done, total]);
+		asked.abort(new Error('enough'));
+	};
+	const operation = {signal: asked.signal, progress};
+	const [{name = ''} = {}] = await listImages({cache});
+	const removed = await removeImage(name, {cache}, operation);
+	t.is(removed.files, 1);
+	t.true(removed.left >= 1);
+	t.deepEqual(told, [[removed.bytes, told[0]?.[1]]]);
+	t.true(removed.bytes < (told[0]?.[1] ?? 0));
+	t.deepEqual(await listImages({cache}), []);
+	await t.throwsAsync(pruneImages({cache}, operation), {code: 'OPERATION_ABORTED'});
+	const old = new Date(Date.now() - 48 * 3600 * 1000);
+	for (const path of [opened.path, ...(await blobsOf(cache))]) await utimes(path, old, old).catch(() => {});
+	t.like(await pruneImages({cache}), {files: removed.left, left: 0});
+});
+
+const blobsOf = async (cache: string) =>
+	(await readdir(join(cache, 'sha256'))).map((name) => join(cache, 'sha256', name));
+
 test('what no name stands for is taken away when nobody has used it for a while', async (t) => {
 	const folder = await folderOf(t);
 	const [source, cache] = [join(folder, 'root'), join(folder, 'cache')];

@@ -1,7 +1,6 @@
 import {spawn} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {once} from 'node:events';
-import {existsSync} from 'node:fs';
 import {mkdir, mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
 import type {AddressInfo} from 'node:net';
@@ -13,7 +12,18 @@ import {findImage} from './find-image.ts';
 import {ImageStore} from './image-store.ts';
 import {inspectImage, openImage, pullImage} from './index.ts';
 import {parseReference} from './reference.ts';
-import {descriptorOf, type MadeBlob, type MadeParts, makeBlob, makeImage, writeLayout} from './testing/index.ts';
+import {
+	descriptorOf,
+	hasOciPrograms,
+	type MadeBlob,
+	type MadeParts,
+	makeBlob,
+	makeImage,
+	ociProgram,
+	pushImage,
+	realRegistry,
+	writeLayout,
+} from './testing/index.ts';
 
 const freeBytes = 2 ** 24;
 
@@ -307,72 +317,15 @@ test('fetching is given up at once, and goes on where it was', async (t) => {
 	t.like(await pull(cache, honest), {kind: 'image'});
 });
 
-const programs = join(process.cwd(), '.packages/oci');
-const hasRegistry = existsSync(join(programs, 'docker-registry')) && existsSync(join(programs, 'umoci'));
-const real = hasRegistry ? test : test.skip;
+const real = hasOciPrograms() ? test : test.skip;
 
 /** Runs a program to its end. */
 async function run(t: ExecutionContext, name: string, words: readonly string[], cwd: string): Promise<void> {
-	const child = spawn(join(programs, name), words, {cwd, stdio: ['ignore', 'pipe', 'pipe']});
+	const child = spawn(ociProgram(name), words, {cwd, stdio: ['ignore', 'pipe', 'pipe']});
 	let said = '';
 	for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data));
 	const [status] = await once(child, 'close');
 	t.is(status, 0, said);
-}
-
-/** Debian's registry on this host. @returns its host and port */
-async function realRegistry(t: ExecutionContext, folder: string, settingsMore = ''): Promise<string> {
-	const settings = join(folder, 'registry.yml');
-	const storage = `storage:\n  filesystem:\n    rootdirectory: ${folder}/store\n`;
-	await writeFile(settings, `version: 0.1\nlog:\n  level: info\n${storage}http:\n  addr: 127.0.0.1:0\n${settingsMore}`);
-	const child = spawn(join(programs, 'docker-registry'), ['serve', settings], {stdio: ['ignore', 'ignore', 'pipe']});
-	const ended = once(child, 'close');
-	t.teardown(async () => {
-		child.kill();
-		await ended;
-	});
-	let said = '';
-	for await (const piece of child.stderr.setEncoding('utf8').iterator({destroyOnReturn: false})) {
-		said += piece;
-		const [, host] = /listening on (127\.0\.0\.1:\d+)/.exec(said) ?? [];
-		if (host === undefined) continue;
-		child.stderr.resume();
-		return host;
-	}
-	throw new Error(`the registry has ended: ${said}`);
-}
-
-/** Pushes an image of a layout (distribution specification 1.1, "Pushing blobs", "Pushing Manifests"). */
-async function push(
-	layout: string,
-	name: string,
-	to: string,
-	headers: Readonly<Record<string, string>> = {},
-): Promise<void> {
-	const read = (digest: string) => readFile(join(layout, 'blobs', digest.replace(':', '/')));
-	const {manifests} = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8')) as {
-		manifests: {digest: string; mediaType: string; annotations: Record<string, string>}[];
-	};
-	const top = manifests.find(({annotations}) => annotations['org.opencontainers.image.ref.name'] === name);
-	const bytes = await read(top?.digest ?? '');
-	const {config, layers} = JSON.parse(bytes.toString()) as {config: {digest: string}; layers: {digest: string}[]};
-	for (const {digest} of [config, ...layers]) {
-		const begun = await fetch(`${to}/blobs/uploads/`, {method: 'POST', headers});
-		const place = new URL(begun.headers.get('location') ?? '', to);
-		place.searchParams.set('digest', digest);
-		const put = await fetch(place, {
-			method: 'PUT',
-			body: await read(digest),
-			headers: {...headers, 'content-type': 'application/octet-stream'},
-		});
-		if (!put.ok) throw new Error(`${put.status} ${await put.text()}`);
-	}
-	const put = await fetch(`${to}/manifests/${name}`, {
-		method: 'PUT',
-		body: bytes,
-		headers: {...headers, 'content-type': top?.mediaType ?? ''},
-	});
-	if (!put.ok) throw new Error(`${put.status} ${await put.text()}`);
 }
 
 real("an image that umoci has made comes from Debian's registry, by its tag and by its digest", async (t) => {
@@ -406,7 +359,7 @@ real("an image that umoci has made comes from Debian's registry, by its tag and 
 		'80/tcp',
 	);
 	const host = await realRegistry(t, folder);
-	await push(join(folder, 'layout'), 'v1', `http://${host}/v2/team/app`);
+	await pushImage(join(folder, 'layout'), 'v1', `http://${host}/v2/team/app`);
 	const cache = join(folder, 'cache');
 	const opened = await openImage({image: `${host}/team/app:v1`, cache, freeBytes});
 	if (opened.kind !== 'root') throw new Error(opened.kind);
@@ -437,7 +390,7 @@ real("Debian's registry gives an image of its users' to them alone", async (t) =
 	const host = await realRegistry(t, folder, `auth:\n  htpasswd:\n    realm: users\n    path: ${folder}/users\n`);
 	const layout = await writeLayout(join(folder, 'layout'), {v1: image});
 	const authorization = `Basic ${Buffer.from('me:secret').toString('base64')}`;
-	await push(layout, 'v1', `http://${host}/v2/team/app`, {authorization});
+	await pushImage(layout, 'v1', `http://${host}/v2/team/app`, {authorization});
 	const request = {image: `${host}/team/app:v1`, cache: join(folder, 'cache')};
 	const pulled = await pullImage({...request, credentials: {user: 'me', password: 'secret'}});
 	t.is(pulled.digest, image.manifest.digest);

@@ -29,7 +29,7 @@ export interface CreateOptions {
 	readonly halted?: (end: VmEnd) => void;
 	/** Called when all processors have halted with interrupts off, once after each power-on. */
 	readonly stuck?: () => void;
-	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong or why there is no dump, if so. */
+	/** Called when the guest has crashed, or has started again too often, and `crashDumpPath` is set: with what went wrong or why there is no dump, if so. */
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** Called with what happened when a device has failed and `deviceFailure` lets the machine go on without it. */
 	readonly deviceFailed?: (message: string) => void;

@@ -311,7 +311,8 @@ export class Lifecycle {
 		this.#become('halted');
 		if (reason.kind === 'crash') {
 			const crash = (status: number): VmEnd => ({kind: 'crash', reason: reason.reason, vcpu, status});
-			return this.#crashed(vcpu, reason.reason, () => this.#act({action: actions.crash, end: crash}, wasPaused));
+			const after: AfterEvent = {action: actions.crash, end: crash, crash: reason.reason};
+			return this.#crashed(vcpu, reason.reason, () => this.#act(after, wasPaused));
 		}
 		const event = machine.events.event;
 		machine.events.clear();
@@ -340,14 +341,18 @@ export class Lifecycle {
 
 	/** Dumps the guest where that is wanted. With a debugger attached, what follows waits for it. */
 	async #crashed(vcpu: number, reason: string, follow: () => Promise<void>): Promise<void> {
-		const {crashDump, debug} = this.#parts;
+		await this.#dump();
+		if (!this.#parts.debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
+	}
+
+	#dump(): Promise<void> {
 		const signal = this.#turns.signal();
-		await crashDump((path) => abortable('dump-core', signal, () => writeMachineCore(this.#parts, path, {signal})));
-		if (!debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
+		const write = (path: string) => abortable('dump-core', signal, () => writeMachineCore(this.#parts, path, {signal}));
+		return this.#parts.crashDump(write);
 	}
 
 	/** @param staysPaused - where the machine starts again, it waits for its owner */
-	async #act({action, end, afterReset}: AfterEvent, staysPaused = false): Promise<void> {
+	async #act({action, end, afterReset, crash}: AfterEvent, staysPaused = false): Promise<void> {
 		const {debug, halted} = this.#parts;
 		if (action === 'halt') {
 			debug.report({kind: 'ended', end: end(0)});
@@ -360,7 +365,11 @@ export class Lifecycle {
 		};
 		// Whoever debugs it sees each of them.
 		const verdict = debug.isAttached ? noPause : this.#resets.asked();
-		if (verdict.kind === 'loop') return this.#finish({kind: 'reset-loop', resets: verdict.resets});
+		if (verdict.kind === 'loop') {
+			// A kernel that panics starts again; what it has in memory says why. That of a crash is there already.
+			if (crash === undefined) await this.#dump();
+			return this.#finish({kind: 'reset-loop', resets: verdict.resets});
+		}
 		if (verdict.afterMs > 0 && !staysPaused) return this.#restartAfter(verdict.afterMs, restart);
 		await restart();
 		if (staysPaused) this.#become('paused');

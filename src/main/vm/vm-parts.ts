@@ -73,7 +73,7 @@ export interface VmParts {
 	readonly stuck: () => void;
 	/** Device that gets console input. */
 	readonly consoleDevice: TerminalUser | undefined;
-	/** Called when the guest has crashed: writes a core dump where one is wanted. Never rejects. */
+	/** Called when the guest has crashed or started again too often: writes a core dump where one is wanted. Never rejects. */
 	readonly crashDump: (write: (path: string) => Promise<void>) => Promise<void>;
 	/** Called when the guest has ended and its action keeps the stopped machine. */
 	readonly halted: (end: VmEnd) => void;

@@ -1,3 +1,6 @@
+import {createSocket} from 'node:dgram';
+import {once} from 'node:events';
+import type {ExecutionContext} from 'ava';
 import {writePvhElf} from '#flowey/embedded-guest';
 import {createAssembler, dword, eax, edi, edx, esi, r8d, r9d, r10d, r12, r12d, rax, rdx} from '#flowey/x86-assembler';
 
@@ -59,4 +62,14 @@ export function udpEchoProgram(port: number): Uint8Array {
 	label('buffer');
 	const {bytes} = asm.finish();
 	return writePvhElf({bytes, loadAddress: origin, memorySize: bytes.length + bufferBytes, entry: origin});
+}
+
+/** What comes back from a port of the host's that leads to a guest, which may not listen yet. */
+export async function echoed(t: ExecutionContext, port: number, word: string): Promise<string> {
+	const socket = createSocket('udp4');
+	const again = setInterval(() => socket.send(word, port, '127.0.0.1'), 200);
+	t.teardown(() => clearInterval(again));
+	t.teardown(() => socket.close());
+	const [answer] = await once(socket, 'message');
+	return String(answer);
 }

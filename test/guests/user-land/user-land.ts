@@ -19,7 +19,10 @@ const [kernel, initrd, disk] = ['vmlinuz', 'initrd.gz', 'disk.img'].map((name) =
 /** False where the system was not made. */
 export const hasUserLand = (): boolean => existsSync(disk);
 /** The same of systemd's. */
-const systemdPatience = ['systemd.service_watchdogs=no', 'systemd.default_timeout_start_sec=1h'];
+export const systemdPatience: readonly string[] = [
+	'systemd.service_watchdogs=no',
+	'systemd.default_timeout_start_sec=1h',
+];
 /** Busy hosts need more than the time that other tests have; AVA's own limit is behind it. */
 export const limitMs: number = 30 * 60_000;
 
@@ -110,7 +113,7 @@ async function runUserLand(t: ExecutionContext, machine: MakeMachine<'software'>
 }
 
 /** The guest has let go of its file system before it was off, and what it wrote is whole. */
-function checkDisk(t: ExecutionContext, path: string): void {
+export function checkDisk(t: ExecutionContext, path: string): void {
 	const state = new Uint8Array(2);
 	const file = openSync(path, 'r');
 	readSync(file, state, 0, 2, 1024 + 0x3a);

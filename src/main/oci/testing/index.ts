@@ -9,3 +9,4 @@ export {
 	makeImage,
 	writeLayout,
 } from './make-image.ts';
+export {hasOciPrograms, ociProgram, pushImage, realRegistry} from './real-registry.ts';
