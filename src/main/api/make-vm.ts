@@ -1,12 +1,13 @@
 import {type BootConfig, vmConfig} from '#main/config';
 import type {ImageConfig} from '#main/oci';
-import {type OpenSnapshot, restoredConfig} from '#main/snapshot';
+import {checkGivenAgain, type OpenSnapshot, restoredConfig} from '#main/snapshot';
 import type {AgentLink} from './agent-link.ts';
 import {bringUp, type RunningMachine} from './bring-up.ts';
 import {agentBoot, hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
 import {MachineConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
+import {nicName} from './network.ts';
 import type {CreateVmOptions, HostChoices, RestoreVmOptions} from './options.ts';
 import {agentWay, reachAgent} from './reach-agent.ts';
 import {mountFolders} from './shared-folders.ts';
@@ -46,7 +47,8 @@ export function makeVm(options: CreateVmOptions): Promise<MadeVm> {
 }
 
 /** Makes a machine that goes on from a snapshot, which is the caller's to close. @throws VmmError; nothing is left behind */
-export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boot?: BootConfig): Promise<MadeVm> {
+export function restoreVm(snapshot: OpenSnapshot, asked: RestoreVmOptions, boot?: BootConfig): Promise<MadeVm> {
+	const options = {network: snapshot.manifest.asked.devices.has(nicName), ...asked};
 	return inPlace(options, async ({name, folder, guestConsole}) => {
 		const image = await openRoot(options);
 		options.signal?.throwIfAborted();
@@ -56,6 +58,7 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 			...(boot && {boot}),
 			devices: parts.devices,
 		});
+		checkGivenAgain(snapshot, config);
 		const create = {...options.host, snapshot, ...(options.clock && {clock: options.clock})};
 		const way = agentWay(options);
 		const reach = way && reachAgent(way, folder);
