@@ -166,6 +166,46 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.deepEqual(folders(), before);
 });
 
+linuxTest(
+	'a guest that starts again has its folders and files before it is used, in a fork too, and nobody waits for it longer than was asked',
+	async (t) => {
+		const shared = testFolder(t, 'again');
+		writeFileSync(join(shared, 'from-host'), 'of the host\n');
+		const files = {'/srv/greeting': 'hello\n'};
+		const vm = endsWith(
+			t,
+			await VM.create(debianMachine(t, {network: false, folders: {'/mnt/shared': shared}, files})),
+		);
+		const boots = [(await vm.guest()).bootId];
+		const isWhole = async (of: VM, how: string) => {
+			t.is((await of.exec('cat /mnt/shared/from-host /srv/greeting')).stdout, 'of the host\nhello\n', how);
+			boots.push((await of.guest()).bootId);
+			t.is(new Set(boots).size, boots.length, how);
+		};
+		await vm.exec('echo changed >/srv/greeting', {check: true});
+		await vm.pause();
+		await vm.machine.reset();
+		// A guest that is not there yet, and will not be.
+		for (const work of [() => vm.exec('true', {timeout: 50}), () => vm.spawn('true', {timeout: 50})])
+			await t.throwsAsync<Error>(work, {code: 'AGENT_TIMEOUT', message: /did not begin within 50 ms/});
+		const asked = new AbortController();
+		const deaf = vm.machine.listenToResumes(() => setImmediate(() => asked.abort(new Error('enough'))));
+		await t.throwsAsync(vm.resume({signal: asked.signal}), {code: 'OPERATION_ABORTED', message: /enough/});
+		deaf();
+		t.is(vm.machine.state, 'running', 'it goes on all the same');
+		await isWhole(vm, 'a reset');
+		await t.throwsAsync(vm.exec('reboot -f; sleep 100000'), {code: 'AGENT_CLOSED'});
+		await isWhole(vm, 'a reboot');
+
+		const [fork] = (await vm.fork(1)) as [VM];
+		endsWith(t, fork);
+		await vm.stop();
+		t.is((await fork.exec('echo changed >/srv/greeting; cat /srv/greeting')).stdout, 'changed\n');
+		await fork.machine.reset();
+		await isWhole(fork, 'a reset of a fork, whose first machine is gone');
+	},
+);
+
 /** What this process holds of its host: descriptors by what they are, of which machines have memory, sockets, pipes, events. */
 function held(): Readonly<Record<string, number>> {
 	const kinds = readdirSync('/proc/self/fd').map((fd) => {
