@@ -69,6 +69,28 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.is((await vm.exec('cat /mnt/made/note.txt; echo answer >/mnt/made/answer')).stdout, 'of the program\n');
 	t.is(`${Buffer.from(await made.readFile('/answer'))}`, 'answer\n');
 
+	await vm.files.utimes('/srv/bytes', 1_000_000_000_123, 2000);
+	const {atimeMs, mtimeMs} = await vm.files.stat('/srv/bytes');
+	t.deepEqual([atimeMs, mtimeMs], [1_000_000_000_123, 2000]);
+	// A watch is over in the guest too when its loop is left, and when it is given up.
+	const watches = async () => Number((await vm.exec('ls -l /proc/1/fd | grep -c inotify')).stdout);
+	const first = async () => {
+		for await (const {name} of vm.files.watch('/srv')) return name;
+		return undefined;
+	};
+	const seen = first();
+	let isSeen = false;
+	void seen.finally(() => (isSeen = true));
+	while (!isSeen) await vm.exec('rm -f /srv/new; touch /srv/new', {check: true});
+	t.is(await seen, 'new');
+	while ((await watches()) !== 0) await sleep(50);
+	const enough = new AbortController();
+	const event = vm.files.watch('/srv', {signal: enough.signal})[Symbol.asyncIterator]().next();
+	while ((await watches()) === 0) await sleep(50);
+	enough.abort(new Error('enough'));
+	await t.throwsAsync(event, {code: 'OPERATION_ABORTED', message: /files\.watch .*enough/});
+	while ((await watches()) !== 0) await sleep(50);
+
 	// A command that goes on in every fork, each counting for itself.
 	await using counting = await vm.spawn('n=0; while read line; do n=$((n + 1)); echo $n $line; done');
 	counting.stdin.write('a\n');

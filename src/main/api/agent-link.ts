@@ -3,7 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {GuestAgent} from '#main/agent';
 import type {Vm, VmEnd} from '#main/vm';
 import {type OperationSignal, untilAborted} from '#support/abort';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {errnoOf} from '#support/ffi';
 import {apiError} from './errors.ts';
 import type {ReachAgent} from './reach-agent.ts';
@@ -13,7 +13,7 @@ const [firstWaitMs, longestWaitMs] = [5, 100];
 /** How long the first connection has until the agent greets, and the next ones twice as long each: the guest may have lost one without a word, as it goes on from a snapshot. */
 const [firstGreetingMs, longestGreetingMs] = [10_000, 120_000];
 /** Errors of a guest that is not yet, or no longer, there to answer; of a machine that ends, its socket goes first. */
-const passing = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
+const passing: readonly VmmErrorCode[] = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
 const seedBytes = 256;
 
 /** The guest of a {@link AgentLink}. */
