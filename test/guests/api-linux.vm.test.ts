@@ -225,6 +225,15 @@ linuxTest(
 		t.is((await fork.exec('echo changed >/srv/greeting; cat /srv/greeting')).stdout, 'changed\n');
 		await fork.machine.reset();
 		await isWhole(fork, 'a reset of a fork, whose first machine is gone');
+		await ended(fork);
+
+		// A port of a console stays open while its guest starts again.
+		const other = endsWith(t, await VM.create(debianMachine(t, {network: false, agent: 'console', files})));
+		await t.throwsAsync(other.exec('reboot -f; sleep 100000'), {
+			code: 'AGENT_CLOSED',
+			message: /the guest starts again/,
+		});
+		t.is(await other.files.readText('/srv/greeting'), 'hello\n');
 	},
 );
 
