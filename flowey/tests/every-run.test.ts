@@ -40,6 +40,7 @@ test('on the software processor all run but what takes minutes, and its kernels 
 		'.build/run-1/test.guests.debian-user-land.vm.test.js',
 		'.build/run-1/test.guests.folder-9p-linux.vm.test.js',
 		'.build/run-1/test.guests.folder-posix-linux.vm.test.js',
+		'.build/run-1/test.guests.generations.vm.test.js',
 		'.build/run-1/test.guests.guest-panics.vm.test.js',
 		'.build/run-1/test.guests.hanging-disk.vm.test.js',
 		'.build/run-1/test.guests.hardware-kernels.vm.test.js',

@@ -12,6 +12,7 @@ const choices = {
 			'test.guests.debian-',
 			'test.guests.folder-9p-linux.',
 			'test.guests.folder-posix-linux.',
+			'test.guests.generations.',
 			'test.guests.guest-panics.',
 			'test.guests.hanging-disk.',
 			'test.guests.hardware-kernels.',

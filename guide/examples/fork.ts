@@ -20,7 +20,7 @@ for (const each of [ready, ...tries]) {
 	console.log(`${each.name}: ${state.trim().replace('\n', ', ')}`);
 }
 
-// A snapshot outlives the program: `openvmm restore` goes on from it too.
+// A snapshot outlives the program: `openvmm run --restore` goes on from it too.
 const folder = await mkdtemp(join(tmpdir(), 'openvmm-saved-'));
 await ready.snapshot(join(folder, 'saved'));
 await ready.stop();

@@ -118,7 +118,7 @@ export {
 	type VmState,
 } from '#main/vm';
 export type {LongOperation} from '#support/abort';
-export {isVmmError, VmmError} from '#support/errors';
+export {isVmmError, VmmError, type VmmErrorCode} from '#support/errors';
 export {
 	type Children as InspectChildren,
 	type InspectNode,

@@ -69,6 +69,28 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	t.is((await vm.exec('cat /mnt/made/note.txt; echo answer >/mnt/made/answer')).stdout, 'of the program\n');
 	t.is(`${Buffer.from(await made.readFile('/answer'))}`, 'answer\n');
 
+	await vm.files.utimes('/srv/bytes', 1_000_000_000_123, 2000);
+	const {atimeMs, mtimeMs} = await vm.files.stat('/srv/bytes');
+	t.deepEqual([atimeMs, mtimeMs], [1_000_000_000_123, 2000]);
+	// A watch is over in the guest too when its loop is left, and when it is given up.
+	const watches = async () => Number((await vm.exec('ls -l /proc/1/fd | grep -c inotify')).stdout);
+	const first = async () => {
+		for await (const {name} of vm.files.watch('/srv')) return name;
+		return undefined;
+	};
+	const seen = first();
+	let isSeen = false;
+	void seen.finally(() => (isSeen = true));
+	while (!isSeen) await vm.exec('rm -f /srv/new; touch /srv/new', {check: true});
+	t.is(await seen, 'new');
+	while ((await watches()) !== 0) await sleep(50);
+	const enough = new AbortController();
+	const event = vm.files.watch('/srv', {signal: enough.signal})[Symbol.asyncIterator]().next();
+	while ((await watches()) === 0) await sleep(50);
+	enough.abort(new Error('enough'));
+	await t.throwsAsync(event, {code: 'OPERATION_ABORTED', message: /files\.watch .*enough/});
+	while ((await watches()) !== 0) await sleep(50);
+
 	// A command that goes on in every fork, each counting for itself.
 	await using counting = await vm.spawn('n=0; while read line; do n=$((n + 1)); echo $n $line; done');
 	counting.stdin.write('a\n');
@@ -179,6 +201,55 @@ linuxTest('a program runs commands, has files and ports, forks its machine, and 
 	await t.throwsAsync(connected(forward.port), {code: 'ECONNREFUSED'});
 	t.deepEqual(folders(), before);
 });
+
+linuxTest(
+	'a guest that starts again has its folders and files before it is used, in a fork too, and nobody waits for it longer than was asked',
+	async (t) => {
+		const shared = testFolder(t, 'again');
+		writeFileSync(join(shared, 'from-host'), 'of the host\n');
+		const files = {'/srv/greeting': 'hello\n'};
+		const vm = endsWith(
+			t,
+			await VM.create(debianMachine(t, {network: false, folders: {'/mnt/shared': shared}, files})),
+		);
+		const boots = [(await vm.guest()).bootId];
+		const isWhole = async (of: VM, how: string) => {
+			t.is((await of.exec('cat /mnt/shared/from-host /srv/greeting')).stdout, 'of the host\nhello\n', how);
+			boots.push((await of.guest()).bootId);
+			t.is(new Set(boots).size, boots.length, how);
+		};
+		await vm.exec('echo changed >/srv/greeting', {check: true});
+		await vm.pause();
+		await vm.machine.reset();
+		// A guest that is not there yet, and will not be.
+		for (const work of [() => vm.exec('true', {timeout: 50}), () => vm.spawn('true', {timeout: 50})])
+			await t.throwsAsync<Error>(work, {code: 'AGENT_TIMEOUT', message: /did not begin within 50 ms/});
+		const asked = new AbortController();
+		const deaf = vm.machine.listenToResumes(() => setImmediate(() => asked.abort(new Error('enough'))));
+		await t.throwsAsync(vm.resume({signal: asked.signal}), {code: 'OPERATION_ABORTED', message: /enough/});
+		deaf();
+		t.is(vm.machine.state, 'running', 'it goes on all the same');
+		await isWhole(vm, 'a reset');
+		await t.throwsAsync(vm.exec('reboot -f; sleep 100000'), {code: 'AGENT_CLOSED'});
+		await isWhole(vm, 'a reboot');
+
+		const [fork] = (await vm.fork(1)) as [VM];
+		endsWith(t, fork);
+		await vm.stop();
+		t.is((await fork.exec('echo changed >/srv/greeting; cat /srv/greeting')).stdout, 'changed\n');
+		await fork.machine.reset();
+		await isWhole(fork, 'a reset of a fork, whose first machine is gone');
+		await ended(fork);
+
+		// A port of a console stays open while its guest starts again.
+		const other = endsWith(t, await VM.create(debianMachine(t, {network: false, agent: 'console', files})));
+		await t.throwsAsync(other.exec('reboot -f; sleep 100000'), {
+			code: 'AGENT_CLOSED',
+			message: /the guest starts again/,
+		});
+		t.is(await other.files.readText('/srv/greeting'), 'hello\n');
+	},
+);
 
 /** What this process holds of its host: descriptors by what they are, of which machines have memory, sockets, pipes, events. */
 function held(): Readonly<Record<string, number>> {

@@ -1,10 +1,10 @@
 import {createHash} from 'node:crypto';
-import {chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {VM} from '#main/api';
 import {linuxTest} from '#test/petri';
-import {debianMachine, endsWith, onBackEnd, testFolder} from './testing/api-machine.ts';
+import {debianMachine, endsWith, makeRoot, onBackEnd, testFolder} from './testing/api-machine.ts';
 
 linuxTest('a snapshot goes on in another machine, which has the time, and is used like the first', async (t) => {
 	const saved = join(testFolder(t, 'api'), 'saved');
@@ -38,17 +38,6 @@ linuxTest('a snapshot goes on in another machine, which has the time, and is use
 	await restored.stop();
 	t.true(existsSync(join(saved, 'manifest.json')), 'the snapshot is there for others');
 });
-
-/** A folder of the host that is a small system: busybox of the tests' machine. */
-async function makeRoot(t: Parameters<typeof debianMachine>[0], root: string): Promise<void> {
-	for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp']) mkdirSync(join(root, name), {recursive: true});
-	const first = endsWith(t, await VM.create(debianMachine(t, {network: false})));
-	writeFileSync(join(root, 'bin/busybox'), await first.files.read('/bin/busybox'));
-	chmodSync(join(root, 'bin/busybox'), 0o755);
-	symlinkSync('busybox', join(root, 'bin/sh'));
-	writeFileSync(join(root, 'etc/name'), 'of the folder\n');
-	await first[Symbol.asyncDispose]();
-}
 
 linuxTest(
 	'a folder that is shared is the root itself, and stays as it is unless the guest may change it',

@@ -102,6 +102,60 @@ linuxTest('a machine is stopped by the signal that its command gets', async (t) 
 	t.regex((await openvmm(['ps', '-a'])).stdout, /calm .* ended \(3\)/);
 });
 
+linuxTest(
+	'a machine that was saved goes on by the line that says so, with its folders, and with its command',
+	async (t) => {
+		const [shared, saved] = [join(directory, 'shared'), join(directory, 'saved machine')];
+		mkdirSync(shared);
+		const script = 'echo $$ >/tmp/pid; while :; do echo line >>/mnt/lines; busybox sleep 0.1; done';
+		const words = [
+			'--name',
+			'first',
+			'-v',
+			`${shared}:/mnt`,
+			'--net',
+			'none',
+			...guestWords(t),
+			'--',
+			'sh',
+			'-c',
+			script,
+		];
+		t.is((await openvmm(['run', '-d', ...words])).status, 0);
+		const exec = (name: string, line: string) => openvmm(['exec', name, 'sh', '-c', line]);
+		t.is((await exec('first', 'until [ -s /mnt/lines ]; do busybox sleep 0.1; done; echo kept >/tmp/kept')).status, 0);
+		const line = `openvmm run --restore '${saved}' --volume ${shared}:/mnt --net none\n`;
+		t.deepEqual(await openvmm(['save-snapshot', 'first', saved]), {stdout: line, stderr: '', status: 0});
+		t.is((await openvmm(['kill', 'first'])).status, 0);
+
+		const bare = await openvmm(['restore', saved]);
+		t.regex(
+			bare.stderr,
+			/vsock \(path\), folder0 \(folder\)\. .*openvmm run --restore DIR.*\[SNAPSHOT_HOST_SIDE_MISSING\]\n$/,
+		);
+		t.is(bare.status, 8);
+		for (const [more, why] of [
+			[['-m', '1G'], /--restore conflicts with --memory/],
+			[['--net', 'none'], /folder0 \(folder\).*SNAPSHOT_HOST_SIDE_MISSING/],
+		] as const) {
+			const refused = await openvmm(['run', '--restore', saved, ...more, '--', 'true']);
+			t.regex(refused.stderr, why);
+			t.is(refused.status, 125);
+		}
+
+		writeFileSync(join(shared, 'lines'), '');
+		const again = ['run', '-d', '--restore', saved, '-v', `${shared}:/mnt`, '--name', 'again'];
+		t.is((await openvmm([...again, '--', 'busybox', 'sleep', '100000'])).status, 0);
+		const goesOn =
+			'until [ -s /mnt/lines ]; do busybox sleep 0.1; done; cat /tmp/kept; kill -0 $(cat /tmp/pid) && busybox date +%s';
+		const [kept, seconds] = (await exec('again', goesOn.replaceAll('cat', 'busybox cat'))).stdout.split('\n');
+		t.is(kept, 'kept');
+		t.true(Math.abs(Number(seconds) * 1000 - Date.now()) < 600_000, 'the date is right');
+		t.like(JSON.parse((await openvmm(['ps', '--json'])).stdout)[0], {name: 'again', memoryBytes: 512 * 2 ** 20});
+		t.is((await openvmm(['kill', 'again'])).status, 0);
+	},
+);
+
 linuxTest('a command with a terminal has the size of the one that attaches', async (t) => {
 	const script = 'echo begun; until busybox stty size | busybox grep "33 101"; do busybox sleep 0.1; done; exit 4';
 	await openvmm(['run', '-d', '-i', '-t', '--name', 'sized', ...guestWords(t), '--', 'sh', '-c', script]);

@@ -35,9 +35,10 @@ export async function spawn(
 		},
 		options.signal,
 	);
-	const {timeout} = options;
+	const {timeout, timeoutBegan: began = performance.now()} = options;
 	if (timeout !== undefined && timeout <= longestTimerMs) {
-		const timer = setTimeout(() => channel.giveUp(agentError('AGENT_TIMEOUT', {command: name, ms: timeout})), timeout);
+		const late = () => channel.giveUp(agentError('AGENT_TIMEOUT', {command: name, ms: timeout, isBegun: true}));
+		const timer = setTimeout(late, began + timeout - performance.now());
 		void channel.gone.then(() => clearTimeout(timer));
 	}
 	const pid = await channel.reply;

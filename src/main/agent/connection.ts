@@ -83,9 +83,9 @@ export class Connection {
 		return this.#ended as Error;
 	}
 
-	/** Ends it, whatever goes on. */
-	close(): void {
-		this.#end(undefined);
+	/** Ends it, whatever goes on. @param cause - why, where that is not its owner's wish */
+	close(cause?: string): void {
+		this.#end(cause === undefined ? undefined : agentError('AGENT_CLOSED', {cause}));
 	}
 
 	async #read(): Promise<void> {

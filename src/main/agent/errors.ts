@@ -24,8 +24,10 @@ export const agentError = errorTable({
 		message: `${c.what} has more than ${c.most} bytes, which is the limit`,
 		remedy: 'Read it as a stream, or give a higher limit',
 	}),
-	AGENT_TIMEOUT: (c: {command: string; ms: number}) => ({
-		message: `The command ${c.command} did not end within ${c.ms} ms and was killed`,
+	AGENT_TIMEOUT: (c: {command: string; ms: number; isBegun: boolean}) => ({
+		message: c.isBegun
+			? `The command ${c.command} did not end within ${c.ms} ms and was killed`
+			: `The command ${c.command} did not begin within ${c.ms} ms: the guest's agent was not there to be asked`,
 		remedy: 'Give it more time',
 	}),
 	AGENT_BUSY: ({most}: {most: number}) => ({

@@ -145,9 +145,9 @@ export class GuestAgent implements AsyncDisposable {
 		return this.#do({operation: 'SHUTDOWN', verb: 'begin', what: `its ${how}`, operands}, options);
 	}
 
-	/** Ends the connection. */
-	close(): void {
-		this.#connection.close();
+	/** Ends the connection. @param cause - why, for who waits for something by it, where that is not its owner's wish */
+	close(cause?: string): void {
+		this.#connection.close(cause);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

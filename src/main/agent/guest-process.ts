@@ -33,6 +33,8 @@ export interface CommandOptions {
 	readonly signal?: OperationSignal;
 	/** Milliseconds after which it is ended in the same way; from 2³¹ on, `Infinity` among them, it is not. */
 	readonly timeout?: number;
+	/** When its time began, by `performance.now()`: now, if not given. */
+	readonly timeoutBegan?: number;
 }
 
 /** How a command is started whose output is collected. */

@@ -1,4 +1,5 @@
 export type {AgentTransport} from './connection.ts';
+export {agentError} from './errors.ts';
 export type {GuestFacts} from './greeting.ts';
 export {
 	agentPort,

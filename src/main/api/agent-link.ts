@@ -3,7 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {GuestAgent} from '#main/agent';
 import type {Vm, VmEnd} from '#main/vm';
 import {type OperationSignal, untilAborted} from '#support/abort';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {errnoOf} from '#support/ffi';
 import {apiError} from './errors.ts';
 import type {ReachAgent} from './reach-agent.ts';
@@ -13,34 +13,40 @@ const [firstWaitMs, longestWaitMs] = [5, 100];
 /** How long the first connection has until the agent greets, and the next ones twice as long each: the guest may have lost one without a word, as it goes on from a snapshot. */
 const [firstGreetingMs, longestGreetingMs] = [10_000, 120_000];
 /** Errors of a guest that is not yet, or no longer, there to answer; of a machine that ends, its socket goes first. */
-const passing = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
+const passing: readonly VmmErrorCode[] = ['VM_VSOCK_REFUSED', 'VM_VSOCK_UNREACHABLE', 'AGENT_CLOSED'];
 const seedBytes = 256;
 
 /** The guest of a {@link AgentLink}. */
-interface LinkedGuest {
+export interface LinkedGuest {
 	/** Of the machine. */
 	readonly name: string;
 	readonly reach: ReachAgent;
 	/** What its console has shown. */
 	readonly said: () => string;
+	/** Gives the guest what it is to have before anybody uses it: called for each of its boots. @param before - the boot that had it last */
+	readonly fill: (agent: GuestAgent, before: string | undefined) => Promise<void>;
+	/** The boot of the guest that has it already, as one that goes on from where another was. */
+	readonly filled: string | undefined;
 }
 
-/** A connection to the guest's agent, which is made anew when it is lost: when the guest starts again, say. It ends with the machine. */
+/** A connection to the guest's agent, which is made anew when it is lost or the guest starts again. It ends with the machine. */
 export class AgentLink {
 	readonly #machine: Vm;
 	readonly #guest: LinkedGuest;
 	readonly #over = new AbortController();
 	#current: Promise<GuestAgent>;
 	#met: string | undefined;
+	#filled: string | undefined;
 
 	constructor(machine: Vm, guest: LinkedGuest) {
 		this.#machine = machine;
 		this.#guest = guest;
+		this.#filled = guest.filled;
 		void machine.ended.then((end) => this.#over.abort(this.#stopped(end)));
 		this.#current = this.#connect(0);
 	}
 
-	/** The agent, as soon as there is a connection. @throws VmmError VM_STOPPED_AGENT, AGENT_PROTOCOL_*; what the signal is aborted with */
+	/** The agent, as soon as there is a connection, and its guest has been filled. @throws VmmError VM_STOPPED_AGENT, AGENT_*; what the signal is aborted with */
 	get(signal?: OperationSignal): Promise<GuestAgent> {
 		return untilAborted(this.#current, signal);
 	}
@@ -60,6 +66,11 @@ export class AgentLink {
 	/** Why the latest attempt has failed, for a person; undefined where none has. */
 	get met(): string | undefined {
 		return this.#met;
+	}
+
+	/** The boot of the guest that has been filled. */
+	get filled(): string | undefined {
+		return this.#filled;
 	}
 
 	/** Tells the guest the time, and has its random numbers be its own, after it has gone on from where another one was. */
@@ -100,24 +111,61 @@ export class AgentLink {
 
 	/** @param afterMs - a guest that greets and goes, again and again, keeps nobody busy */
 	#connect(afterMs: number): Promise<GuestAgent> {
-		const connecting = sleep(afterMs, undefined, {signal: this.#over.signal})
-			.catch(() => {})
-			.then(() => this.#attempts());
-		connecting.then(
-			async (agent) => {
-				await agent.closed;
-				if (!this.#over.signal.aborted) this.#current = this.#connect(longestWaitMs);
-			},
-			// Whoever wants it is told.
-			() => {},
-		);
+		const connecting = this.#ready(afterMs);
+		// Whoever wants it is told.
+		connecting.catch(() => {});
 		return connecting;
+	}
+
+	async #ready(afterMs: number): Promise<GuestAgent> {
+		const {signal} = this.#over;
+		for (let waitMs = afterMs; ; waitMs = longestWaitMs) {
+			await sleep(waitMs, undefined, {signal}).catch(() => {});
+			const agent = await this.#attempts();
+			this.#endWith(agent);
+			try {
+				await untilAborted(this.#fill(agent), signal);
+				this.#followUp(agent);
+				return agent;
+			} catch (error) {
+				// It has gone meanwhile, and the next one is asked.
+				if (isVmmError(error, 'AGENT_CLOSED') && !signal.aborted) continue;
+				// Not before it starts again would it go better.
+				this.#followUp(agent);
+				throw error;
+			}
+		}
+	}
+
+	async #fill(agent: GuestAgent): Promise<void> {
+		const {bootId} = agent.guest;
+		if (bootId === this.#filled) return;
+		await this.#guest.fill(agent, this.#filled);
+		this.#filled = bootId;
+	}
+
+	/** The connection ends with the machine, and with the boot of its guest: what carries it may outlive that. */
+	#endWith(agent: GuestAgent): void {
+		const {signal} = this.#over;
+		const end = () => agent.close();
+		signal.addEventListener('abort', end, {once: true});
+		if (signal.aborted) end();
+		const deaf = this.#machine.listenToResets(() => agent.close('the guest starts again'));
+		void agent.closed.then(() => {
+			deaf();
+			signal.removeEventListener('abort', end);
+		});
+	}
+
+	#followUp(agent: GuestAgent): void {
+		void agent.closed.then(() => {
+			if (!this.#over.signal.aborted) this.#current = this.#connect(longestWaitMs);
+		});
 	}
 
 	/** Ends the connection. */
 	close(): void {
 		this.#over.abort(this.#stopped(undefined));
-		this.#current.then((agent) => agent.close()).catch(() => {});
 	}
 
 	#stopped(end: VmEnd | undefined): Error {

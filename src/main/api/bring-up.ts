@@ -2,7 +2,7 @@ import type {VmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
 import {longestTimerMs, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
-import {AgentLink} from './agent-link.ts';
+import {AgentLink, type LinkedGuest} from './agent-link.ts';
 import {apiError} from './errors.ts';
 import type {MachineConsole} from './guest-console.ts';
 import type {HostChoices} from './options.ts';
@@ -29,6 +29,9 @@ export interface MachineToStart {
 	readonly reach: ReachAgent | undefined;
 	/** What is to be done in the guest before it is ready. */
 	readonly prepare: (link: AgentLink) => Promise<unknown>;
+	/** What each of its boots is to have; see {@link AgentLink}. */
+	readonly fill: LinkedGuest['fill'];
+	readonly filled?: string | undefined;
 }
 
 /**
@@ -37,7 +40,7 @@ export interface MachineToStart {
  */
 export async function bringUp(wanted: MachineToStart, choices: HostChoices): Promise<RunningMachine> {
 	const {signal, log, deviceNoticed, progress, startTimeout = usualStartMs, unready} = choices;
-	const {name, guestConsole, config, create, reach, prepare} = wanted;
+	const {name, guestConsole, config, create, reach, prepare, fill, filled} = wanted;
 	progress?.('machine', 0, 0);
 	const machine = await createVm(config, {...create, ...(signal && {signal}), ...(deviceNoticed && {deviceNoticed})});
 	let link: AgentLink | undefined;
@@ -48,7 +51,7 @@ export async function bringUp(wanted: MachineToStart, choices: HostChoices): Pro
 		await machine.start();
 		signal?.throwIfAborted();
 		if (reach !== undefined) {
-			link = new AgentLink(machine, {name, reach, said: () => guestConsole.text});
+			link = new AgentLink(machine, {name, reach, said: () => guestConsole.text, fill, filled});
 			await answered(prepare(link), {machine, guestConsole, name, startTimeout, signal, link});
 		}
 		return {machine, console: guestConsole, link};

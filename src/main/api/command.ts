@@ -1,5 +1,13 @@
-import type {CommandOptions, ExecOptions, ExitStatus, GuestAgent, GuestProcess, TerminalSize} from '#main/agent';
-import {abortable} from '#support/abort';
+import {
+	agentError,
+	type CommandOptions,
+	type ExecOptions,
+	type ExitStatus,
+	type GuestAgent,
+	type GuestProcess,
+	type TerminalSize,
+} from '#main/agent';
+import {abortable, longestTimerMs} from '#support/abort';
 import type {AgentLink} from './agent-link.ts';
 import {apiError} from './errors.ts';
 
@@ -63,15 +71,34 @@ export interface VmProcess extends AsyncDisposable {
 const words = (command: VmCommand): readonly string[] =>
 	typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
 
-/** Runs a command to its end. @throws VmmError VM_EXEC_FAILED where that is asked for, AGENT_* */
+/** Waits for the agent no longer than the command may take. @throws VmmError AGENT_TIMEOUT, VM_STOPPED_AGENT; what the signal is aborted with */
+async function agentInTime(
+	link: AgentLink,
+	command: readonly string[],
+	{timeout, signal}: VmCommandOptions,
+): Promise<GuestAgent> {
+	if (timeout === undefined || timeout > longestTimerMs) return link.get(signal);
+	const late = new AbortController();
+	const error = () => agentError('AGENT_TIMEOUT', {command: command[0] ?? '', ms: timeout, isBegun: false});
+	const timer = setTimeout(() => late.abort(error()), timeout);
+	try {
+		return await link.get(signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]));
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+/** Runs a command to its end. @throws VmmError VM_EXEC_FAILED where that is asked for, AGENT_*, VM_STOPPED_AGENT */
 export async function runCommand(
-	agent: GuestAgent,
+	link: AgentLink,
 	name: string,
 	command: VmCommand,
 	{check = false, output = 'text', ...options}: VmExecOptions,
 ): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
 	const all = words(command);
-	const {exitCode, signal, stdout, stderr} = await agent.exec(all, options);
+	const timeoutBegan = performance.now();
+	const agent = await agentInTime(link, all, options);
+	const {exitCode, signal, stdout, stderr} = await link.done(agent.exec(all, {...options, timeoutBegan}));
 	if (check && exitCode !== 0) {
 		const said = stderr.toString('utf8');
 		throw apiError('VM_EXEC_FAILED', {name, command: all, exitCode, signal, stderr: said});
@@ -82,12 +109,11 @@ export async function runCommand(
 }
 
 /** Starts a command. @throws VmmError AGENT_*, VM_STOPPED_AGENT */
-export async function startCommand(
-	{agent, link}: {readonly agent: GuestAgent; readonly link: AgentLink},
-	command: VmCommand,
-	options: VmSpawnOptions,
-): Promise<VmProcess> {
-	const started: GuestProcess = await link.done(agent.spawn(words(command), options));
+export async function startCommand(link: AgentLink, command: VmCommand, options: VmSpawnOptions): Promise<VmProcess> {
+	const all = words(command);
+	const timeoutBegan = performance.now();
+	const agent = await agentInTime(link, all, options);
+	const started: GuestProcess = await link.done(agent.spawn(all, {...options, timeoutBegan}));
 	const exited = abortable('spawn', options.signal, () => link.done(started.exited));
 	// Who does not ask is not told.
 	exited.catch(() => {});

@@ -32,6 +32,13 @@ export interface VmFiles {
 	readlink(path: string, options?: Cancelable): Promise<string>;
 	chmod(path: string, mode: number, options?: Cancelable): Promise<void>;
 	chown(path: string, uid: number, gid: number, options?: Cancelable & {readonly follow?: boolean}): Promise<void>;
+	/** Times are milliseconds since 1970. @param options - `follow`: false changes a link itself */
+	utimes(
+		path: string,
+		atimeMs: number,
+		mtimeMs: number,
+		options?: Cancelable & {readonly follow?: boolean},
+	): Promise<void>;
 	/** What happens to a file or to the entries of a folder (not of those below), until the loop is left. */
 	watch(path: string, options?: Cancelable): AsyncIterable<GuestFileEvent>;
 }
@@ -60,6 +67,8 @@ export function guestFiles(agent: (signal: OperationSignal | undefined) => Promi
 		readlink: (path, options) => by('readlink', options, (files) => files.readlink(path, options)),
 		chmod: (path, mode, options) => by('chmod', options, (files) => files.chmod(path, mode, options)),
 		chown: (path, uid, gid, options) => by('chown', options, (files) => files.chown(path, uid, gid, options)),
+		utimes: (path, atimeMs, mtimeMs, options) =>
+			by('utimes', options, (files) => files.utimes(path, atimeMs, mtimeMs, options)),
 		async *watch(path, options) {
 			const found = await by('watch', options, (files) => files.watch(path, options));
 			const events = found[Symbol.asyncIterator]();

@@ -97,13 +97,16 @@ export type EndpointChoice = string | {readonly kind: string; readonly [option: 
 /** What carries a guest's frames: a network of its own by the host's sockets, any other way there is, or nothing. */
 export type NetworkChoice = boolean | NetworkOptions | (NicOptions & {readonly endpoint: EndpointChoice});
 
+/** Name of a machine's NIC, which its snapshots have. */
+export const nicName = 'net';
+
 /** The NIC that is asked for, if any. @param name - of the machine, which the network knows it by */
 export function nicFor(choice: NetworkChoice, name: string): KindHandle | undefined {
 	if (choice === false) return undefined;
 	const {mac = privateMac(), mtu, queues, limits, capture, ...network} = choice === true ? {} : choice;
 	const endpoint = 'endpoint' in network ? network.endpoint : {kind: 'consomme', name, ...network};
 	const given = Object.entries({mtu, queues, limits, capture}).filter(([, value]) => value !== undefined);
-	return ownDevice(virtioNetKind, virtioNetId, 'net', {endpoint, mac, ...Object.fromEntries(given)});
+	return ownDevice(virtioNetKind, virtioNetId, nicName, {endpoint, mac, ...Object.fromEntries(given)});
 }
 
 /** An address that is nobody's but this machine's: locally administered, of one guest (IEEE 802, 8.2.2). */

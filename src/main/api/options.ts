@@ -48,7 +48,7 @@ export interface HostChoices {
 	 * @param part - of the steps `image` and `kernel`: `download` or `unpack`, say, each of which counts for itself
 	 */
 	readonly progress?: (step: VmStep, done: number, total: number, part?: string) => void;
-	/** The network: one by the host's sockets if not given, `false` for none. */
+	/** The network: one by the host's sockets if not given, `false` for none. A machine that goes on from a snapshot has one where it had one, if not given. */
 	readonly network?: NetworkChoice;
 	/**
 	 * What the guest's root is made of: a disk, a folder, an archive, or a reference on a registry: `debian:12`, `./disk.qcow2`, `folder:/srv/root`.

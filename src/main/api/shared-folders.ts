@@ -1,7 +1,9 @@
+import {constants} from 'node:os';
 import type {KindHandle} from '#devices/device-type';
 import type {FolderObject} from '#devices/folder/object';
 import {virtioFsId, virtioFsKind} from '#devices/virtio/fs';
 import type {GuestAgent} from '#main/agent';
+import {isVmmError} from '#support/errors';
 import {apiError} from './errors.ts';
 import {ownDevice, placesPerType} from './own-device.ts';
 
@@ -47,10 +49,14 @@ export function folderDevices(folders: SharedFolders, taken = 0): KindHandle[] {
 	});
 }
 
-/** Mounts all of them in a guest that has not had them yet. @throws VmmError AGENT_FAILED */
+/** Mounts all of them that the guest has not mounted yet. @throws VmmError AGENT_FAILED */
 export async function mountFolders(agent: GuestAgent, folders: SharedFolders): Promise<void> {
 	for (const [index, [target, folder]] of Object.entries(folders).entries()) {
 		const readOnly = typeof folder !== 'string' && folder.readOnly === true;
-		await agent.mount({source: tagOf(index), target, type: 'virtiofs', readOnly, makeTarget: true});
+		const mounting = agent.mount({source: tagOf(index), target, type: 'virtiofs', readOnly, makeTarget: true});
+		await mounting.catch((error: unknown) => {
+			// Linux refuses to mount a file system where it is mounted already.
+			if (!isVmmError(error, 'AGENT_FAILED') || error.context['errno'] !== constants.errno.EBUSY) throw error;
+		});
 	}
 }

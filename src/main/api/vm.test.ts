@@ -1,9 +1,10 @@
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {createDisk} from '#main/disk-images';
 import type {HostOptions} from '#main/vm';
 import {Gate, type Guest, type GuestScript, readPort, writePort} from '#vcpu-worker/hypervisor/testing';
 import {type CreateVmOptions, type ForkOptions, VM} from './index.ts';
@@ -28,6 +29,20 @@ test.after.always(() => rmSync(place, {recursive: true, force: true}));
 
 /** Folders of machines that there are: each has one. */
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('openvmm-vm-'));
+
+/** Memory and disks of machines that this process has open. */
+const held = () =>
+	readdirSync('/proc/self/fd')
+		.map((fd) => {
+			try {
+				return readlinkSync(`/proc/self/fd/${fd}`);
+			} catch {
+				// That of the folder itself.
+				return '';
+			}
+		})
+		.filter((path) => /memfd|\.img|\.qcow2/.test(path))
+		.sort();
 
 async function make(t: ExecutionContext, script: GuestScript, options: CreateVmOptions = {}): Promise<VM> {
 	const vm = await VM.create(on(fakeHost(t, script), {...small, boot: flatGuest(t), ...options}));
@@ -159,6 +174,40 @@ test.serial('forks go on from where a machine is, each by itself, and end by the
 	await vm[Symbol.asyncDispose]();
 	t.deepEqual(folders(), before);
 });
+
+test.serial(
+	'a machine whose disks are its own alone has no forks, and goes on as if none had been asked for',
+	async (t) => {
+		const folder = mkdtempSync(join(tmpdir(), 'openvmm-api-'));
+		t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+		const [disk, root] = [join(folder, 'x.qcow2'), join(folder, 'root.img')];
+		await createDisk({path: disk}, 2 ** 20);
+		writeFileSync(root, new Uint8Array(2 ** 20));
+		const cases = [
+			[{disks: [disk]}, 'DISK_IMAGE_IN_USE'],
+			[{image: root, writable: true}, 'DISK_FILE_LOCKED'],
+		] as const;
+		for (const [own, code] of cases) {
+			const gate = new Gate();
+			const script = (at: Gate): GuestScript =>
+				function* (): Guest {
+					yield writePort(latch, 4, 5);
+					yield at.pass;
+					yield* says(`latch=${(yield readPort(latch, 4)) as number}\n`);
+					yield* forever();
+				};
+			const vm = await make(t, script(gate), own);
+			await gate.reached;
+			const before = [folders(), held()];
+			const options: ForkOptions & ForksRunOn = {hostOf: () => fakeHost(t, script(new Gate()))};
+			await t.throwsAsync(vm.fork(2, options), {code});
+			t.deepEqual([folders(), held()], before, 'nothing is left of them');
+			gate.open();
+			await vm.console.find('latch=5');
+			await vm[Symbol.asyncDispose]();
+		}
+	},
+);
 
 test.serial('a snapshot goes on in a machine that is given its host’s side again', async (t) => {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-api-'));

@@ -43,7 +43,7 @@ export interface StopOptions {
 export interface ResumeOptions {
 	/** Policy of the guest's counters about the time that it stood still: `continue` if not given. Its date is right in any case. */
 	readonly clock?: ClockPolicy;
-	/** Gives it up where other operations come first: the machine stays as it was. */
+	/** Gives it up where other operations come first: the machine stays as it was. Later, it gives up waiting for the guest to take its date: that goes on. */
 	readonly signal?: OperationSignal;
 }
 
@@ -150,19 +150,13 @@ export class VM implements AsyncDisposable {
 		options: VmExecOptions = {},
 	): Promise<VmExecResult<string> | VmExecResult<Uint8Array>> {
 		const link = this.#link('exec');
-		return abortable('exec', options.signal, async () => {
-			const agent = await link.get(options.signal);
-			return link.done(runCommand(agent, this.name, command, this.#asImage(options)));
-		});
+		return abortable('exec', options.signal, () => runCommand(link, this.name, command, this.#asImage(options)));
 	}
 
 	/** Starts a command whose streams are the program's. @throws VmmError AGENT_FAILED, VM_AGENT_MISSING, VM_STOPPED_AGENT */
 	async spawn(command: VmCommand, options: VmSpawnOptions = {}): Promise<VmProcess> {
 		const link = this.#link('spawn');
-		return abortable('spawn', options.signal, async () => {
-			const agent = await link.get(options.signal);
-			return startCommand({agent, link}, command, this.#asImage(options));
-		});
+		return abortable('spawn', options.signal, () => startCommand(link, command, this.#asImage(options)));
 	}
 
 	/**
@@ -227,6 +221,8 @@ export class VM implements AsyncDisposable {
 		this.#forks += count;
 		const name = nameOf ?? ((index: number) => `${this.name}-${first + index + 1}`);
 		return abortable('fork', signal, async () => {
+			// What is asked for before the snapshot may be of an older boot, and not of a later one.
+			const origin = {anew: this.#made.anew, filled: this.#made.running.link?.filled};
 			const snapshot = await this.machine.snapshotInMemory({signal});
 			try {
 				const make = async (index: number) => {
@@ -240,7 +236,7 @@ export class VM implements AsyncDisposable {
 						name: name(index),
 						...(signal && {signal}),
 					};
-					return new VM(await restoreVm(snapshot, own, this.#made.boot));
+					return new VM(await restoreVm(snapshot, own, origin));
 				};
 				return await allOrNone(count, make);
 			} finally {
@@ -257,7 +253,10 @@ export class VM implements AsyncDisposable {
 	/** Lets it go on, and tells it the time. @throws VmmError */
 	async resume(options: ResumeOptions = {}): Promise<void> {
 		await this.machine.resume(options);
-		await this.#date?.told;
+		// It goes on by then.
+		await abortable('resume', options.signal, () =>
+			untilAborted(this.#date?.told ?? Promise.resolve(), options.signal),
+		);
 	}
 
 	/** A part of what there is to see of the machine, as JSON has it. @param path - such as `vm/vcpus`; all without one @throws VmmError INSPECT_*, OPERATION_ABORTED */

@@ -1,6 +1,7 @@
 import {join} from 'node:path';
 import type {BaseSystem} from '#main/debian';
 import {buildDebianImage, type DebianImageBuild, type ImageStep} from '#main/images';
+import {shellLine} from '#main/operations';
 import {isVmmError} from '#support/errors';
 import {parseNumber, parseSize} from '#support/options';
 import {cliError} from './errors.ts';
@@ -124,9 +125,8 @@ export function progressLine(isTerminal: boolean, say: (text: string) => void, n
 
 /** The command that boots an image. */
 export function bootLine({files}: DebianImageBuild): string {
-	const words = ['-k', files.kernel, '-r', files.initrd, '--virtio-blk', `file:${files.disk}`, '-m', '1G'];
-	return `openvmm ${words.map(quoted).join(' ')}`;
+	return shellLine([
+		...['openvmm', '-k', files.kernel, '-r', files.initrd],
+		...['--virtio-blk', `file:${files.disk}`, '-m', '1G'],
+	]);
 }
-
-/** As a shell takes it for one word. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

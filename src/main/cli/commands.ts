@@ -133,6 +133,11 @@ export const ownCommands = {
 				value: 'NAMES',
 				help: "in the place of IMAGE: packages of Debian's to have, between commas, with all that they need; -- is before the command then; may be repeated",
 			},
+			{
+				name: 'restore',
+				value: 'DIR',
+				help: "a machine that goes on from a snapshot of one of openvmm run, or of a program's (VM): IMAGE, folders, ports and network are given again, as save-snapshot says; what ran goes on, and the command runs beside it",
+			},
 			{name: 'detach', short: 'd', help: 'go on in the background, and print the name'},
 			{name: 'rm', help: 'keep nothing of it when it has ended'},
 			{

@@ -1,6 +1,6 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import test from 'ava';
 import {readCommandFlags} from './command-options.ts';
 import {commands} from './commands.ts';
@@ -11,6 +11,7 @@ import {parseCommand} from './parse.ts';
 import {printable} from './print.ts';
 import {howFar} from './progress-line.ts';
 import {parsePort, parseVolumes, portText} from './publish.ts';
+import {restoreWords} from './restore-words.ts';
 import {networkOf} from './run-network.ts';
 import {tenths} from './tenths.ts';
 
@@ -105,6 +106,34 @@ test('a moment is how long ago, or a date', (t) => {
 	t.is(parseMoment('2026-01-30T12:00:00Z', '', now), now - 86_400_000);
 	for (const wrong of ['', 'yesterday', '1w', '-1s'])
 		t.throws(() => parseMoment(wrong, '--since', now), {code: 'CONFIG_VALUE_INVALID'});
+});
+
+test('a machine of a snapshot is given again what the line of the first says of its host, by whole paths', async (t) => {
+	const again = async (...words: string[]) => {
+		const {flags, words: found} = parseCommand(words, commands().get('run') ?? {flags: []}, '');
+		return (await restoreWords(flags, found[0] ?? '', '/saved')).join(' ');
+	};
+	t.is(await again(), 'openvmm run --restore /saved');
+	t.is(
+		await again(
+			...['-d', '-it', '--name', 'web', '-m', '2G', '-p', '0:80', '-v', 'site:/www:ro', '--capture', 'frames'],
+			...['--allow', 'a.example', '-e', 'A=b', '--cache', 'images', '-v', '/a:/b', 'nginx:1', 'nginx', '-v'],
+		),
+		`openvmm run --restore /saved --volume ${resolve('site')}:/www:ro --volume /a:/b --publish 0:80 --allow a.example --cache ${resolve('images')} nginx:1`,
+	);
+	t.is(
+		await again('--net', 'none', '--packages', 'jq', '--', 'jq'),
+		'openvmm run --restore /saved --packages jq --net none',
+	);
+	for (const [image, whole] of [
+		['debian:12', 'debian:12'],
+		['root.qcow2', resolve('root.qcow2')],
+		['tar:tar', `tar:${resolve('tar')}`],
+		['oci:./layout#app:v1', `oci:${resolve('layout')}#app:v1`],
+		['folder:/srv/root', 'folder:/srv/root'],
+		['~/root', '~/root'],
+	] as const)
+		t.is(await again(image), `openvmm run --restore /saved ${whole}`);
 });
 
 test('times and progress are said as people say them', (t) => {

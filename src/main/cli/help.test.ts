@@ -1,4 +1,4 @@
-import {readdirSync, readFileSync} from 'node:fs';
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import test from 'ava';
 import {inspect} from '#main/operations';
 import {commands, operationCommand, ownCommands} from './commands.ts';
@@ -55,7 +55,7 @@ test('no two ends share a status', (t) => {
 	t.deepEqual(all, [...new Set(all)]);
 });
 
-/** Every code in the error tables of the sources. */
+/** Every code in the error tables of the sources, in order. */
 function declaredCodes(): string[] {
 	const sources = new URL('../../', import.meta.url);
 	const files = readdirSync(sources, {recursive: true, encoding: 'utf8'}).filter((name) =>
@@ -63,11 +63,20 @@ function declaredCodes(): string[] {
 	);
 	const tables = files
 		.map((name) => readFileSync(new URL(name, sources), 'utf8'))
-		.filter((text) => text.includes('errorTable({'));
-	return tables.flatMap((text) =>
+		.filter((text) => text.includes('errorTable('));
+	const codes = tables.flatMap((text) =>
 		[...text.matchAll(/^\t([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): \(/gm)].map(([, code = '']) => code),
 	);
+	return [...new Set(codes)].sort();
 }
+
+test('the type of codes has every error’s (UPDATE_CODES=1 writes them)', (t) => {
+	const file = new URL('../../support/errors/error-codes.ts', import.meta.url);
+	const list = declaredCodes().map((code) => `\n\t| '${code}'`);
+	const written = readFileSync(file, 'utf8').replace(/(?<=type VmmErrorCode =).*(?=;\n)/s, list.join(''));
+	if (process.env['UPDATE_CODES'] === '1') writeFileSync(file, written);
+	t.is(readFileSync(file, 'utf8'), written);
+});
 
 test('every error has a place among the exit statuses, and every place is some error’s', (t) => {
 	const codes = declaredCodes();

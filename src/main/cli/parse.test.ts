@@ -2,7 +2,7 @@ import {join} from 'node:path';
 import test from 'ava';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
-import {isVmmError, type VmmError} from '#support/errors';
+import {isVmmError, type VmmError, type VmmErrorCode} from '#support/errors';
 import {chooseMachine} from './choose-machine.ts';
 import {readLine} from './operation-line.ts';
 import {parseCommandLine} from './parse.ts';
@@ -267,7 +267,7 @@ for (const [words, message, remedy] of refused) {
 	});
 }
 
-const bad: [string, string][] = [
+const bad: [string, VmmErrorCode][] = [
 	['-k', 'CLI_VALUE_MISSING'],
 	['-k -p 2', 'CLI_VALUE_MISSING'],
 	['-p -1', 'CLI_VALUE_MISSING'],

@@ -11,7 +11,7 @@ export interface Restoring {
 	readonly saved: Saved;
 	/**
 	 * A machine as a command line completed by the snapshot asks for it.
-	 * @throws what {@link toOptions} and `restoredConfig` throw
+	 * @throws what {@link toOptions}, `restoredConfig` and `checkGivenAgain` throw
 	 */
 	configure(flags: FlagValues): Promise<RunConfig>;
 }
@@ -23,7 +23,7 @@ export interface Restoring {
 export async function openForRestore(flags: FlagValues, env: Environment): Promise<Restoring> {
 	const clock = flags.last('clock');
 	const policy = clock === undefined ? {} : {clock: parseClockPolicy(clock, '--clock')};
-	const {openSnapshot, restoredConfig, verifySnapshot} = await import('../index.ts');
+	const {checkGivenAgain, openSnapshot, restoredConfig, verifySnapshot} = await import('#main/snapshot');
 	const snapshot = openSnapshot(flags.last('restore-snapshot') ?? '');
 	try {
 		if (flags.has('verify-snapshot'))
@@ -33,6 +33,7 @@ export async function openForRestore(flags: FlagValues, env: Environment): Promi
 		const configure = async (given: FlagValues): Promise<RunConfig> => {
 			const {vm: options, process} = toOptions(given, env, saved);
 			const vm = await restoredConfig(snapshot, options);
+			checkGivenAgain(snapshot, vm);
 			checkNeeds(given, vm);
 			return {vm, process};
 		};

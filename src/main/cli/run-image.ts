@@ -19,6 +19,7 @@ import type {FlagValues} from './parse.ts';
 import {ProgressLine, whileWaiting} from './progress-line.ts';
 import {type PublishedPort, parsePort, parseVolumes, portText} from './publish.ts';
 import {logNotices, reportError} from './report.ts';
+import {restoreWords, shapeFlags} from './restore-words.ts';
 import {networkOf} from './run-network.ts';
 import {forcingSignals} from './signals.ts';
 import {splitNames} from './split-names.ts';
@@ -32,6 +33,10 @@ const stopMs = 10_000;
 /** A machine and its command, as the line asks for them. */
 interface RunRequest {
 	readonly create: CreateVmOptions;
+	/** The snapshot that it goes on from. */
+	readonly from: string | undefined;
+	/** The words by which one goes on from a snapshot of it. */
+	readonly restored: (directory: string) => Promise<string[]>;
 	readonly choice: CommandChoice;
 	readonly command: readonly string[];
 	readonly ports: readonly PublishedPort[];
@@ -61,8 +66,7 @@ export async function runImage(
 		const about = {
 			...(image !== undefined && {image}),
 			command: request.command,
-			processors: create.processors ?? 1,
-			memoryBytes: typeof create.memory === 'number' ? create.memory : 2 ** 30,
+			...(request.from === undefined ? shapeOf(create) : await savedShape(request.from)),
 			ports: ports.map(portText),
 		};
 		const named = {logLevel, ...(name !== undefined && {name})} as const;
@@ -79,7 +83,7 @@ export async function runImage(
 }
 
 async function runInMachine(
-	{create, choice, command, ports}: RunRequest,
+	{create, from, restored, choice, command, ports}: RunRequest,
 	entry: MachineEntry | undefined,
 	log: Logger,
 	waiting: Waiting | undefined,
@@ -99,14 +103,15 @@ async function runInMachine(
 	const beginning = new Interruption((by) => entry?.end(by));
 	let vm: VM;
 	try {
-		vm = await VM.create({
+		const options = {
 			...create,
 			...(entry !== undefined && {name: entry.name}),
 			signal: beginning.signal,
 			progress,
-			log: (text) => kept?.append(Buffer.from(text)),
+			log: (text: string) => kept?.append(Buffer.from(text)),
 			deviceNoticed: logNotices(log),
-		});
+		};
+		vm = await (from === undefined ? VM.create(options) : VM.restore(from, options));
 	} catch (error) {
 		beginning.close();
 		if (beginning.status !== undefined && isVmmError(error, 'OPERATION_ABORTED')) return beginning.status;
@@ -148,7 +153,7 @@ async function runInMachine(
 				timeout = 0;
 				quit(statusOfSignal('SIGKILL'));
 			},
-			commandOperations(running, choice, (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals),
+			commandOperations(running, choice, {stopSignal: (image?.stopSignal ?? 'SIGTERM') as NodeJS.Signals, restored}),
 		);
 		if (beginning.status !== undefined) return beginning.status;
 		waiting?.ready(entry?.name ?? vm.name);
@@ -216,6 +221,20 @@ function commandOf(command: readonly string[], image: VM['image']): [string, ...
 	return [file as string, ...others];
 }
 
+const shapeOf = ({processors = 1, memory}: CreateVmOptions) => ({
+	processors,
+	memoryBytes: typeof memory === 'number' ? memory : 2 ** 30,
+});
+
+/** The same of the machine of a snapshot. @throws VmmError SNAPSHOT_* */
+async function savedShape(path: string) {
+	const {openSnapshot} = await import('#main/snapshot');
+	const snapshot = openSnapshot(path);
+	const {processors, memoryBytes} = snapshot.manifest.asked;
+	snapshot.close();
+	return {processors, memoryBytes};
+}
+
 /** @throws CONFIG_*, CLI_* */
 function readRequest(words: readonly string[], flags: FlagValues<string>, env: Environment): RunRequest {
 	const [image, ...command] = words;
@@ -237,11 +256,17 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 			second: `the image ${image}, unless -- is before the command`,
 		});
 	const debian = {pull, ...(mirrors.length > 0 && {mirrors}), ...(keyring !== undefined && {keyring})};
+	const from = flags.last('restore');
+	const shaped = from === undefined ? undefined : shapeFlags.find((flag) => flags.has(flag));
+	if (shaped !== undefined) throw cliError('CLI_FLAGS_CONFLICT', {first: '--restore', second: `--${shaped}`});
 	const folders = parseVolumes(flags.all('volume'));
+	const network = networkOf(flags, ports);
+	// A machine that goes on has a network where it had one.
+	const isSaid = from === undefined || flags.has('net') || network === false || Object.keys(network).length > 0;
 	const create: CreateVmOptions = {
 		...(image !== undefined && image !== '' && {image: {image, ...fromWhere}}),
 		...(packages.length > 0 && {image: {packages, ...debian, ...(cache !== undefined && {cache})}}),
-		network: networkOf(flags, ports),
+		...(isSaid && {network}),
 		...(memory !== undefined && {memory: parseMemory(memory).sizeBytes}),
 		...(processors !== undefined && {processors: parseNumber(processors, '--processors', 1, 1024)}),
 		kernel: kernel ?? debian,
@@ -250,5 +275,14 @@ function readRequest(words: readonly string[], flags: FlagValues<string>, env: E
 		...(flags.has('cmdline') && {commandLine: flags.all('cmdline')}),
 	};
 	const name = flags.last('name');
-	return {create, choice: readCommandFlags(flags, env), command, ports, keeps: !flags.has('rm'), name};
+	return {
+		create,
+		from,
+		restored: (directory) => restoreWords(flags, image ?? '', directory),
+		choice: readCommandFlags(flags, env),
+		command,
+		ports,
+		keeps: !flags.has('rm'),
+		name,
+	};
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {isVmmError, type VmmError} from '#support/errors';
+import {isVmmError, type VmmError, type VmmErrorCode} from '#support/errors';
 import {parseSize} from '#support/options';
 import {parseFlat, parseGuestAction, parseMemory} from './index.ts';
 
@@ -55,7 +55,7 @@ for (const [text, memory] of memories) {
 	});
 }
 
-const badMemories: [string, string][] = [
+const badMemories: [string, VmmErrorCode][] = [
 	['size=1G,size=2G', 'CONFIG_KEY_REPEATED'],
 	['hugepage_size=2M', 'CONFIG_REQUIRES'],
 	['hugepages=off,hugepage_size=2M', 'CONFIG_REQUIRES'],

@@ -136,7 +136,10 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	for (const method of client.hello.methods.filter((name) => ![...withParams, ...sampling].includes(name)))
 		t.deepEqual(await client.call(method), {state: 'running'});
 	t.deepEqual(await client.call('dump-core', {path: '/tmp/core'}), {path: '/tmp/core'});
-	t.deepEqual(await client.call('save-snapshot', {path: '/tmp/it'}), {path: '/tmp/it'});
+	t.deepEqual(await client.call('save-snapshot', {path: '/tmp/it'}), {
+		path: '/tmp/it',
+		restore: ['openvmm', 'restore', '/tmp/it'],
+	});
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: '/x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
 	t.deepEqual(await client.call('resize-disk', {device: 'virtio-blk'}), {});

@@ -1,5 +1,5 @@
 import {setTimeout as delay} from 'node:timers/promises';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 
 /** A time, and what has to come in each such time for the line to be worth waiting for. */
 export interface Span {
@@ -39,7 +39,7 @@ export const usualPatience: Patience = {spans: usualSpans, waitsMs: [500, 2000, 
  */
 export async function retried<T>(
 	{waitsMs}: Pick<Patience, 'waitsMs'>,
-	passing: readonly string[],
+	passing: readonly VmmErrorCode[],
 	signal: AbortSignal | undefined,
 	attempt: () => Promise<T>,
 	askedMs: (error: unknown) => number = () => 0,

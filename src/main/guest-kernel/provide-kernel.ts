@@ -17,7 +17,7 @@ import {
 	parseMirror,
 } from '#main/mirror';
 import {abortable, type OperationSignal} from '#support/abort';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {guestKernelError} from './errors.ts';
 import {KernelCache} from './kernel-cache.ts';
 
@@ -63,7 +63,7 @@ export interface GuestKernel {
 /** Far more than a kernel for hardware has. */
 const maxKernelBytes = 2 ** 31;
 /** What says that nothing is wrong but the way to a mirror. */
-const offline = ['MIRROR_UNREACHABLE', 'MIRROR_STALLED', 'MIRROR_FILE_CUT_OFF'];
+const offline: readonly VmmErrorCode[] = ['MIRROR_UNREACHABLE', 'MIRROR_STALLED', 'MIRROR_FILE_CUT_OFF'];
 
 /**
  * Gives the kernel that was named, or Debian's, verified as packages are, from the cache or from a mirror.

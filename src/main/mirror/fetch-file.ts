@@ -15,10 +15,11 @@ import {
 	usualPatience,
 	watched,
 } from '#main/download';
+import type {VmmErrorCode} from '#support/errors';
 import {mirrorError} from './errors.ts';
 
 /** What a try may end with that another one may not: the host's network and a busy mirror. */
-const passing = ['MIRROR_UNREACHABLE', 'MIRROR_STALLED', 'MIRROR_FILE_CUT_OFF'];
+const passing: readonly VmmErrorCode[] = ['MIRROR_UNREACHABLE', 'MIRROR_STALLED', 'MIRROR_FILE_CUT_OFF'];
 
 const faults: DownloadFaults = {
 	unreachable: (url, what, cause) => mirrorError('MIRROR_UNREACHABLE', {url, what}, {cause}),

@@ -12,7 +12,7 @@ import {
 	type PackageText,
 } from '#main/debian';
 import type {LongOperation} from '#support/abort';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {below, type MirrorSuite} from './address.ts';
 import {mirrorError} from './errors.ts';
 import {FileFetcher} from './fetch-file.ts';
@@ -259,9 +259,14 @@ export class Mirror implements PackageSource {
 }
 
 /** What there is of a file that is another one than was told. */
-const otherFile = ['MIRROR_FILE_MISSING', 'MIRROR_FILE_DAMAGED', 'MIRROR_FILE_TOO_LARGE', 'MIRROR_FILE_CUT_OFF'];
+const otherFile: readonly VmmErrorCode[] = [
+	'MIRROR_FILE_MISSING',
+	'MIRROR_FILE_DAMAGED',
+	'MIRROR_FILE_TOO_LARGE',
+	'MIRROR_FILE_CUT_OFF',
+];
 /** What has come before these is of no use to the next try. */
-const useless = ['MIRROR_FILE_MISSING', 'MIRROR_FILE_TOO_LARGE', 'MIRROR_FILE_DAMAGED'];
+const useless: readonly VmmErrorCode[] = ['MIRROR_FILE_MISSING', 'MIRROR_FILE_TOO_LARGE', 'MIRROR_FILE_DAMAGED'];
 
 /** Paths of the lists of a component's packages, without the endings of compressions. @throws VmmError MIRROR_RELEASE_INVALID */
 function listsOf({address, suite, release}: CheckedSuite, component: string, architecture: string): string[] {

@@ -1,5 +1,6 @@
 export {inCache, ociError} from './errors.ts';
 export {emptyConfig, type ImageConfig} from './image-config.ts';
+export {parseImageName} from './image-name.ts';
 export {ImageStore, type StoredName} from './image-store.ts';
 export {
 	type ImageFacts,

@@ -21,7 +21,7 @@ import {gzipSync, zstdCompressSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
 import {type MadeMember, makeTar} from '#main/tar/testing';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {inspectImage, listImages, loadImage, type OpenedImage, openImage, pruneImages, removeImage} from './index.ts';
 import {layoutFiles, type MadeParts, makeBlob, makeImage, writeLayout} from './testing/index.ts';
 
@@ -671,7 +671,7 @@ for (const [what, extra, code] of configs)
 		await t.throwsAsync(openImage({image: `oci:${layout}`, cache: join(folder, 'cache')}), {code});
 	});
 
-const wrongArchives: readonly (readonly [what: string, members: readonly MadeMember[], code: string])[] = [
+const wrongArchives: readonly (readonly [what: string, members: readonly MadeMember[], code: VmmErrorCode])[] = [
 	['has neither', [{path: 'x'}], 'OCI_ARCHIVE_INVALID'],
 	['has a part under another checksum', [{path: `blobs/sha256/${'a'.repeat(64)}`, data: 'x'}], 'OCI_BLOB_DAMAGED'],
 	[

@@ -1,6 +1,6 @@
 import {open, truncate} from 'node:fs/promises';
 import {type Credentials, dockerCredentials, type Patience, RegistryClient, registryError} from '#main/registry';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import type {ContentSource} from './complete-image.ts';
 import {digestAlgorithm, digestOfChecksum} from './digest.ts';
 import {ociError} from './errors.ts';
@@ -17,7 +17,7 @@ export interface RegistryAccess {
 }
 
 /** What has come before these is of no use to the next try. */
-const useless = ['REGISTRY_MISSING', 'REGISTRY_TOO_LARGE', 'REGISTRY_FILE_DAMAGED'];
+const useless: readonly VmmErrorCode[] = ['REGISTRY_MISSING', 'REGISTRY_TOO_LARGE', 'REGISTRY_FILE_DAMAGED'];
 const types = Object.keys(manifestTypes);
 
 /** An image on a registry, whose parts go into the cache by what is verified alone. */

@@ -1,5 +1,6 @@
 import {file} from './kinds.ts';
 import {operation} from './operation.ts';
+import {shellLine} from './shell-line.ts';
 
 export const dumpCore = operation({
 	name: 'dump-core',
@@ -17,10 +18,11 @@ export const saveSnapshot = operation({
 	name: 'save-snapshot',
 	help: 'save the machine to a folder, from which others can be made; it goes on',
 	params: {path: {kind: file, placeholder: 'DIR', help: 'the folder to write'}},
-	result: '`path`',
+	result: '`path`, and `restore`, the words of the command that makes a machine of it',
 	async run(vm, {path}, {progress, signal}) {
 		await vm.saveSnapshot(path, {progress, signal});
-		return {path};
+		return {path, restore: ['openvmm', 'restore', path]};
 	},
-	say: ({path}) => `The snapshot is in "${path}": openvmm restore ${path}`,
+	print: ({restore}) => shellLine(restore),
+	say: ({path, restore}) => `The snapshot is in "${path}": ${shellLine(restore)}`,
 });

@@ -12,7 +12,7 @@ import {
 	retried,
 	usualPatience,
 } from '#main/download';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {parseChallenge} from './challenge.ts';
 import {basic, type Credentials} from './credentials.ts';
 import {registryError} from './errors.ts';
@@ -67,7 +67,12 @@ const mostErrorBytes = 2 ** 14;
 /** Longest time that a registry may ask to be waited for. */
 const mostWaitSeconds = 60;
 /** What a try may end with that another one may not. */
-const passing = ['REGISTRY_UNREACHABLE', 'REGISTRY_STALLED', 'REGISTRY_CUT_OFF', 'REGISTRY_BUSY'];
+const passing: readonly VmmErrorCode[] = [
+	'REGISTRY_UNREACHABLE',
+	'REGISTRY_STALLED',
+	'REGISTRY_CUT_OFF',
+	'REGISTRY_BUSY',
+];
 /** How long a registry wants to be waited for. */
 const busyMs = (error: unknown): number => {
 	if (!isVmmError(error, 'REGISTRY_BUSY')) return 0;

@@ -30,6 +30,11 @@ export const snapshotError = errorTable({
 		message: `The snapshot ${c.directory} has a device ${c.name} of the kind ${c.kind}, which this program has not`,
 		remedy: 'Give its module again, and its name if it has one: --device PATH,name=NAME',
 	}),
+	SNAPSHOT_HOST_SIDE_MISSING: (c: {directory: string; missing: readonly string[]}) => ({
+		message: `Of the machine of the snapshot ${c.directory} what is the host's is in no snapshot, and is not given again: ${c.missing.map(printable).join(', ')}`,
+		remedy:
+			"Give it by the flags or devices that it was made with. A machine of openvmm run goes on with its image and folders by openvmm run --restore DIR [IMAGE] [-v HOST:GUEST]; a program's by VM.restore, with image, folders and disks",
+	}),
 	SNAPSHOT_HYPERVISOR_LACKS: (c: {directory: string; savedBy: string; kind: string; missing: readonly string[]}) => ({
 		message: `The machine of the snapshot ${c.directory} ran on ${printable(c.savedBy)} and has what ${c.kind} does not have on this host: ${c.missing.map(printable).join(', ')}`,
 		remedy:

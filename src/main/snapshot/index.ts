@@ -4,7 +4,7 @@ export {DiskMemory, type DiskPages, savedPartsOf} from './disk-memory.ts';
 export {bootToSave, type MachineShape, machineShape, type ShapedParts} from './machine-shape.ts';
 export type {Manifest, ReadManifest} from './manifest.ts';
 export {type OpenSnapshot, openSnapshot, type SnapshotUnits} from './open-snapshot.ts';
-export {restoredConfig} from './restored-config.ts';
+export {checkGivenAgain, restoredConfig} from './restored-config.ts';
 export {type MachineToSave, type SnapshotSource, saveSnapshot, snapshotInMemory} from './save-snapshot.ts';
 export {checkHypervisor, type OfferedHypervisor, type SavedHypervisor} from './saved-hypervisor.ts';
 export {stateLimits} from './state-limits.ts';

@@ -21,7 +21,7 @@ import {needsOf} from '#vcpu-worker/cpuid';
 import {asJson, checkShape} from './check-shape.ts';
 import {bootToSave, machineShape} from './machine-shape.ts';
 import {formatManifest, type Manifest, parseManifest} from './manifest.ts';
-import {restoredConfig} from './restored-config.ts';
+import {checkGivenAgain, restoredConfig} from './restored-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-restored-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
@@ -178,6 +178,22 @@ test('a device of a module that is not given again is asked for by name', async 
 		code: 'SNAPSHOT_DEVICE_MISSING',
 		message: /device own of the kind own/,
 	});
+});
+
+test('a device that has to have something of the host is named where that is not given again', async (t) => {
+	const path = '/host/vsock';
+	const {place} = {place: {base: 0xfeb0_0000, irq: 5}};
+	const sockets = {kind: 'virtio-vsock-mmio', name: 'vsock', options: {...place, path}} as const;
+	const manifest = await manifestOf({devices: [sockets, {kind: latchKind, options: {port: 0x510}}, own]});
+	const snapshot = {directory, manifest};
+	const given = {devices: [{module}]};
+	const bare = await restoredConfig(snapshot, given);
+	t.throws(() => checkGivenAgain(snapshot, bare), {
+		code: 'SNAPSHOT_HOST_SIDE_MISSING',
+		message: /not given again: vsock \(path\)$/,
+	});
+	const whole = {devices: [{module}, {kind: sockets.kind, name: sockets.name, options: {path}}]};
+	t.notThrows(async () => checkGivenAgain(snapshot, await restoredConfig(snapshot, whole)));
 });
 
 type Devices = Record<string, {kind: string; options: Record<string, unknown>}>;

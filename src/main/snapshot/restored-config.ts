@@ -2,7 +2,7 @@ import type {AnyDeviceType, DeviceHandle} from '#devices/device-type';
 import {type DeviceRegistry, deviceRegistry, loadDeviceModels} from '#devices/registry';
 import {namedDevices, pcieNames, type VmConfig, type VmOptions, vmConfig} from '#main/config';
 import {chipsetNames, deviceModuleUrls} from '#main/machine';
-import {wrongGuestOption} from '#support/options';
+import {missingHostOptions, wrongGuestOption} from '#support/options';
 import type {AskedMachine} from './asked-machine.ts';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
@@ -37,6 +37,24 @@ export async function restoredConfig(
 		},
 		registry,
 	);
+}
+
+/**
+ * Checks that a machine of {@link restoredConfig} was given all that devices of the snapshot have to have of their host. One by one, `checkConfig` says the same
+ * of each, and not that it was the same machine's.
+ * @throws VmmError SNAPSHOT_HOST_SIDE_MISSING
+ */
+export function checkGivenAgain(
+	{directory, manifest}: Pick<OpenSnapshot, 'directory' | 'manifest'>,
+	{devices}: Pick<VmConfig, 'devices'>,
+	registry: DeviceRegistry = deviceRegistry,
+): void {
+	const missing = devices.flatMap(({name = '', options = {}, ...handle}) => {
+		const type = 'kind' in handle && manifest.asked.devices.has(name) ? registry.findType(handle.kind) : undefined;
+		const open = type === undefined ? [] : missingHostOptions(type.options ?? {}, options);
+		return open.length === 0 ? [] : [`${name} (${open.join(', ')})`];
+	});
+	if (missing.length > 0) throw snapshotError('SNAPSHOT_HOST_SIDE_MISSING', {directory, missing});
 }
 
 const askedNuma = ({nodes, distances}: NonNullable<AskedMachine['numa']>) => ({

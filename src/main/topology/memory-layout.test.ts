@@ -1,5 +1,5 @@
 import test from 'ava';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {createMemoryLayout} from './memory-layout.ts';
 
 const mib = 2 ** 20;
@@ -75,7 +75,7 @@ test('the end of RAM above 4 GiB is the end of the layout', (t) => {
 	t.is(createMemoryLayout({size: 5 * gib}).end, 6 * gib);
 });
 
-const refused: [string, number, string][] = [
+const refused: [string, number, VmmErrorCode][] = [
 	['no memory', 0, 'MEMORY_SIZE_INVALID'],
 	['negative memory', -4096, 'MEMORY_SIZE_INVALID'],
 	['memory that is no number', Number.NaN, 'MEMORY_SIZE_INVALID'],

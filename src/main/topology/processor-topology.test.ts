@@ -1,5 +1,5 @@
 import test from 'ava';
-import {isVmmError} from '#support/errors';
+import {isVmmError, type VmmErrorCode} from '#support/errors';
 import {createProcessorTopology, type ProcessorOptions} from './processor-topology.ts';
 
 const plain: ProcessorOptions = {processors: 1, smt: 'auto', x2apic: 'auto', apicIdOffset: 0};
@@ -118,7 +118,7 @@ test("the host's KVM may allow fewer processors and ids", (t) => {
 	);
 });
 
-const impossible: [string, Partial<ProcessorOptions>, string][] = [
+const impossible: [string, Partial<ProcessorOptions>, VmmErrorCode][] = [
 	['x2APIC off with 256 processors', {processors: 256, x2apic: 'off'}, 'TOPOLOGY_XAPIC_LIMIT'],
 	['forced SMT in sockets of one', {vpsPerSocket: 1, smt: 'force'}, 'TOPOLOGY_SMT_IMPOSSIBLE'],
 	['sockets of none', {vpsPerSocket: 0}, 'TOPOLOGY_VPS_PER_SOCKET'],

@@ -34,6 +34,8 @@ export class Lifecycle {
 	#isEnding = false;
 	/** Told when the guest goes on; see `Vm.listenToResumes`. */
 	readonly #resumed = new Set<() => void>();
+	/** Told when it starts anew; see `Vm.listenToResets`. */
+	readonly #reset = new Set<() => void>();
 	/** A reset that waits for its time; see {@link ResetGuard}. */
 	#waiting: {readonly timer: NodeJS.Timeout; readonly restart: () => Promise<void>} | undefined;
 
@@ -87,6 +89,12 @@ export class Lifecycle {
 	listenToResumes(listener: () => void): () => void {
 		this.#resumed.add(listener);
 		return () => void this.#resumed.delete(listener);
+	}
+
+	/** See `Vm.listenToResets`. */
+	listenToResets(listener: () => void): () => void {
+		this.#reset.add(listener);
+		return () => void this.#reset.delete(listener);
 	}
 
 	/** See `Vm.pauseFor`. */
@@ -246,6 +254,7 @@ export class Lifecycle {
 		this.#isDoomed = false;
 		if (!this.#isEnding) this.#turns.renew();
 		await units.reset();
+		for (const reset of this.#reset) reset();
 	}
 
 	/** Starts the units. A machine of which one cannot start is over. */

@@ -102,6 +102,14 @@ export class Vm {
 	}
 
 	/**
+	 * Has a function told whenever the guest starts from its image again, by {@link reset} or by itself, before it runs.
+	 * @returns ends that
+	 */
+	listenToResets(listener: () => void): () => void {
+		return this.#life.listenToResets(listener);
+	}
+
+	/**
 	 * Takes the guest off every processor; resolves when nothing is in flight.
 	 * @throws VmmError VM_DEVICES_HUNG; it is done when the devices' thread comes back. VM_NOT_AT_REST, which ends the machine. OPERATION_ABORTED
 	 */

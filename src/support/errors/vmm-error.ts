@@ -1,3 +1,5 @@
+import type {VmmErrorCode} from './error-codes.ts';
+
 /** Texts of an error for a person: the facts, and the remedy. */
 export interface ErrorText {
 	/** Starts with a capital, no full stop; names what was asked and what was found. */
@@ -8,6 +10,7 @@ export interface ErrorText {
 
 /** A {@link VmmError} as plain data: structured clone drops an Error subclass's own fields between threads. */
 export interface ErrorData extends ErrorText {
+	/** A {@link VmmErrorCode}, if it is of this version. */
 	readonly code: string;
 	readonly context: Readonly<Record<string, unknown>>;
 }
@@ -19,15 +22,15 @@ const brand = Symbol.for('openvmm.error');
 export class VmmError extends Error {
 	override readonly name = 'VmmError';
 	readonly [brand] = true;
-	/** Stable, part of the API: never renamed, never reused. */
-	readonly code: string;
+	/** Of all that this version makes: data of another process, and a device of your own, may have others. */
+	readonly code: VmmErrorCode;
 	readonly remedy: string | undefined;
 	/** The facts behind the message, typed by the table that made the error. */
 	readonly context: Readonly<Record<string, unknown>>;
 
 	constructor(data: ErrorData, options?: ErrorOptions) {
 		super(data.message, options);
-		this.code = data.code;
+		this.code = data.code as VmmErrorCode;
 		this.remedy = data.remedy;
 		this.context = data.context;
 	}
@@ -47,18 +50,18 @@ type Table = Record<string, (context: never) => ErrorText>;
 type ContextOf<F> = F extends (context: infer C) => ErrorText ? C : never;
 
 /**
- * Makes the error factory of one layer from its table of codes.
+ * Makes the error factory of one layer from its table of codes, which {@link VmmErrorCode} has too.
  * @example const kvmError = errorTable({KVM_MISSING: (c: {path: string}) => ({message: `No ${c.path}`})});
  * throw kvmError('KVM_MISSING', {path: '/dev/kvm'});
  */
 export function errorTable<const T extends Table>(table: T) {
-	return <C extends keyof T & string>(code: C, context: ContextOf<T[C]>, options?: ErrorOptions): VmmError => {
+	return <C extends keyof T & VmmErrorCode>(code: C, context: ContextOf<T[C]>, options?: ErrorOptions): VmmError => {
 		const text = (table[code] as (context: ContextOf<T[C]>) => ErrorText)(context);
 		return new VmmError({code, ...text, context: context as Record<string, unknown>}, options);
 	};
 }
 
 /** True when `caught` is a {@link VmmError} (with this code, when one is given). */
-export function isVmmError(caught: unknown, code?: string): caught is VmmError {
+export function isVmmError<C extends VmmErrorCode>(caught: unknown, code?: C): caught is VmmError & {readonly code: C} {
 	return caught instanceof VmmError && (code === undefined || caught.code === code);
 }

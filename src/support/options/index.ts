@@ -22,6 +22,7 @@ export {
 	explainOptions,
 	guestOptions,
 	hostProblems,
+	missingHostOptions,
 	type RawOptions,
 	type ReadOptions,
 	readOptions,

@@ -64,6 +64,15 @@ export function hostProblems(table: OptionTable, values: RawOptions, of: string,
 	});
 }
 
+/** Names what of the host's has to be given, and is not. */
+export const missingHostOptions = (table: OptionTable, given: RawOptions): string[] =>
+	Object.entries(table)
+		.filter(([name, option]) => {
+			const isOpen = option.host && option.default === undefined && option.optional !== true;
+			return isOpen && !(Object.hasOwn(given, name) && given[name] !== undefined);
+		})
+		.map(([name]) => name);
+
 /** Values as plain data: what is the program's in them is kept, and something stands for it. */
 export const detachOptions = <V extends RawOptions>(table: OptionTable, values: V, keep: KeepObject): V =>
 	Object.fromEntries(

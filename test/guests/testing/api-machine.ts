@@ -1,8 +1,8 @@
-import {mkdtempSync, rmSync} from 'node:fs';
+import {chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import type {CreateVmOptions, VM} from '#main/api';
+import {type CreateVmOptions, VM} from '#main/api';
 import {backEndHere, patience, type X86BackEnd} from '#test/petri';
 import {stockFiles} from '#test/stock-kernels';
 
@@ -37,4 +37,15 @@ export function debianMachine(t: ExecutionContext, given: CreateVmOptions = {}):
 export function endsWith(t: ExecutionContext, vm: VM): VM {
 	t.teardown(() => vm[Symbol.asyncDispose]());
 	return vm;
+}
+
+/** A folder of the host that is a small system: busybox of the tests' machine. */
+export async function makeRoot(t: ExecutionContext, root: string): Promise<void> {
+	for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp']) mkdirSync(join(root, name), {recursive: true});
+	const first = endsWith(t, await VM.create(debianMachine(t, {network: false})));
+	writeFileSync(join(root, 'bin/busybox'), await first.files.read('/bin/busybox'));
+	chmodSync(join(root, 'bin/busybox'), 0o755);
+	symlinkSync('busybox', join(root, 'bin/sh'));
+	writeFileSync(join(root, 'etc/name'), 'of the folder\n');
+	await first[Symbol.asyncDispose]();
 }
