@@ -180,10 +180,16 @@ export class FsDriver {
 
 	/** Waits for the answer to the last request. */
 	async answer(): Promise<Answered> {
+		return this.#read(await this.answers(1));
+	}
+
+	/** Waits for so many answers. Returns how many bytes the last one has. */
+	async answers(count: number): Promise<number> {
+		let [left, written] = [count, 0];
 		for (let look = 0; look < mostLooks; look++) {
 			for (const [worker] of this.machine.workers.entries()) this.machine.turn(worker);
-			const [used] = this.driver.used(requestQueue);
-			if (used !== undefined) return this.#read(used[1]);
+			for (const [, bytes] of this.driver.used(requestQueue)) [left, written] = [left - 1, bytes];
+			if (left === 0) return written;
 			await setImmediate();
 		}
 		throw new Error('nobody answers');
