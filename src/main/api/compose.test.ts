@@ -11,6 +11,7 @@ import {guestWords} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
 import type {CreateVmOptions} from './options.ts';
+import {folderDevices} from './shared-folders.ts';
 
 /** A configuration as a machine of these choices has it, with a root that was made of an image. */
 async function configOf(
@@ -72,11 +73,30 @@ test('folders have devices by their order, and are mounted by absolute paths', a
 	const config = await configOf(t, {
 		folders: {'/a': shared, '/b': {folder: shared, readOnly: true, cache: 'never', ...more}},
 	});
-	t.like(optionsOf(config, 'folder0'), {tag: 'folder0', folder: shared});
-	t.like(optionsOf(config, 'folder1'), {tag: 'folder1', readOnly: true, cache: 'never', ...more});
+	t.like(optionsOf(config, 'folder0'), {tag: 'folder/a', folder: shared});
+	t.like(optionsOf(config, 'folder1'), {tag: 'folder/b', readOnly: true, cache: 'never', ...more});
 	await t.throwsAsync(configOf(t, {folders: {b: shared}}), {code: 'VM_OPTION_INVALID'});
+	await t.throwsAsync(configOf(t, {folders: {'/a': shared, '/b/../a/': shared}}), {code: 'VM_OPTION_INVALID'});
 	const many = Object.fromEntries(Array.from({length: 17}, (_, index) => [`/${index}`, shared]));
 	await t.throwsAsync(configOf(t, {folders: many}), {code: 'VM_OPTION_INVALID', message: /17 folders/});
+});
+
+test('folders of a machine that goes on are given to its devices by their paths', (t) => {
+	const long = `/${'deep/'.repeat(20)}`;
+	const before = folderDevices({'/a': '/1', '/b/': '/2', [long]: '/3'}, 1);
+	const tags = before.map(({options}) => options?.['tag'] as string);
+	t.deepEqual(tags.slice(0, 2), ['folder/a', 'folder/b']);
+	t.regex(tags[2] ?? '', /^folder-[0-9a-f]{24}$/);
+	const saved = new Map(
+		before.map(({name, kind, options}) => [name as string, {kind, options: {tag: options?.['tag']}}]),
+	);
+	const again = folderDevices({[long]: '/new3', '/b': {folder: '/new2', cache: 'never'}}, 0, saved);
+	t.deepEqual(again, [
+		{kind: 'virtio-fs-mmio', name: 'folder2', options: {folder: '/new3', tag: tags[2]}},
+		{kind: 'virtio-fs-mmio', name: 'folder1', options: {folder: '/new2', cache: 'never', tag: 'folder/b'}},
+	]);
+	const other = t.throws(() => folderDevices({'/c': '/1'}, 0, saved), {code: 'VM_OPTION_INVALID'});
+	t.regex(other?.message ?? '', /"\/c"/);
 });
 
 test('each NIC has an address of its own, and a program’s policy and rules get to its network', (t) => {
@@ -124,7 +144,7 @@ test('a folder that is shared is the root itself, which the guest changes where 
 	t.like(image, {kind: 'folder', path: shared});
 	const kept = await configOf(t, {folders: {'/a': shared}}, image);
 	t.like(optionsOf(kept, 'root'), {tag: 'root', folder: shared, readOnly: true});
-	t.like(optionsOf(kept, 'folder0'), {tag: 'folder0', folder: shared});
+	t.like(optionsOf(kept, 'folder0'), {tag: 'folder/a', folder: shared});
 	t.like(optionsOf(await configOf(t, {writable: true}, image), 'root'), {readOnly: false});
 	const many = Object.fromEntries(Array.from({length: 16}, (_, index) => [`/${index}`, shared]));
 	await t.throwsAsync(configOf(t, {folders: many}, image), {code: 'VM_OPTION_INVALID', message: /16 folders/});

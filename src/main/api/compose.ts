@@ -19,7 +19,7 @@ import {nicFor} from './network.ts';
 import type {CreateVmOptions, HostChoices} from './options.ts';
 import {ownDevice} from './own-device.ts';
 import {agentWay} from './reach-agent.ts';
-import {folderDevices} from './shared-folders.ts';
+import {folderDevices, type SavedDevices} from './shared-folders.ts';
 
 /** Address of every guest's sockets: each has a socket of the host's own. */
 const guestAddress = 3;
@@ -45,12 +45,14 @@ export interface HostPlace {
 	readonly folder: MachineFolder;
 	readonly image: OpenedImage | undefined;
 	readonly guestConsole: MachineConsole;
+	/** Devices of the machine that it goes on from. */
+	readonly saved?: SavedDevices;
 }
 
 /** Makes ready what a machine has of its host: its root, its sockets, its network. @throws VmmError */
 export async function hostParts(
 	choices: CreateVmOptions,
-	{name, folder, image, guestConsole}: HostPlace,
+	{name, folder, image, guestConsole, saved}: HostPlace,
 ): Promise<HostParts> {
 	const {network = true, writable = false, disks = [], folders = {}, devices = []} = choices;
 	const nic = nicFor(network, name);
@@ -63,7 +65,7 @@ export async function hostParts(
 			...(root === undefined ? [] : [root]),
 			...diskDevices(disks, root === undefined || image?.kind === 'folder' ? 0 : 1),
 			...(nic === undefined ? [] : [nic]),
-			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0),
+			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0, saved),
 			...devices,
 		],
 		image: image !== undefined && 'config' in image ? image.config : undefined,

@@ -50,7 +50,8 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 	return inPlace(options, async ({name, folder, guestConsole}) => {
 		const image = await openRoot(options);
 		options.signal?.throwIfAborted();
-		const parts = await hostParts(options, {name, folder, image, guestConsole});
+		const saved = snapshot.manifest.asked.devices;
+		const parts = await hostParts(options, {name, folder, image, guestConsole, saved});
 		const config = await restoredConfig(snapshot, {
 			...options.machine,
 			...(boot && {boot}),

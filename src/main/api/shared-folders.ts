@@ -1,6 +1,8 @@
+import {createHash} from 'node:crypto';
+import {posix} from 'node:path';
 import type {KindHandle} from '#devices/device-type';
 import type {FolderObject} from '#devices/folder/object';
-import {virtioFsId, virtioFsKind} from '#devices/virtio/fs';
+import {mostTagBytes, virtioFsId, virtioFsKind} from '#devices/virtio/fs';
 import type {GuestAgent} from '#main/agent';
 import {apiError} from './errors.ts';
 import {ownDevice, placesPerType} from './own-device.ts';
@@ -26,31 +28,62 @@ export interface SharedFolder {
 /** Folders by the absolute path where the guest has them. */
 export type SharedFolders = Readonly<Record<string, string | SharedFolder>>;
 
-/** The tag of a folder, which is its device's name too. */
-const tagOf = (index: number) => `folder${index}`;
+/**
+ * The tag of a folder, by which the guest mounts it: it tells where, so that a machine that goes on from a snapshot has each folder where it was, in whatever
+ * order they are given again.
+ */
+function tagOf(path: string): string {
+	const tag = `folder${path}`;
+	const digest = () => createHash('sha256').update(path).digest('hex').slice(0, 24);
+	return Buffer.byteLength(tag) <= mostTagBytes ? tag : `folder-${digest()}`;
+}
 
-/** A device for each folder. @param taken - places that others of the machine's have @throws VmmError VM_OPTION_INVALID */
-export function folderDevices(folders: SharedFolders, taken = 0): KindHandle[] {
-	const all = Object.entries(folders);
+/** Paths of the guest as it takes them, with the folders. @throws VmmError VM_OPTION_INVALID */
+function placed(folders: SharedFolders): [path: string, folder: SharedFolder][] {
+	const all = new Map<string, SharedFolder>();
+	for (const [target, folder] of Object.entries(folders)) {
+		const path = posix.join(target, '.');
+		if (!target.startsWith('/') || target.includes('\0') || all.has(path)) {
+			const expected = 'an absolute path of the guest for each folder, and one folder for each';
+			throw apiError('VM_OPTION_INVALID', {option: 'folders', value: JSON.stringify(target), expected});
+		}
+		all.set(path, typeof folder === 'string' ? {folder} : folder);
+	}
+	return [...all];
+}
+
+/** Devices that a snapshot has, by name. */
+export type SavedDevices = ReadonlyMap<string, {readonly kind: string; readonly options: object}>;
+
+/**
+ * A device for each folder.
+ * @param taken - places that others of the machine's have
+ * @param saved - devices of a machine that goes on, to which the folders are given again
+ * @throws VmmError VM_OPTION_INVALID
+ */
+export function folderDevices(folders: SharedFolders, taken = 0, saved?: SavedDevices): KindHandle[] {
+	const all = placed(folders);
 	if (all.length + taken > placesPerType) {
 		const expected = `${placesPerType - taken} folders at most`;
 		throw apiError('VM_OPTION_INVALID', {option: 'folders', value: `${all.length} folders`, expected});
 	}
-	return all.map(([target, folder], index) => {
-		if (!target.startsWith('/')) {
-			const expected = 'an absolute path of the guest for each folder';
-			throw apiError('VM_OPTION_INVALID', {option: 'folders', value: JSON.stringify(target), expected});
-		}
-		const options = typeof folder === 'string' ? {folder} : folder;
-		const tag = tagOf(index);
-		return ownDevice(virtioFsKind, virtioFsId, tag, {...options, tag}, index + taken);
+	return all.map(([path, given], index) => {
+		const options = {...given, tag: tagOf(path)};
+		if (saved === undefined) return ownDevice(virtioFsKind, virtioFsId, `folder${index}`, options, index + taken);
+		return againDevice(path, options, saved);
 	});
+}
+
+/** The device that a snapshot has of a folder, with what is the host's. Its place is as it was. */
+function againDevice(path: string, options: {readonly tag: string}, saved: SavedDevices): KindHandle {
+	for (const [name, device] of saved)
+		if ('tag' in device.options && device.options.tag === options.tag) return {kind: device.kind, name, options};
+	const expected = 'the paths that the folders had in the machine that was saved, in any order';
+	throw apiError('VM_OPTION_INVALID', {option: 'folders', value: JSON.stringify(path), expected});
 }
 
 /** Mounts all of them in a guest that has not had them yet. @throws VmmError AGENT_FAILED */
 export async function mountFolders(agent: GuestAgent, folders: SharedFolders): Promise<void> {
-	for (const [index, [target, folder]] of Object.entries(folders).entries()) {
-		const readOnly = typeof folder !== 'string' && folder.readOnly === true;
-		await agent.mount({source: tagOf(index), target, type: 'virtiofs', readOnly, makeTarget: true});
-	}
+	for (const [target, {readOnly = false}] of placed(folders))
+		await agent.mount({source: tagOf(target), target, type: 'virtiofs', readOnly, makeTarget: true});
 }
