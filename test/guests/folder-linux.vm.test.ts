@@ -176,8 +176,7 @@ linuxTest('Linux goes on with a file of a folder in a program\u2019s memory from
 		'modprobe -a virtio_pci virtiofs',
 		`mkdir -p /shared; ${until('mount -t virtiofs -o dax=always host /shared')}`,
 		hearButton,
-		// Code is not executed from there.
-		'cp /shared/map /tmp/map; mkfifo /tmp/fifo; (/tmp/map </tmp/fifo >/tmp/said) 9<>/shared/file & exec 8>/tmp/fifo',
+		'mkfifo /tmp/fifo; (/shared/map </tmp/fifo >/tmp/said) 9<>/shared/file & exec 8>/tmp/fifo',
 		until('grep -q mapped /tmp/said'),
 		'echo wants=snapshot',
 		until(pressed(1)),

@@ -2,10 +2,12 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {vmConfig} from '#main/config';
+import {checkConfig, vmConfig} from '#main/config';
+import {memoryFolder} from '#main/folders';
 import type {OpenedImage} from '#main/oci';
 import {makeImage, writeLayout} from '#main/oci/testing';
 import {hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
+import {againFolderPorts} from './folder-ports.ts';
 import {MachineConsole} from './guest-console.ts';
 import {guestWords} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
@@ -97,6 +99,52 @@ test('folders of a machine that goes on are given to its devices by their paths'
 	]);
 	const other = t.throws(() => folderDevices({'/c': '/1'}, 0, saved), {code: 'VM_OPTION_INVALID'});
 	t.regex(other?.message ?? '', /"\/c"/);
+});
+
+test('a folder whose files are mapped is behind a port of PCI Express, beside those of the program', async (t) => {
+	const port = {hotplug: false, acs: 0, pasid: false};
+	const own = {rootComplex: 'rc0', name: 'rp0', ...port};
+	const complex = {startBus: 0, endBus: 5, lowMmioBytes: 2 ** 26, highMmioBytes: 2 ** 30, preserveBars: false};
+	const pcie = {rootComplexes: [{name: 'rc0', segment: 0, ...complex}], rootPorts: [own]};
+	const folders = {'/a': '/', '/b': {folder: '/', dax: '1G', readOnly: true}, '/c': {folder: '/', dax: 2 ** 22}};
+	const config = await configOf(t, {folders, machine: {pcie}, network: false});
+	t.like(
+		config.devices.find(({name}) => name === 'folder1'),
+		{
+			kind: 'virtio-fs',
+			port: 'folder1-port',
+			options: {tag: 'folder/b', readOnly: true, dax: 2 ** 30},
+		},
+	);
+	const problems = checkConfig(config).map(({code}) => code);
+	t.deepEqual(
+		problems.filter((code) => code.startsWith('PCIE_')),
+		[],
+	);
+	const {rootComplexes = [], rootPorts = []} = config.pcie ?? {};
+	t.deepEqual(
+		rootComplexes.map(({name, segment}) => [name, segment]),
+		[
+			['rc0', 0],
+			['folders', 1],
+		],
+	);
+	t.deepEqual(
+		rootPorts.map(({name, rootComplex}) => `${rootComplex}:${name}`),
+		['rc0:rp0', 'folders:folder1-port', 'folders:folder2-port'],
+	);
+	t.true((rootComplexes[1]?.highMmioBytes ?? 0) >= 2 ** 30 + 2 ** 22);
+	t.is((await configOf(t, {folders: {'/a': '/'}})).pcie, undefined);
+	t.deepEqual(againFolderPorts(pcie, config.pcie), {rootComplexes, rootPorts});
+	for (const dax of ['1M', 2 ** 20, '8G']) {
+		const wrong = checkConfig(await configOf(t, {folders: {'/a': {folder: '/', dax}}}));
+		t.true(
+			wrong.some(({code, message}) => code === 'CONFIG_VALUE_INVALID' && /folder0 dax/.test(message)),
+			`${dax}`,
+		);
+	}
+	const object = configOf(t, {folders: {'/a': {folder: memoryFolder(), dax: '1G'}}});
+	await t.throwsAsync(object, {code: 'VM_OPTION_INVALID', message: /"\/a"/});
 });
 
 test('each NIC has an address of its own, and a program’s policy and rules get to its network', (t) => {

@@ -13,6 +13,7 @@ import type {ImageConfig, OpenedImage} from '#main/oci';
 import {parseSize} from '#support/options';
 import {diskDevices} from './disks.ts';
 import {apiError} from './errors.ts';
+import {withFolderPorts} from './folder-ports.ts';
 import type {MachineConsole} from './guest-console.ts';
 import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
@@ -122,10 +123,12 @@ const memoryBytes = (memory: number | string): number =>
 const mostResets = 1;
 
 /** What the machine's shape is, without its devices and boot. @throws VmmError */
-export function shapeOf({memory, processors, machine = {}}: CreateVmOptions): VmOptions {
+export function shapeOf({memory, processors, machine = {}, folders = {}}: CreateVmOptions): VmOptions {
+	const pcie = withFolderPorts(folders, machine.pcie);
 	return {
 		guestResetLimit: mostResets,
 		...machine,
+		...(pcie && {pcie}),
 		...(memory !== undefined && {memory: {...machine.memory, sizeBytes: memoryBytes(memory)}}),
 		...(processors !== undefined && {processors: {...machine.processors, count: processors}}),
 	};

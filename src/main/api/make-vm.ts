@@ -4,6 +4,7 @@ import {type OpenSnapshot, restoredConfig} from '#main/snapshot';
 import type {AgentLink} from './agent-link.ts';
 import {bringUp, type RunningMachine} from './bring-up.ts';
 import {agentBoot, hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
+import {againFolderPorts} from './folder-ports.ts';
 import {MachineConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
@@ -50,10 +51,12 @@ export function restoreVm(snapshot: OpenSnapshot, options: RestoreVmOptions, boo
 	return inPlace(options, async ({name, folder, guestConsole}) => {
 		const image = await openRoot(options);
 		options.signal?.throwIfAborted();
-		const saved = snapshot.manifest.asked.devices;
-		const parts = await hostParts(options, {name, folder, image, guestConsole, saved});
+		const {asked} = snapshot.manifest;
+		const parts = await hostParts(options, {name, folder, image, guestConsole, saved: asked.devices});
+		const pcie = options.machine?.pcie && againFolderPorts(options.machine.pcie, asked.pcie);
 		const config = await restoredConfig(snapshot, {
 			...options.machine,
+			...(pcie && {pcie}),
 			...(boot && {boot}),
 			devices: parts.devices,
 		});

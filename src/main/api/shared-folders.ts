@@ -4,6 +4,7 @@ import type {KindHandle} from '#devices/device-type';
 import type {FolderObject} from '#devices/folder/object';
 import {mostTagBytes, virtioFsId, virtioFsKind} from '#devices/virtio/fs';
 import type {GuestAgent} from '#main/agent';
+import {parseSize} from '#support/options';
 import {apiError} from './errors.ts';
 import {ownDevice, placesPerType} from './own-device.ts';
 
@@ -23,6 +24,11 @@ export interface SharedFolder {
 	readonly locks?: boolean;
 	/** File systems that the host has mounted inside are there. */
 	readonly submounts?: boolean;
+	/**
+	 * Bytes of memory where the guest has files of it mapped without a copy of its own, such as `1G`: a multiple of 2 MiB, up to 4 GiB. For a directory of the host, by its path. The
+	 * machine has PCI Express then, since there is no such memory on MMIO. On the software processor it makes reading far slower.
+	 */
+	readonly dax?: number | string;
 }
 
 /** Folders by the absolute path where the guest has them. */
@@ -39,7 +45,7 @@ function tagOf(path: string): string {
 }
 
 /** Paths of the guest as it takes them, with the folders. @throws VmmError VM_OPTION_INVALID */
-function placed(folders: SharedFolders): [path: string, folder: SharedFolder][] {
+export function placed(folders: SharedFolders): [path: string, folder: SharedFolder][] {
 	const all = new Map<string, SharedFolder>();
 	for (const [target, folder] of Object.entries(folders)) {
 		const path = posix.join(target, '.');
@@ -68,9 +74,27 @@ export function folderDevices(folders: SharedFolders, taken = 0, saved?: SavedDe
 		throw apiError('VM_OPTION_INVALID', {option: 'folders', value: `${all.length} folders`, expected});
 	}
 	return all.map(([path, given], index) => {
-		const options = {...given, tag: tagOf(path)};
-		if (saved === undefined) return ownDevice(virtioFsKind, virtioFsId, `folder${index}`, options, index + taken);
-		return againDevice(path, options, saved);
+		const window = windowBytes(path, given);
+		const options = {...given, tag: tagOf(path), ...(window !== undefined && {dax: window})};
+		if (saved !== undefined) return againDevice(path, options, saved);
+		const name = `folder${index}`;
+		if (window !== undefined) return {kind: virtioFsKind, name, port: portOf(index), options};
+		return ownDevice(virtioFsKind, virtioFsId, name, options, index + taken);
+	});
+}
+
+/** The port of PCI Express behind which a folder is whose files are mapped. */
+export const portOf = (index: number): string => `folder${index}-port`;
+
+/** Bytes of memory where a folder's files are mapped. @throws VmmError VM_OPTION_INVALID, CONFIG_VALUE_INVALID */
+export function windowBytes(path: string, {folder, dax}: SharedFolder): number | undefined {
+	if (dax === undefined) return undefined;
+	if (typeof folder === 'string') return typeof dax === 'number' ? dax : parseSize(dax, 'dax');
+	const expected = 'dax for a directory of the host: what an object has is in no memory that could be mapped';
+	throw apiError('VM_OPTION_INVALID', {
+		option: 'folders',
+		value: `${JSON.stringify(path)}, an object with dax`,
+		expected,
 	});
 }
 
@@ -84,6 +108,8 @@ function againDevice(path: string, options: {readonly tag: string}, saved: Saved
 
 /** Mounts all of them in a guest that has not had them yet. @throws VmmError AGENT_FAILED */
 export async function mountFolders(agent: GuestAgent, folders: SharedFolders): Promise<void> {
-	for (const [target, {readOnly = false}] of placed(folders))
-		await agent.mount({source: tagOf(target), target, type: 'virtiofs', readOnly, makeTarget: true});
+	for (const [target, {readOnly = false, dax}] of placed(folders)) {
+		const mapped = dax === undefined ? {} : {data: 'dax=always'};
+		await agent.mount({source: tagOf(target), target, type: 'virtiofs', readOnly, makeTarget: true, ...mapped});
+	}
 }
