@@ -16,7 +16,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import type {FolderObject} from '#devices/folder/object';
 import {calledObject} from '#devices/folder/object/testing';
-import {FsDriver, Opcode, WildClient} from '#devices/virtio/fs/testing';
+import {FsDriver, named, Opcode, Rename2In, WildClient} from '#devices/virtio/fs/testing';
 import {folderAt} from './folder-at.ts';
 import {MemoryFolder} from './memory-folder.ts';
 import {overlayFolder} from './overlay-folder.ts';
@@ -26,6 +26,8 @@ const [rounds, steps, bursts] = [6, 300, 60];
 /** What is shared, and a look at what else there is. */
 interface Fuzzed {
 	readonly object: FolderObject;
+	/** Has the files there that it began with. */
+	refresh?(): void;
 	look(): void;
 }
 
@@ -42,10 +44,11 @@ function directory(t: ExecutionContext, objectAt: (path: string) => FolderObject
 			return {path, mode, uid, gid, nlink, size, mtimeMs};
 		});
 	const before = seen();
-	return () => {
-		rmSync(inside, {recursive: true, force: true});
-		mkdirSync(join(inside, 'sub'), {recursive: true});
-		writeFileSync(join(inside, 'file'), 'content');
+	mkdirSync(inside);
+	const refresh = () => {
+		for (const name of readdirSync(inside)) rmSync(join(inside, name), {recursive: true, force: true});
+		mkdirSync(join(inside, 'sub'));
+		for (const path of ['file', 'sub/file']) writeFileSync(join(inside, path), 'content');
 		for (const [name, target] of [
 			['out', outside],
 			['link', '../outside/file'],
@@ -53,6 +56,10 @@ function directory(t: ExecutionContext, objectAt: (path: string) => FolderObject
 			['sub/a', '../../outside/sub'],
 		] as const)
 			symlinkSync(target, join(inside, name));
+	};
+	return () => {
+		chmodSync(inside, 0o755);
+		refresh();
 		const look = () => {
 			chmodSync(inside, 0o755);
 			t.deepEqual(seen(), before);
@@ -61,9 +68,19 @@ function directory(t: ExecutionContext, objectAt: (path: string) => FolderObject
 			for (const path of ['file', 'sub/file']) t.is(readFileSync(join(outside, path), 'utf8'), 'secret');
 			t.deepEqual(readdirSync(folder).sort(), ['inside', 'outside']);
 		};
-		return {object: objectAt(inside), look};
+		return {object: objectAt(inside), refresh, look};
 	};
 }
+
+/** Puts a link where a directory was. */
+const swap = [
+	{
+		opcode: Opcode.RENAME2,
+		node: 1,
+		body: Buffer.concat([Rename2In.encode({newdir: 1}), named('sub'), named('away')]),
+	},
+	{opcode: Opcode.SYMLINK, node: 1, body: Buffer.concat([named('sub'), named('../outside/sub')])},
+];
 
 const mostBytes = 2 ** 20;
 const inMemory = () => {
@@ -96,11 +113,12 @@ for (const [index, [what, make]] of Object.entries(folders).entries())
 		const client = new WildClient(41 + index);
 		const next = make(t);
 		for (let round = 0; round < rounds; round++) {
-			const {object, look} = next();
+			const {object, refresh, look} = next();
 			const {folder, close} = calledObject(object, {mostNodes: 50, mostHandles: 20});
 			const guest = await FsDriver.over(folder);
 			await client.ask(guest, steps);
 			for (let burst = 0; burst < bursts; burst++) {
+				refresh?.();
 				// What it has open is closed now and then.
 				if (burst % 10 === 0) {
 					await guest.ask(Opcode.DESTROY, 0);
@@ -111,6 +129,7 @@ for (const [index, [what, make]] of Object.entries(folders).entries())
 				await client.burst(
 					guest,
 					known.filter((node) => node > 0),
+					burst % 2 === 0 ? swap : [],
 				);
 			}
 			await guest.machine.stop();

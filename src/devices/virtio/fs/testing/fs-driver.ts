@@ -24,7 +24,7 @@ import {virtioFsOver} from '../virtio-fs.ts';
 const [urgentQueue, requestQueue] = [0, 1];
 const [requestAt, answerAt, mostBytes] = [0x4_0000, 0xa_0000, 0x4_0000];
 /** More looks than the slowest host needs. */
-const mostLooks = 10_000;
+const mostLooks = 1_000_000;
 
 /** What a client has been answered. */
 export interface Answered {

@@ -32,6 +32,13 @@ const opcodes = [...Object.values(Opcode), 0, 4096, 2 ** 32 - 1];
 const places = [0, 2 * mib, 4 * mib, 6 * mib];
 const wrongPlaces = [1, 4096, mib, 8 * mib, 2 ** 32, 2 ** 32 - 2 * mib, 2 ** 53, 2 ** 63];
 
+/** A request that is short. */
+export interface Sensible {
+	readonly opcode: number;
+	readonly node: number;
+	readonly body: Uint8Array;
+}
+
 /** A client of virtio-fs that asks for anything at any time. */
 export class WildClient {
 	/** What it was told: answers, of which kinds of errors, and how often nothing. */
@@ -85,22 +92,26 @@ export class WildClient {
 		}
 	}
 
-	/** Asks for several things at once that a client with these files may ask for. */
-	async burst(guest: FsDriver, known: readonly number[]): Promise<void> {
-		const count = 2 + this.#below(7);
-		for (let place = 0; place < count; place++) {
-			const {opcode, node, body} = this.#sensible(known);
-			guest.put(opcode, node, body, {place, room: 200});
+	/**
+	 * Asks for several things at once that a client with these files may ask for.
+	 * @param amid - asked for among them, in this order
+	 */
+	async burst(guest: FsDriver, known: readonly number[], amid: readonly Sensible[] = []): Promise<void> {
+		const requests = Array.from({length: 3 + this.#below(8)}, () => this.#sensible(known));
+		let after = 0;
+		for (const request of amid) {
+			after += this.#below(requests.length - after);
+			requests.splice(after++, 0, request);
 		}
-		await guest.answers(count);
-		for (let place = 0; place < count; place++) {
-			const error = guest.errorAt(place);
+		for (const [place, {opcode, node, body}] of requests.entries()) guest.put(opcode, node, body, {place, room: 200});
+		await guest.answers(requests.length);
+		for (const place of requests.keys()) {
 			this.seen.answers++;
-			this.seen.errors.add(error);
+			this.seen.errors.add(guest.errorAt(place));
 		}
 	}
 
-	#sensible(known: readonly number[]): {readonly opcode: number; readonly node: number; readonly body: Buffer} {
+	#sensible(known: readonly number[]): Sensible {
 		const [node, other] = [this.#any(known), this.#any(known)];
 		const [name, newName] = [named(this.#any(shortNames)), named(this.#any(shortNames))];
 		const mode = this.#any([0o600, 0o644, 0o777]);
