@@ -107,6 +107,11 @@ export function objectCalls(object: FolderObject): ProgramObject {
 						? await WholeFile.open(object, path, flags, writeWhole)
 						: await object.open(path, flags | constants.O_NOFOLLOW, mode);
 				if (typeof file?.read !== 'function') throw new TypeError(`open() of ${path} gives no file`);
+				// Nobody would close it.
+				if (signal.aborted) {
+					await file.close?.();
+					throw failed('ETIMEDOUT');
+				}
 				const number = next++;
 				files.set(number, file);
 				return number;

@@ -125,13 +125,3 @@ test('an object that knows of no links makes none', async (t) => {
 	await calls['unlink']?.({path: '/d/f'}, signal);
 	t.deepEqual(called, ['unlink /d/f'], 'nor is its way looked at');
 });
-
-test('an open file that cannot be cut by itself is cut by its path alone, and not at all without', async (t) => {
-	const {object, called} = heldObject();
-	const calls = objectCalls({...object, open: () => ({read: () => ({bytesRead: 0})})});
-	const file = await calls['open']?.({path: '/f', flags: 0, mode: 0}, signal);
-	await calls['truncate']?.({file, path: '/f', length: 0}, signal);
-	const nowhere = {file, path: undefined, length: 0};
-	await t.throwsAsync(calls['truncate']?.(nowhere, signal) as Promise<void>, {code: 'ESTALE'} as never);
-	t.deepEqual(called, ['lstat /f', 'lstat /f', 'truncate /f']);
-});
