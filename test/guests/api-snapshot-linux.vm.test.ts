@@ -3,6 +3,7 @@ import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {VM} from '#main/api';
+import {memoryFolder} from '#main/folders';
 import {linuxTest} from '#test/petri';
 import {debianMachine, endsWith, makeRoot, onBackEnd, testFolder} from './testing/api-machine.ts';
 
@@ -94,5 +95,49 @@ linuxTest(
 		const anew = endsWith(t, await VM.create(asked));
 		t.is((await anew.exec('cat /etc/name')).stdout, 'of the folder\n', 'the image is as it was');
 		await t.throwsAsync(VM.create({...asked, writable: true}), {code: 'VM_OPTION_INVALID'});
+	},
+);
+
+linuxTest(
+	'folders go on where the guest has them, with what it has open, in whatever order they are given',
+	async (t) => {
+		const place = testFolder(t, 'folders');
+		const [saved, host, shared] = [join(place, 'saved'), join(place, 'host'), join(place, 'shared')];
+		for (const each of [host, shared]) {
+			mkdirSync(each);
+			writeFileSync(join(each, 'log'), 'host\n');
+		}
+		const before = memoryFolder({log: 'before\n'});
+		const folders = {'/data': {folder: host}, '/made': {folder: before}, '/shared': {folder: shared, dax: '8M'}};
+		const vm = endsWith(t, await VM.create(debianMachine(t, {network: false, folders})));
+		const {stdout: mounted} = await vm.exec('grep " /shared " /proc/mounts');
+		t.regex(mounted, /^folder\/shared \/shared virtiofs rw.*dax=always/);
+		const work = [
+			'exec 5>>/data/log 6>>/made/log 7>>/shared/log; echo open >&5; echo open >&6; echo open >&7; touch /tmp/open',
+			'while [ ! -e /tmp/go ]; do sleep 0.1; done',
+			'echo after >&5; echo after >&6; echo after >&7; touch /tmp/done',
+		].join('; ');
+		const until = (path: string) =>
+			`while [ ! -e ${path} ]; do kill -0 $(cat /tmp/pid) || [ -e ${path} ] || exit 1; sleep 0.1; done`;
+		await vm.exec(`(${work}) >/dev/null 2>&1 & echo $! >/tmp/pid; ${until('/tmp/open')}`, {check: true});
+		await vm.snapshot(saved);
+		await vm[Symbol.asyncDispose]();
+		const after = memoryFolder({log: 'another object\n'});
+		const again = {'/shared': shared, '/made/': {folder: after}, '/data': host};
+		const unknown = VM.restore(saved, {network: false, ...onBackEnd, folders: {...again, '/other': host}});
+		await t.throwsAsync(unknown, {code: 'VM_OPTION_INVALID', message: /"\/other"/});
+		const restored = endsWith(t, await VM.restore(saved, {network: false, ...onBackEnd, folders: again}));
+		await restored.exec(`touch /tmp/go; ${until('/tmp/done')}`, {check: true});
+		t.is(readFileSync(join(host, 'log'), 'utf8'), 'host\nopen\nafter\n');
+		const text = (folder: typeof after) => Buffer.from(folder.readFile('/log')).toString();
+		t.is(readFileSync(join(shared, 'log'), 'utf8'), 'host\nopen\nafter\n');
+		t.is(text(after), 'another object\nafter\n');
+		t.is(text(before), 'before\nopen\n', 'it has ended with its machine');
+		const [fork] = (await restored.fork(1)) as [VM];
+		endsWith(t, fork);
+		await fork.exec('for folder in made data shared; do echo fork >>/$folder/log; done; sync', {check: true});
+		t.is(readFileSync(join(shared, 'log'), 'utf8'), 'host\nopen\nafter\nfork\n');
+		t.is(text(after), 'another object\nafter\nfork\n');
+		t.is(readFileSync(join(host, 'log'), 'utf8'), 'host\nopen\nafter\nfork\n');
 	},
 );

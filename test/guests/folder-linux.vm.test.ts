@@ -7,6 +7,7 @@ import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/con
 import {close, lockFile, O, open} from '#support/ffi';
 import {flagged, hearButton, linuxTest, openTestSnapshot, pressed, runInLinux, snapshotPlace, until} from '#test/petri';
 import {lockProgram} from './testing/lock-program.ts';
+import {mapProgram} from './testing/map-program.ts';
 
 const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -158,5 +159,46 @@ linuxTest('Linux goes on with its folder and its open files from a snapshot', as
 	t.regex(restored.output, /^log=begun ended\s*$/m, restored.output);
 	t.regex(restored.output, /^made=yes\r?$/m);
 	t.is(readFileSync(join(folder, 'deep', 'er', 'log'), 'utf8'), 'begun\nended\n');
+	t.notRegex(restored.output, complaints);
+});
+
+linuxTest('Linux goes on with a file of a folder in a program\u2019s memory from a snapshot', async (t, make) => {
+	const folder = folderOf(t);
+	writeFileSync(join(folder, 'map'), mapProgram(), {mode: 0o755});
+	const file = join(folder, 'file');
+	const content = Buffer.alloc(3 * 2 ** 20);
+	content.write('first');
+	writeFileSync(file, content);
+	const directory = snapshotPlace(t);
+	const machine = machineOn('pci', folder, ',dax=16M');
+	const guest = await runInLinux(make, machine, [
+		'dmesg -c >/dev/null',
+		'modprobe -a virtio_pci virtiofs',
+		`mkdir -p /shared; ${until('mount -t virtiofs -o dax=always host /shared')}`,
+		hearButton,
+		'mkfifo /tmp/fifo; (/shared/map </tmp/fifo >/tmp/said) 9<>/shared/file & exec 8>/tmp/fifo',
+		until('grep -q mapped /tmp/said'),
+		'echo wants=snapshot',
+		until(pressed(1)),
+		'exec 8>&-; wait; echo said=$(cat /tmp/said | tr "\\n" " ")',
+		'echo again=$(head -c 4 /shared/file)',
+		messages,
+		'umount /shared && echo all=done',
+	]);
+	await guest.waitFor(/^wants=snapshot\r?$/m);
+	t.is(readFileSync(file).toString('latin1', 4096, 4100), 'firs', 'what the program writes is in the file');
+	await guest.vm.pause();
+	await guest.vm.saveSnapshot(directory);
+	await guest.vm.stop();
+	writeFileSync(file, 'host', {flag: 'r+'});
+	const snapshot = openTestSnapshot(t, directory);
+	const restored = await make({...machine, boot: {kind: 'none'}}, {snapshot});
+	await restored.vm.start();
+	await restored.vm.powerButton();
+	t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
+	t.regex(restored.output, /^said=mapped host\r?$/m, restored.output);
+	t.regex(restored.output, /^again=host\r?$/m);
+	t.is(readFileSync(file).toString('latin1', 4096, 4100), 'last');
+	t.regex(restored.output, /^all=done/m);
 	t.notRegex(restored.output, complaints);
 });

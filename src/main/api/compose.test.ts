@@ -2,15 +2,18 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {vmConfig} from '#main/config';
+import {checkConfig, vmConfig} from '#main/config';
+import {memoryFolder} from '#main/folders';
 import type {OpenedImage} from '#main/oci';
 import {makeImage, writeLayout} from '#main/oci/testing';
 import {hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
+import {againFolderPorts} from './folder-ports.ts';
 import {MachineConsole} from './guest-console.ts';
 import {guestWords} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
 import type {CreateVmOptions} from './options.ts';
+import {folderDevices} from './shared-folders.ts';
 
 /** A configuration as a machine of these choices has it, with a root that was made of an image. */
 async function configOf(
@@ -72,11 +75,76 @@ test('folders have devices by their order, and are mounted by absolute paths', a
 	const config = await configOf(t, {
 		folders: {'/a': shared, '/b': {folder: shared, readOnly: true, cache: 'never', ...more}},
 	});
-	t.like(optionsOf(config, 'folder0'), {tag: 'folder0', folder: shared});
-	t.like(optionsOf(config, 'folder1'), {tag: 'folder1', readOnly: true, cache: 'never', ...more});
+	t.like(optionsOf(config, 'folder0'), {tag: 'folder/a', folder: shared});
+	t.like(optionsOf(config, 'folder1'), {tag: 'folder/b', readOnly: true, cache: 'never', ...more});
 	await t.throwsAsync(configOf(t, {folders: {b: shared}}), {code: 'VM_OPTION_INVALID'});
+	await t.throwsAsync(configOf(t, {folders: {'/a': shared, '/b/../a/': shared}}), {code: 'VM_OPTION_INVALID'});
 	const many = Object.fromEntries(Array.from({length: 17}, (_, index) => [`/${index}`, shared]));
 	await t.throwsAsync(configOf(t, {folders: many}), {code: 'VM_OPTION_INVALID', message: /17 folders/});
+});
+
+test('folders of a machine that goes on are given to its devices by their paths', (t) => {
+	const long = `/${'deep/'.repeat(20)}`;
+	const before = folderDevices({'/a': '/1', '/b/': '/2', [long]: '/3'}, 1);
+	const tags = before.map(({options}) => options?.['tag'] as string);
+	t.deepEqual(tags.slice(0, 2), ['folder/a', 'folder/b']);
+	t.regex(tags[2] ?? '', /^folder-[0-9a-f]{24}$/);
+	const saved = new Map(
+		before.map(({name, kind, options}) => [name as string, {kind, options: {tag: options?.['tag']}}]),
+	);
+	const again = folderDevices({[long]: '/new3', '/b': {folder: '/new2', cache: 'never'}}, 0, saved);
+	t.deepEqual(again, [
+		{kind: 'virtio-fs-mmio', name: 'folder2', options: {folder: '/new3', tag: tags[2]}},
+		{kind: 'virtio-fs-mmio', name: 'folder1', options: {folder: '/new2', cache: 'never', tag: 'folder/b'}},
+	]);
+	const other = t.throws(() => folderDevices({'/c': '/1'}, 0, saved), {code: 'VM_OPTION_INVALID'});
+	t.regex(other?.message ?? '', /"\/c"/);
+});
+
+test('a folder whose files are mapped is behind a port of PCI Express, beside those of the program', async (t) => {
+	const port = {hotplug: false, acs: 0, pasid: false};
+	const own = {rootComplex: 'rc0', name: 'rp0', ...port};
+	const complex = {startBus: 0, endBus: 5, lowMmioBytes: 2 ** 26, highMmioBytes: 2 ** 30, preserveBars: false};
+	const pcie = {rootComplexes: [{name: 'rc0', segment: 0, ...complex}], rootPorts: [own]};
+	const folders = {'/a': '/', '/b': {folder: '/', dax: '1G', readOnly: true}, '/c': {folder: '/', dax: 2 ** 22}};
+	const config = await configOf(t, {folders, machine: {pcie}, network: false});
+	t.like(
+		config.devices.find(({name}) => name === 'folder1'),
+		{
+			kind: 'virtio-fs',
+			port: 'folder1-port',
+			options: {tag: 'folder/b', readOnly: true, dax: 2 ** 30},
+		},
+	);
+	const problems = checkConfig(config).map(({code}) => code);
+	t.deepEqual(
+		problems.filter((code) => code.startsWith('PCIE_')),
+		[],
+	);
+	const {rootComplexes = [], rootPorts = []} = config.pcie ?? {};
+	t.deepEqual(
+		rootComplexes.map(({name, segment}) => [name, segment]),
+		[
+			['rc0', 0],
+			['folders', 1],
+		],
+	);
+	t.deepEqual(
+		rootPorts.map(({name, rootComplex}) => `${rootComplex}:${name}`),
+		['rc0:rp0', 'folders:folder1-port', 'folders:folder2-port'],
+	);
+	t.true((rootComplexes[1]?.highMmioBytes ?? 0) >= 2 ** 30 + 2 ** 22);
+	t.is((await configOf(t, {folders: {'/a': '/'}})).pcie, undefined);
+	t.deepEqual(againFolderPorts(pcie, config.pcie), {rootComplexes, rootPorts});
+	for (const dax of ['1M', 2 ** 20, '8G']) {
+		const wrong = checkConfig(await configOf(t, {folders: {'/a': {folder: '/', dax}}}));
+		t.true(
+			wrong.some(({code, message}) => code === 'CONFIG_VALUE_INVALID' && /folder0 dax/.test(message)),
+			`${dax}`,
+		);
+	}
+	const object = configOf(t, {folders: {'/a': {folder: memoryFolder(), dax: '1G'}}});
+	await t.throwsAsync(object, {code: 'VM_OPTION_INVALID', message: /"\/a"/});
 });
 
 test('each NIC has an address of its own, and a program’s policy and rules get to its network', (t) => {
@@ -129,7 +197,7 @@ test('a folder that is shared is the root itself, which the guest changes where 
 	t.like(image, {kind: 'folder', path: shared});
 	const kept = await configOf(t, {folders: {'/a': shared}}, image);
 	t.like(optionsOf(kept, 'root'), {tag: 'root', folder: shared, readOnly: true});
-	t.like(optionsOf(kept, 'folder0'), {tag: 'folder0', folder: shared});
+	t.like(optionsOf(kept, 'folder0'), {tag: 'folder/a', folder: shared});
 	t.like(optionsOf(await configOf(t, {writable: true}, image), 'root'), {readOnly: false});
 	const many = Object.fromEntries(Array.from({length: 16}, (_, index) => [`/${index}`, shared]));
 	await t.throwsAsync(configOf(t, {folders: many}, image), {code: 'VM_OPTION_INVALID', message: /16 folders/});

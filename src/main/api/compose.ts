@@ -13,13 +13,14 @@ import type {ImageConfig, OpenedImage} from '#main/oci';
 import {parseSize} from '#support/options';
 import {diskDevices} from './disks.ts';
 import {apiError} from './errors.ts';
+import {withFolderPorts} from './folder-ports.ts';
 import type {MachineConsole} from './guest-console.ts';
 import type {MachineFolder} from './machine-folder.ts';
 import {nicFor} from './network.ts';
 import type {CreateVmOptions, HostChoices} from './options.ts';
 import {ownDevice} from './own-device.ts';
 import {agentWay} from './reach-agent.ts';
-import {folderDevices} from './shared-folders.ts';
+import {folderDevices, type SavedDevices} from './shared-folders.ts';
 
 /** Address of every guest's sockets: each has a socket of the host's own. */
 const guestAddress = 3;
@@ -45,12 +46,14 @@ export interface HostPlace {
 	readonly folder: MachineFolder;
 	readonly image: OpenedImage | undefined;
 	readonly guestConsole: MachineConsole;
+	/** Devices of the machine that it goes on from. */
+	readonly saved?: SavedDevices;
 }
 
 /** Makes ready what a machine has of its host: its root, its sockets, its network. @throws VmmError */
 export async function hostParts(
 	choices: CreateVmOptions,
-	{name, folder, image, guestConsole}: HostPlace,
+	{name, folder, image, guestConsole, saved}: HostPlace,
 ): Promise<HostParts> {
 	const {network = true, writable = false, disks = [], folders = {}, devices = []} = choices;
 	const nic = nicFor(network, name);
@@ -63,7 +66,7 @@ export async function hostParts(
 			...(root === undefined ? [] : [root]),
 			...diskDevices(disks, root === undefined || image?.kind === 'folder' ? 0 : 1),
 			...(nic === undefined ? [] : [nic]),
-			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0),
+			...folderDevices(folders, image?.kind === 'folder' ? 1 : 0, saved),
 			...devices,
 		],
 		image: image !== undefined && 'config' in image ? image.config : undefined,
@@ -121,10 +124,12 @@ const memoryBytes = (memory: number | string): number =>
 const mostResets = 1;
 
 /** What the machine's shape is, without its devices and boot. @throws VmmError */
-export function shapeOf({memory, processors, machine = {}}: CreateVmOptions): VmOptions {
+export function shapeOf({memory, processors, machine = {}, folders = {}}: CreateVmOptions): VmOptions {
+	const pcie = withFolderPorts(folders, machine.pcie);
 	return {
 		guestResetLimit: mostResets,
 		...machine,
+		...(pcie && {pcie}),
 		...(memory !== undefined && {memory: {...machine.memory, sizeBytes: memoryBytes(memory)}}),
 		...(processors !== undefined && {processors: {...machine.processors, count: processors}}),
 	};

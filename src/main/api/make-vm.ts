@@ -6,6 +6,7 @@ import {checkGivenAgain, type OpenSnapshot, restoredConfig} from '#main/snapshot
 import type {AgentLink} from './agent-link.ts';
 import {bringUp, type RunningMachine} from './bring-up.ts';
 import {agentBoot, hostParts, nameOf, openRoot, shapeOf} from './compose.ts';
+import {againFolderPorts} from './folder-ports.ts';
 import {MachineConsole} from './guest-console.ts';
 import {guestWords, loadAgent} from './guest-words.ts';
 import {MachineFolder} from './machine-folder.ts';
@@ -77,10 +78,13 @@ export function restoreVm(snapshot: OpenSnapshot, asked: RestoreVmOptions, origi
 	return inPlace(options, async ({name, folder, guestConsole}) => {
 		const image = await openRoot(options);
 		options.signal?.throwIfAborted();
-		const parts = await hostParts(options, {name, folder, image, guestConsole});
+		const {asked} = snapshot.manifest;
+		const parts = await hostParts(options, {name, folder, image, guestConsole, saved: asked.devices});
 		const anew = origin?.anew && (await inFolder(origin.anew, folder));
+		const pcie = options.machine?.pcie && againFolderPorts(options.machine.pcie, asked.pcie);
 		const config = await restoredConfig(snapshot, {
 			...options.machine,
+			...(pcie && {pcie}),
 			...(anew && {boot: anew.boot}),
 			devices: parts.devices,
 		});

@@ -149,7 +149,7 @@ export const ownCommands = {
 				name: 'volume',
 				short: 'v',
 				value: 'HOST:GUEST[:ro]',
-				help: 'a folder of the host in the guest; may be repeated',
+				help: 'a folder of the host in the guest; dax=SIZE behind it, or behind ro and a comma, is memory where its files are mapped without a copy, for KVM; may be repeated',
 			},
 			{
 				name: 'publish',

@@ -40,7 +40,11 @@ test('a volume is a folder of the host by a path of the guest', (t) => {
 		'/b': {folder: '/a', readOnly: false},
 		'/d': {folder: '/c', readOnly: true},
 	});
-	for (const wrong of ['/a', ':/b', '/a:b', '/a:/b:rx', '/a:/b:ro:z'])
+	t.deepEqual(parseVolumes(['/a:/b:dax=1G', '/c:/d:ro,dax=2M']), {
+		'/b': {folder: '/a', readOnly: false, dax: '1G'},
+		'/d': {folder: '/c', readOnly: true, dax: '2M'},
+	});
+	for (const wrong of ['/a', ':/b', '/a:b', '/a:/b:rx', '/a:/b:ro:z', '/a:/b:', '/a:/b:dax', '/a:/b:ro;dax=1G'])
 		t.throws(() => parseVolumes([wrong]), {code: 'CONFIG_VALUE_INVALID'});
 });
 

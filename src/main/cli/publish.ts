@@ -30,18 +30,21 @@ export function parsePort(text: string): PublishedPort {
 export const portText = ({protocol, address, hostPort, guestPort}: PublishedPort): string =>
 	`${address.includes(':') ? `[${address}]` : address}:${hostPort}->${guestPort}/${protocol}`;
 
-/** Reads each `--volume HOST:GUEST[:ro]`. @throws CONFIG_VALUE_INVALID */
+/** Reads each `--volume HOST:GUEST[:ro]`, `:dax=SIZE` or `:ro,dax=SIZE`. @throws CONFIG_VALUE_INVALID */
 export const parseVolumes = (texts: readonly string[]): SharedFolders =>
 	Object.fromEntries(
 		texts.map((text) => {
-			const [host = '', guest = '', mode = 'rw', ...others] = text.split(':');
-			const isRight = host !== '' && isAbsolute(guest) && (mode === 'ro' || mode === 'rw') && others.length === 0;
-			if (!isRight)
+			const [host = '', guest = '', options = 'rw', ...others] = text.split(':');
+			const words = options.split(',');
+			const isRight = words.every((word) => /^(ro|rw|dax=\w+)$/.test(word));
+			if (host === '' || !isAbsolute(guest) || !isRight || others.length > 0)
 				throw configError('CONFIG_VALUE_INVALID', {
 					option: '--volume',
 					value: text,
-					expected: 'HOST:GUEST or HOST:GUEST:ro, a folder of the host and an absolute path of the guest',
+					expected:
+						'HOST:GUEST, a folder of the host and an absolute path of the guest, with :ro, :dax=SIZE or :ro,dax=SIZE behind it',
 				});
-			return [guest, {folder: resolve(host), readOnly: mode === 'ro'}];
+			const dax = words.find((word) => word.startsWith('dax='))?.slice('dax='.length);
+			return [guest, {folder: resolve(host), readOnly: words.includes('ro'), ...(dax !== undefined && {dax})}];
 		}),
 	);

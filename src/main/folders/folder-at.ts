@@ -25,8 +25,8 @@ const byTwoPaths = ['rename', 'link'] as const;
 type Method = (...args: unknown[]) => unknown;
 
 /**
- * A part of a file system of a program's: `node:fs/promises`, or that of `memfs`, from a path on. It confines nothing: links in `node:fs/promises` that a guest
- * makes lead to wherever they point on the host. A folder of the host's is shared by its path, as a host folder, and not by this.
+ * A part of a file system of a program's: `node:fs/promises`, or that of `memfs`, from a path on. Its methods follow links, so that a guest stays in it as
+ * {@link FolderObject} says: as long as nobody else puts links there. A folder of the host's is better shared by its path.
  *
  * @example
  * const folder = folderAt(memfs.fs.promises, '/data');
@@ -34,7 +34,8 @@ type Method = (...args: unknown[]) => unknown;
 export function folderAt(fileSystem: object, root: string): FolderObject {
 	const methods = fileSystem as Readonly<Record<string, Method | undefined>>;
 	const start = root.replace(/\/+$/, '');
-	const place = (path: unknown) => (path === '/' ? start || '/' : `${start}${path}`);
+	// The root has a slash behind, so that it may be a link.
+	const place = (path: unknown) => `${start}${path}`;
 	const folder: Record<string, Method> = {};
 	for (const name of byPath)
 		if (methods[name] !== undefined) folder[name] = (path, ...rest) => methods[name]?.(place(path), ...rest);

@@ -21,7 +21,8 @@ export function functionFolder(answer: FolderFunction): FolderObject {
 		return typeof answered === 'string' ? Buffer.from(answered) : answered;
 	};
 	return {
-		async lstat(path): Promise<FolderStat> {
+		// There are no links.
+		async stat(path): Promise<FolderStat> {
 			const answered = await ask(path);
 			return answered instanceof Uint8Array
 				? {mode: constants.S_IFREG | 0o444, size: answered.length, mtimeMs: Date.now()}

@@ -696,7 +696,8 @@ export class HostFolder extends Folder {
 	#change({fd, attributes, isBorrowed}: Found, changes: AttributeChanges): number {
 		const {size, accessed, modified} = changes;
 		if (size !== undefined) {
-			if (typeOf(attributes) !== FileType.REGULAR) return -Errno.EINVAL;
+			const type = typeOf(attributes);
+			if (type !== FileType.REGULAR) return type === FileType.DIRECTORY ? -Errno.EISDIR : -Errno.EINVAL;
 			// An open file gives no more than it is open for: it may have left the folder.
 			const result = isBorrowed ? truncate(fd, size) : truncateOpen(fd, size);
 			if (result < 0) return result;

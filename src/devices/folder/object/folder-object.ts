@@ -67,9 +67,13 @@ type Answer<T> = Promise<T> | T;
  * A folder that a program is: the part of `node:fs/promises` that is used, with answers at once or by promises. Paths are absolute and
  * normal, `/` being the folder itself: no `..`, no `.`, no empty name. What fails throws an error whose `code` is an error's name (`ENOENT`); any other error
  * is EIO to the guest. A method that is not there makes what needs it fail: EROFS where it would write, else EOPNOTSUPP.
+ *
+ * Methods may follow links, as those of `node:fs/promises` do. Before one has a path, {@link lstat} is asked for each directory on the way (256 names at most), and for
+ * what is at its end where the method would follow that; links are refused. {@link rename}, {@link symlink} and {@link link} are called while no other method with a
+ * path is, so that a guest puts no link anywhere in between.
  */
 export interface FolderObject {
-	/** What is at a path, links not followed. Without it {@link stat} is asked. */
+	/** What is at a path, links not followed. Without it {@link stat} is asked; then nothing of it is a link, and none are made (EROFS). */
 	lstat?(path: string): Answer<FolderStat>;
 	stat?(path: string): Answer<FolderStat>;
 	readdir(path: string, options: {readonly withFileTypes: true}): Answer<readonly (string | FolderEntry)[]>;
@@ -84,7 +88,9 @@ export interface FolderObject {
 	rename?(from: string, to: string): Answer<void>;
 	symlink?(target: string, path: string): Answer<void>;
 	readlink?(path: string): Answer<string | Uint8Array>;
+	/** Of a link, the link itself has a further name. */
 	link?(existing: string, path: string): Answer<void>;
+	/** Of what is no link. */
 	chmod?(path: string, mode: number): Answer<void>;
 	/** The link itself. Without it {@link chown} is asked, of what is no link. */
 	lchown?(path: string, uid: number, gid: number): Answer<void>;

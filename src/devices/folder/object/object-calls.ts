@@ -1,8 +1,11 @@
 import {constants} from 'node:fs';
 import {FileType} from '#devices/folder';
+import type {OperationSignal} from '#support/abort';
 import type {ProgramObject} from '#support/rpc';
+import {failed} from './failed.ts';
 import type {FolderEntry, FolderFile, FolderObject, FolderStat} from './folder-object.ts';
-import {failed, WholeFile} from './whole-file.ts';
+import {pathOrderOf} from './path-order.ts';
+import {WholeFile, type WriteWhole} from './whole-file.ts';
 
 /** What an object is asked, by the names of its calls; the answers are plain data, which whoever asks has still to check. */
 export interface CallArguments {
@@ -15,8 +18,8 @@ export interface CallArguments {
 	readonly write: {readonly file: number; readonly position: number; readonly memory: Uint8Array};
 	readonly fileStat: {readonly file: number};
 	readonly sync: {readonly file: number};
-	/** Of an open file, or of one by its path. */
-	readonly truncate: {readonly file: number | undefined; readonly path: string; readonly length: number};
+	/** Of an open file, or of one by its path, which that may have no more. */
+	readonly truncate: {readonly file: number | undefined; readonly path: string | undefined; readonly length: number};
 	readonly mkdir: {readonly path: string; readonly mode: number};
 	readonly rmdir: {readonly path: string};
 	readonly unlink: {readonly path: string};
@@ -35,9 +38,13 @@ export type CallName = keyof CallArguments;
 const readOnly = () => failed('EROFS');
 const unsupported = () => failed('EOPNOTSUPP');
 
-/** Makes of an object of a program's what a device's worker calls: each call has one argument, and open files have numbers. */
+/**
+ * Makes of an object of a program's what a device's worker calls: each call has one argument, and open files have numbers. A guest asks for several at once, and
+ * for each path in between puts whatever it can: {@link pathOrderOf}.
+ */
 export function objectCalls(object: FolderObject): ProgramObject {
 	const files = new Map<number, FolderFile>();
+	const order = pathOrderOf(object);
 	let next = 1;
 	/** A method of the object's that changes something. */
 	const own = <K extends keyof FolderObject>(name: K): NonNullable<FolderObject[K]> => {
@@ -50,33 +57,71 @@ export function objectCalls(object: FolderObject): ProgramObject {
 		if (found === undefined) throw failed('EBADF');
 		return found;
 	};
-	const stat = async (path: string): Promise<FolderStat> => {
-		if (object.lstat !== undefined) return object.lstat(path);
-		if (object.stat !== undefined) return object.stat(path);
-		throw unsupported();
-	};
-	const isLink = async (path: string): Promise<boolean> =>
-		(Number((await stat(path)).mode) & FileType.MASK) === FileType.LINK;
-	const calls: {[K in CallName]: (argument: CallArguments[K]) => Promise<unknown>} = {
-		stat: async ({path}) => plainStat(await stat(path)),
-		list: async ({path}) => {
-			const entries: unknown = await object.readdir(path, {withFileTypes: true});
-			return Array.isArray(entries) ? entries.map(plainEntry) : undefined;
-		},
-		open: async ({path, flags, mode}) => {
-			const file =
-				object.open === undefined
-					? await WholeFile.open(object, path, flags)
-					: await object.open(path, flags | constants.O_NOFOLLOW, mode);
-			if (typeof file?.read !== 'function') throw new TypeError(`open() of ${path} gives no file`);
-			const number = next++;
-			files.set(number, file);
-			return number;
-		},
+	/** Calls a method that follows no link at the end of its path. */
+	const at = <T>(path: string, signal: OperationSignal, act: () => T | Promise<T>): Promise<T> =>
+		order.together(signal, async () => {
+			await order.checkWay(path);
+			return act();
+		});
+	/** Calls one that may. @param check - throws for what it is not to be called with */
+	const through = <T>(
+		path: string,
+		signal: OperationSignal,
+		check: (type: number | undefined) => void,
+		act: (type: number | undefined) => T | Promise<T>,
+	): Promise<T> =>
+		order.together(signal, async () => {
+			const type = await order.typeAt(path);
+			check(type);
+			return act(type);
+		});
+	/** Calls one that would change what a link leads to; what is the link's own stays. */
+	const ofNoLink = (path: string, signal: OperationSignal, act: () => unknown): Promise<void> =>
+		through(path, signal, needsAny, async (type) => {
+			if (type !== FileType.LINK) await act();
+		});
+	/** Calls one by which a link may come to be somewhere. */
+	const placing = (paths: readonly string[], signal: OperationSignal, act: () => unknown): Promise<void> =>
+		order.alone(signal, async () => {
+			for (const path of paths) await order.checkWay(path);
+			await act();
+		});
+	const writeWhole: WriteWhole = (place, bytes) =>
+		order.together(undefined, async () => {
+			const path = place();
+			if (path === undefined) return;
+			needsFile(await order.typeAt(path));
+			await object.writeFile?.(path, bytes);
+		});
+	const calls: {[K in CallName]: (argument: CallArguments[K], signal: OperationSignal) => Promise<unknown>} = {
+		stat: ({path}, signal) => at(path, signal, async () => plainStat(await order.stat(path))),
+		list: ({path}, signal) =>
+			through(path, signal, needsDirectory, async () => {
+				const entries: unknown = await object.readdir(path, {withFileTypes: true});
+				return Array.isArray(entries) ? entries.map(plainEntry) : undefined;
+			}),
+		open: ({path, flags, mode}, signal) =>
+			through(path, signal, needsOf(flags), async () => {
+				const file =
+					object.open === undefined
+						? await WholeFile.open(object, path, flags, writeWhole)
+						: await object.open(path, flags | constants.O_NOFOLLOW, mode);
+				if (typeof file?.read !== 'function') throw new TypeError(`open() of ${path} gives no file`);
+				// Nobody would close it.
+				if (signal.aborted) {
+					await file.close?.();
+					throw failed('ETIMEDOUT');
+				}
+				const number = next++;
+				files.set(number, file);
+				return number;
+			}),
 		close: async ({file: number}) => {
-			const file = files.get(number);
-			files.delete(number);
-			await file?.close?.();
+			try {
+				await files.get(number)?.close?.();
+			} finally {
+				files.delete(number);
+			}
 		},
 		read: async ({file, position, memory}) => {
 			const {bytesRead} = await fileOf(file).read(memory, 0, memory.length, position);
@@ -96,34 +141,47 @@ export function objectCalls(object: FolderObject): ProgramObject {
 		sync: async ({file}) => {
 			await fileOf(file).sync?.();
 		},
-		truncate: async ({file: number, path, length}) => {
+		truncate: async ({file: number, path, length}, signal) => {
 			const file = number === undefined ? undefined : fileOf(number);
-			if (file?.truncate !== undefined) await file.truncate(length);
-			else if (object.truncate !== undefined) await object.truncate(path, length);
-			else throw readOnly();
+			if (file?.truncate !== undefined) return done(file.truncate(length));
+			const truncate = own('truncate');
+			if (path === undefined) throw failed('ESTALE');
+			return through(path, signal, needsFile, () => done(truncate(path, length)));
 		},
-		mkdir: async ({path, mode}) => done(own('mkdir')(path, {mode})),
-		rmdir: async ({path}) => done(own('rmdir')(path)),
-		unlink: async ({path}) => done(own('unlink')(path)),
-		rename: async ({path, to}) => done(own('rename')(path, to)),
-		symlink: async ({path, target}) => done(own('symlink')(target, path)),
-		readlink: async ({path}) => {
-			if (object.readlink === undefined) throw unsupported();
-			const target = await object.readlink(path);
-			return typeof target === 'string' ? target : Buffer.from(target).toString();
-		},
-		link: async ({path, to}) => done(own('link')(path, to)),
-		chmod: async ({path, mode}) => done(own('chmod')(path, mode)),
-		chown: async ({path, uid, gid}) => {
-			if (object.lchown !== undefined) return done(object.lchown(path, uid, gid));
-			if (object.chown === undefined) throw readOnly();
-			if (!(await isLink(path))) await object.chown(path, uid, gid);
-		},
-		utimes: async ({path, accessed, modified}) => {
-			if (object.lutimes !== undefined) return done(object.lutimes(path, accessed, modified));
-			if (object.utimes === undefined) throw readOnly();
-			if (!(await isLink(path))) await object.utimes(path, accessed, modified);
-		},
+		mkdir: ({path, mode}, signal) => at(path, signal, () => done(own('mkdir')(path, {mode}))),
+		rmdir: ({path}, signal) => at(path, signal, () => done(own('rmdir')(path))),
+		unlink: ({path}, signal) =>
+			at(path, signal, async () => {
+				await own('unlink')(path);
+				for (const file of files.values()) if (file instanceof WholeFile) file.removed(path);
+			}),
+		rename: ({path, to}, signal) =>
+			placing([path, to], signal, async () => {
+				await own('rename')(path, to);
+				for (const file of files.values()) if (file instanceof WholeFile) file.moved(path, to);
+			}),
+		symlink: ({path, target}, signal) =>
+			placing([path], signal, () => {
+				// It would not be known again.
+				if (object.lstat === undefined) throw readOnly();
+				return own('symlink')(target, path);
+			}),
+		readlink: ({path}, signal) =>
+			at(path, signal, async () => {
+				if (object.readlink === undefined) throw unsupported();
+				const target = await object.readlink(path);
+				return typeof target === 'string' ? target : Buffer.from(target).toString();
+			}),
+		link: ({path, to}, signal) => placing([path, to], signal, () => own('link')(path, to)),
+		chmod: ({path, mode}, signal) => through(path, signal, needsNoLink, () => done(own('chmod')(path, mode))),
+		chown: ({path, uid, gid}, signal) =>
+			object.lchown === undefined
+				? ofNoLink(path, signal, () => own('chown')(path, uid, gid))
+				: at(path, signal, () => done(own('lchown')(path, uid, gid))),
+		utimes: ({path, accessed, modified}, signal) =>
+			object.lutimes === undefined
+				? ofNoLink(path, signal, () => own('utimes')(path, accessed, modified))
+				: at(path, signal, () => done(own('lutimes')(path, accessed, modified))),
 		statfs: async ({path}) => {
 			if (object.statfs === undefined) throw unsupported();
 			const {bsize, blocks, bfree, bavail, files: all, ffree} = await object.statfs(path);
@@ -132,6 +190,37 @@ export function objectCalls(object: FolderObject): ProgramObject {
 	};
 	return calls;
 }
+
+type Needs = (type: number | undefined) => void;
+
+/** Errors of what is at the end of a path, or is not, as Linux has them. */
+const needsAny: Needs = (type) => {
+	if (type === undefined) throw failed('ENOENT');
+};
+const needsNothing: Needs = (type) => {
+	if (type !== undefined) throw failed('EEXIST');
+};
+const needsDirectory: Needs = (type) => {
+	needsAny(type);
+	if (type !== FileType.DIRECTORY) throw failed('ENOTDIR');
+};
+const needsNoOther: Needs = (type) => {
+	if (type === FileType.DIRECTORY) throw failed('EISDIR');
+	if (type === FileType.LINK) throw failed('ELOOP');
+	if (type !== undefined && type !== FileType.REGULAR) throw failed('ENXIO');
+};
+const needsFile: Needs = (type) => {
+	needsAny(type);
+	needsNoOther(type);
+};
+/** A link's mode means nothing, and Linux changes none. */
+const needsNoLink: Needs = (type) => {
+	needsAny(type);
+	if (type === FileType.LINK) throw failed('EOPNOTSUPP');
+};
+/** What is opened may be made. */
+const needsOf = (flags: number): Needs =>
+	(flags & constants.O_CREAT) === 0 ? needsFile : (flags & constants.O_EXCL) === 0 ? needsNoOther : needsNothing;
 
 /** Waits for what gives nothing. Some give what no other thread can have. */
 const done = async (answer: unknown): Promise<void> => {

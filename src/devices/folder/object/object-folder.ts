@@ -114,14 +114,19 @@ export class ObjectFolder extends Folder {
 		if (node === undefined) return -Errno.ESTALE;
 		if (this.#options.readOnly) return -Errno.EROFS;
 		const {mode, uid, gid, size} = changes;
+		const {type} = node.data;
+		if (size !== undefined && type !== FileType.REGULAR)
+			return type === FileType.DIRECTORY ? -Errno.EISDIR : -Errno.EINVAL;
+		if (mode !== undefined && type === FileType.LINK) return -Errno.EOPNOTSUPP;
 		// What is at its path is looked at first: it may be another file.
 		const before = await this.getAttributes(id, handle);
 		if (isRefused(before)) return before;
 		const path = this.#path(node);
 		if (size !== undefined) {
 			const file = this.#openFileOf(node, handle) ?? (isRefused(path) ? this.#anyOpenFileOf(node) : undefined);
-			const isThere = file !== undefined || !isRefused(path);
-			const done = isThere ? await this.#ask('truncate', {file, path: `${path}`, length: size}) : path;
+			const known = isRefused(path) ? undefined : path;
+			const isThere = file !== undefined || known !== undefined;
+			const done = isThere ? await this.#ask('truncate', {file, path: known, length: size}) : path;
 			if (isRefused(done)) return done;
 		}
 		if (isRefused(path)) {

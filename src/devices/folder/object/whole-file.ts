@@ -1,37 +1,39 @@
 import {constants} from 'node:fs';
+import {failed} from './failed.ts';
 import type {FolderFile, FolderObject} from './folder-object.ts';
 
 /** Most bytes of a file that is read and written whole. */
 const mostWholeBytes = 64 * 2 ** 20;
 
-/** The error of a file operation, by the name that Linux gives it. */
-export const failed = (code: string) => Object.assign(new Error(code), {code});
+/** Writes a file to wherever it is by then. */
+export type WriteWhole = (path: () => string | undefined, bytes: Uint8Array) => Promise<void>;
 
 /** A file of an object that gives files whole: it is read when it is opened, and written when it is synced or closed. */
 export class WholeFile implements FolderFile {
-	readonly #object: FolderObject;
-	readonly #path: string;
+	readonly #write: WriteWhole;
+	/** Undefined for a file that has no name any more, whose content is here alone. */
+	#path: string | undefined;
 	readonly #appends: boolean;
 	#bytes: Uint8Array;
 	#isChanged = false;
 
-	private constructor(object: FolderObject, path: string, bytes: Uint8Array, flags: number, isNew: boolean) {
-		this.#object = object;
+	private constructor(write: WriteWhole, path: string, bytes: Uint8Array, flags: number, isNew: boolean) {
+		this.#write = write;
 		this.#path = path;
 		this.#bytes = bytes;
 		this.#appends = (flags & constants.O_APPEND) !== 0;
 		this.#isChanged = isNew;
 	}
 
-	static async open(object: FolderObject, path: string, flags: number): Promise<WholeFile> {
+	/** @param write - has what has been changed later */
+	static async open(object: FolderObject, path: string, flags: number, write: WriteWhole): Promise<WholeFile> {
 		const isWritten = (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
 		if (isWritten && object.writeFile === undefined) throw failed('EROFS');
 		const found = await WholeFile.#content(object, path, flags);
-		const isNew = found === undefined || (flags & constants.O_TRUNC) !== 0;
-		const file = new WholeFile(object, path, isNew ? new Uint8Array() : found, flags, isNew);
 		// A name that has been made is there at once.
-		if (found === undefined) await file.sync();
-		return file;
+		if (found === undefined) await object.writeFile?.(path, new Uint8Array());
+		const isCut = found === undefined || (flags & constants.O_TRUNC) !== 0;
+		return new WholeFile(write, path, isCut ? new Uint8Array() : found, flags, isCut && found !== undefined);
 	}
 
 	/** Undefined for a file that is to be made. */
@@ -73,7 +75,18 @@ export class WholeFile implements FolderFile {
 	async sync(): Promise<void> {
 		if (!this.#isChanged) return;
 		this.#isChanged = false;
-		await this.#object.writeFile?.(this.#path, this.#bytes);
+		await this.#write(() => this.#path, this.#bytes);
+	}
+
+	/** What was at a path is at another one, in the place of what was there. */
+	moved(from: string, to: string): void {
+		if (from === to || this.#path === undefined) return;
+		if (this.#path === to) this.#path = undefined;
+		else if (`${this.#path}/`.startsWith(`${from}/`)) this.#path = to + this.#path.slice(from.length);
+	}
+
+	removed(path: string): void {
+		if (this.#path === path) this.#path = undefined;
 	}
 
 	async close(): Promise<void> {

@@ -26,7 +26,7 @@ export interface Listing {
 	readonly node: NodeId;
 	readonly handle: HandleId;
 	readonly cookie: bigint;
-	/** Bytes that the client has room for. */
+	/** Bytes that the client has room for; negative where it has none for a header. */
 	readonly room: number;
 	/** Each file is looked up as well (READDIRPLUS). */
 	readonly plus: Validity | undefined;
@@ -38,7 +38,7 @@ export function directoryAnswer(listing: Listing): Answer<Uint8Array> {
 	const room = Math.min(listing.room, mostBytes);
 	const head = (plus === undefined ? 0 : EntryOut.size) + Dirent.size;
 	const most = Math.floor(room / padded(head + 1));
-	if (most === 0) return -Errno.EINVAL;
+	if (most < 1) return -Errno.EINVAL;
 	return after(folder.readDirectory(handle, cookie, most), (entries) => {
 		const bytes = new Uint8Array(room);
 		return fill(listing, entries, bytes, head, 0, 0, false);

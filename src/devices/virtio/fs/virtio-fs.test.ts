@@ -175,6 +175,11 @@ test('a directory is listed in pieces of any size, with attributes and without',
 	words.writeUInt32LE(handle, 0);
 	words.writeUInt32LE(8, 16);
 	t.is((await guest.ask(Opcode.READDIR, 1, words)).error, -Errno.EINVAL, 'no room for one name');
+	words.writeUInt32LE(4096, 16);
+	for (const opcode of [Opcode.READDIR, Opcode.READDIRPLUS])
+		for (const room of [0, 1, 15])
+			t.is((await guest.ask(opcode, 1, words, {room})).error, Number.NaN, 'no room to be told of it');
+	t.deepEqual(guest.machine.failures, []);
 	t.is(await guest.open(await guest.lookup(1, names[0] as string), 0, Opcode.OPENDIR), -Errno.ENOTDIR);
 	t.is(await guest.read(handle, 0, 5), -Errno.EBADF, 'a directory is no file');
 });

@@ -24,7 +24,7 @@ import {virtioFsOver} from '../virtio-fs.ts';
 const [urgentQueue, requestQueue] = [0, 1];
 const [requestAt, answerAt, mostBytes] = [0x4_0000, 0xa_0000, 0x4_0000];
 /** More looks than the slowest host needs. */
-const mostLooks = 10_000;
+const mostLooks = 1_000_000;
 
 /** What a client has been answered. */
 export interface Answered {
@@ -180,10 +180,16 @@ export class FsDriver {
 
 	/** Waits for the answer to the last request. */
 	async answer(): Promise<Answered> {
+		return this.#read(await this.answers(1));
+	}
+
+	/** Waits for so many answers. Returns how many bytes the last one has. */
+	async answers(count: number): Promise<number> {
+		let [left, written] = [count, 0];
 		for (let look = 0; look < mostLooks; look++) {
 			for (const [worker] of this.machine.workers.entries()) this.machine.turn(worker);
-			const [used] = this.driver.used(requestQueue);
-			if (used !== undefined) return this.#read(used[1]);
+			for (const [, bytes] of this.driver.used(requestQueue)) [left, written] = [left - 1, bytes];
+			if (left === 0) return written;
 			await setImmediate();
 		}
 		throw new Error('nobody answers');

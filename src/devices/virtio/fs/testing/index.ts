@@ -19,3 +19,4 @@ export {
 	WriteIn,
 } from '../layout.ts';
 export {FsDriver, named, releaseOf} from './fs-driver.ts';
+export {WildClient} from './wild-client.ts';
