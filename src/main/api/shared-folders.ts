@@ -112,7 +112,14 @@ function againDevice(path: string, options: {readonly tag: string}, saved: Saved
 export async function mountFolders(agent: GuestAgent, folders: SharedFolders): Promise<void> {
 	for (const [target, {readOnly = false, dax}] of placed(folders)) {
 		const mapped = dax === undefined ? {} : {data: 'dax=always'};
-		const mounting = agent.mount({source: tagOf(target), target, type: 'virtiofs', readOnly, makeTarget: true, ...mapped});
+		const mounting = agent.mount({
+			source: tagOf(target),
+			target,
+			type: 'virtiofs',
+			readOnly,
+			makeTarget: true,
+			...mapped,
+		});
 		await mounting.catch((error: unknown) => {
 			// Linux refuses to mount a file system where it is mounted already.
 			if (!isVmmError(error, 'AGENT_FAILED') || error.context['errno'] !== constants.errno.EBUSY) throw error;

@@ -5,7 +5,11 @@ import {commandOperations} from './command-operations.ts';
 
 test('a command that does not read takes so much of what is typed, and goes on when it reads', async (t) => {
 	const stdin = new PassThrough({highWaterMark: 65_536});
-	const operations = commandOperations({stdin, kill() {}, resize() {}}, {tty: false}, {stopSignal: 'SIGTERM', restored: async () => []});
+	const operations = commandOperations(
+		{stdin, kill() {}, resize() {}},
+		{tty: false},
+		{stopSignal: 'SIGTERM', restored: async () => []},
+	);
 	const {run} = operations.find(({name}) => name === 'feed-console') as Operation;
 	const sent = Buffer.alloc(2 ** 20, 'what is typed ');
 	let at = 0;
