@@ -52,6 +52,7 @@ test('on the software processor all run but what takes minutes, and its kernels 
 		'.build/run-1/test.guests.run-packages.vm.test.js',
 		'.build/run-1/test.guests.runtimes.vm.test.js',
 		'.build/run-1/test.guests.suspend.vm.test.js',
+		'.build/run-1/test.guests.switch-peers.vm.test.js',
 		'.build/run-1/test.guests.tools-folders.vm.test.js',
 		'.build/run-1/test.guests.tools-network.vm.test.js',
 		'.build/run-1/test.guests.tools-posix.vm.test.js',

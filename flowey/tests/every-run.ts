@@ -24,6 +24,7 @@ const choices = {
 			'test.guests.run-packages.',
 			'test.guests.runtimes.',
 			'test.guests.suspend.',
+			'test.guests.switch-peers.',
 			'test.guests.tools-',
 		],
 	},
