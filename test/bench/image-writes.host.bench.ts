@@ -46,7 +46,7 @@ async function startDevice(path: string, job: DiskJob) {
 		id: '',
 	};
 	const thread = new URL(import.meta.url);
-	const machine = await startMachine(model.kind, config, findModel, {thread});
+	const machine = await startMachine(model.kind, config, findModel, {pollNs: 0, thread});
 	const driver = new RingDriver(machine, job);
 	return {
 		run(requests: number, depth: number): number {

@@ -71,7 +71,7 @@ const diskCommands = {
 		const added = size.startsWith('+') ? parseSize(size.slice(1), 'SIZE') : undefined;
 		const wanted = added === undefined ? parseSize(size, 'SIZE') : (await diskInfo(at)).sizeBytes + added;
 		const shrinks = flags.has('shrink');
-		await withProgress(flags, (asked) => resizeDisk(at, wanted, {shrinks, ...asked}));
+		await shown(flags, (asked) => resizeDisk(at, wanted, {shrinks, ...asked}));
 		return exitStatuses.ok.status;
 	},
 	async 'disk commit'([path = ''], flags) {
