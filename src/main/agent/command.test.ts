@@ -1,7 +1,10 @@
 /** Commands, by the program that guests have, which runs here. */
 
 import {execFileSync} from 'node:child_process';
-import {readFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import type {Readable} from 'node:stream';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
@@ -170,8 +173,14 @@ test('200 commands at once, each with what is its own', async (t) => {
 
 test('more than there can be are refused, and what goes on is not disturbed', async (t) => {
 	await using real = await startAgent();
-	const path = '/etc/passwd';
-	const streams = Array.from({length: 1023}, () => real.agent.files.watch('/tmp')[Symbol.asyncIterator]().next());
+	// Of watches the host's kernel gives a user so few that other tests would have none.
+	const folder = mkdtempSync(join(tmpdir(), 'agent-busy-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const path = join(folder, 'socket');
+	const server = createServer(() => {});
+	await new Promise<void>((resolve) => server.listen(path, resolve));
+	t.teardown(() => server.close());
+	const streams = Array.from({length: 1023}, () => real.agent.connect({path}));
 	for (const stream of streams) stream.catch(() => {});
 	await t.throwsAsync(real.agent.files.stat(path), {code: 'AGENT_BUSY'});
 	real.agent.close();
