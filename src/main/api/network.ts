@@ -1,6 +1,7 @@
 import {randomBytes} from 'node:crypto';
 import type {KindHandle} from '#devices/device-type';
 import type {NicLimits} from '#devices/network/limit';
+import {macText} from '#devices/network/packet';
 import {virtioNetId, virtioNetKind} from '#devices/virtio/net';
 import type {GuestStream} from '#main/vm';
 import type {OperationSignal} from '#support/abort';
@@ -113,5 +114,5 @@ export function nicFor(choice: NetworkChoice, name: string): KindHandle | undefi
 function privateMac(): string {
 	const bytes = randomBytes(6);
 	bytes[0] = ((bytes[0] as number) & 0xfc) | 0x02;
-	return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+	return macText(bytes);
 }

@@ -1,6 +1,7 @@
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
 import {givenLimits, limitKeyTable} from '#devices/limits';
 import {nicLimitTable} from '#devices/network/limit';
+import {macText} from '#devices/network/packet';
 import {endpointForms, endpointOption} from '#devices/network/source';
 import {flaggedPlace} from '#devices/virtio/device';
 import {fillRandom} from '#support/ffi';
@@ -105,7 +106,7 @@ function parseNic(text: string, option: string): {readonly port: string | undefi
 function randomMac(): string {
 	const own = new Uint8Array(3);
 	fillRandom(own);
-	return [...vendorBytes, ...own].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+	return macText(Uint8Array.of(...vendorBytes, ...own));
 }
 
 /** Words of the NIC's own stand anywhere behind what carries its frames, which may have words too. */

@@ -89,6 +89,8 @@ test('a file is one network’s at a time, and one that cannot be made is an err
 	await file.close();
 	await (await opened(t, 'own')).file.close();
 	await t.throwsAsync(opened(t, 'missing/own'), {code: 'NETWORK_DECISIONS_UNUSABLE', message: /ENOENT/});
+	execFileSync('mkfifo', [join(folder, 'pipe')]);
+	await t.throwsAsync(opened(t, 'pipe'), {code: 'NETWORK_DECISIONS_UNUSABLE', message: /ENXIO/}, 'nobody reads it');
 });
 
 test('a file that the host stops taking ends with a whole line, and what is not in it is counted', (t) => {

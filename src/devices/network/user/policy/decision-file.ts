@@ -1,12 +1,12 @@
 import {constants} from 'node:fs';
 import {type FileHandle, open} from 'node:fs/promises';
 import type {BackWork} from '#devices/device';
+import {macText} from '#devices/network/packet';
 import {Errno, lockFile} from '#support/ffi';
 import type {Timer} from '#support/reactor';
 import type {Clock} from '../clock.ts';
 import type {GuestCountersView} from '../counters.ts';
 import {userNetworkError} from '../errors.ts';
-import {macText} from './decision-ring.ts';
 import type {Decision} from './verdict.ts';
 
 /** Bytes that wait for the file, and those that it gets in a second: a guest can have as many decisions as it likes. */
@@ -63,7 +63,9 @@ export class DecisionFile {
 	static async open(path: string, host: DecisionFileHost): Promise<DecisionFile> {
 		let file: FileHandle | undefined;
 		try {
-			file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND);
+			// A pipe that nobody reads would keep it waiting.
+			const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK;
+			file = await open(path, flags);
 			if (lockFile(file.fd) === -Errno.EAGAIN) throw new Error('another network writes to it');
 			if (!(await file.stat()).isFile()) throw new Error('it is no file');
 			return new DecisionFile(file, host);

@@ -1,3 +1,4 @@
+import {macText} from '#devices/network/packet';
 import {array, bytes, packed, reserved, text, u8, u16, u32, type ViewOf, wire} from '#support/wire';
 import type {Decision} from './verdict.ts';
 
@@ -61,10 +62,6 @@ export interface CountedDecision {
 /** What a guest has named may be anything: what is no plain character is shown as one. */
 const shown = (value: string | undefined, length: number): string =>
 	(value ?? '').replace(/[^\x20-\x7e]/g, '?').slice(0, length);
-
-/** An address of a NIC, as people write it. */
-export const macText = (mac: Uint8Array): string =>
-	[...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 
 /** Decisions that have something in common. */
 interface Share {
