@@ -81,7 +81,18 @@ const INCUBATOR_MODULES = ['virtio_pci', 'virtio_console', 'virtiofs', 'kvm_amd'
 /** Packs just enough to mount the host's file system and start the agent from it. */
 export async function incubatorInitrd(kernel: Kernel, busybox: FileTree, initScript: string): Promise<FileTree> {
 	const tree = startTree(['dev', 'proc', 'sys', 'newroot', 'keep'], busybox, initScript);
-	for (const name of ['sh', 'mount', 'umount', 'modprobe', 'mkdir', 'ifconfig', 'switch_root', 'poweroff', 'cat'])
+	for (const name of [
+		'sh',
+		'mount',
+		'umount',
+		'modprobe',
+		'mkdir',
+		'ifconfig',
+		'switch_root',
+		'poweroff',
+		'cat',
+		'sleep',
+	])
 		tree.addLink(`bin/${name}`, 'busybox');
 	await kernel.addModules(tree, INCUBATOR_MODULES);
 	return tree;
