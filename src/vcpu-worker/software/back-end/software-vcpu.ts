@@ -80,7 +80,7 @@ export class SoftwareVcpu implements CpuBackend {
 	#wantsWindow = false;
 	#nmiIsPending = false;
 	/** Another processor has let this one go on from the next HLT: KVM_HC_KICK_CPU. */
-	#isUnhalted = false;
+	isUnhalted = false;
 	/** Page of the local APIC's registers; -1 where memory has none. */
 	#apicPage = -1;
 
@@ -138,7 +138,7 @@ export class SoftwareVcpu implements CpuBackend {
 		let [hasRun, isKicked] = [false, false];
 		for (;;) {
 			const requests = Atomics.and(this.#words, requestWord, ~(Request.KICK | Request.APIC | Request.UNHALT));
-			if ((requests & Request.UNHALT) !== 0) this.#isUnhalted = true;
+			if ((requests & Request.UNHALT) !== 0) this.isUnhalted = true;
 			if (isKicked) return 'interrupted';
 			isKicked = (requests & Request.KICK) !== 0;
 			if (isKicked && (!hasRun || this.activity !== 'running' || processor.debug.isStepping)) return 'interrupted';
@@ -261,7 +261,8 @@ export class SoftwareVcpu implements CpuBackend {
 		this.apic.reset();
 		this.kvm.reset();
 		this.#nmiIsPending = false;
-		this.#isUnhalted = false;
+		Atomics.and(this.#words, requestWord, ~Request.UNHALT);
+		this.isUnhalted = false;
 		this.activity = this.#handle.index === 0 ? 'running' : 'waiting for INIT';
 		this.#followApic();
 	}
@@ -281,6 +282,9 @@ export class SoftwareVcpu implements CpuBackend {
 
 	save(counter?: bigint): VcpuState {
 		this.#takeRequests();
+		// Who waits for it with interrupts off, as those do that wait for a lock, has nothing else to go on by.
+		if ((Atomics.and(this.#words, requestWord, ~Request.UNHALT) & Request.UNHALT) !== 0) this.isUnhalted = true;
+		this.#unhalt();
 		return saveState(this, this.#answers, counter);
 	}
 
@@ -353,15 +357,19 @@ export class SoftwareVcpu implements CpuBackend {
 	}
 
 	#halt(): void {
-		if (this.#isUnhalted) {
-			this.#isUnhalted = false;
-			this.processor.isHalted = false;
-			return;
-		}
+		if (this.#unhalt()) return;
 		if (this.#nmiIsPending && !this.processor.interrupts.isNmiBlocked) return;
 		if (this.processor.canInterrupt && this.apic.pending() !== undefined) return;
 		if (this.#wantsWindow && this.readyForInterrupt) return;
 		this.#wait();
+	}
+
+	/** Another processor's kick ends HLT. @returns whether one did */
+	#unhalt(): boolean {
+		if (!this.isUnhalted || !this.processor.isHalted) return false;
+		this.isUnhalted = false;
+		this.processor.isHalted = false;
+		return true;
 	}
 
 	/** Waits for a request, or the timer. */

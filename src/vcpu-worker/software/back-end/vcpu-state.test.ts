@@ -1,6 +1,7 @@
 import test from 'ava';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {VcpuWiring} from '#vcpu-worker/hypervisor';
+import {CpuState, Request} from '#vcpu-worker/software/state';
 import {loneMemory} from '#vcpu-worker/software/system/testing';
 import {offer} from './offer.ts';
 import {SoftwarePartition} from './software-partition.ts';
@@ -18,6 +19,7 @@ const withoutXsave = offer.cpuid
 	.filter((entry) => entry.function !== 0xd)
 	.map((entry) => (entry.function === 1 ? {...entry, ecx: entry.ecx & ~(1 << 26)} : entry));
 const withoutAvx = offer.cpuid.map((entry) => (entry.function === 1 ? {...entry, ecx: entry.ecx & ~(1 << 28)} : entry));
+const requestWord = CpuState.word('request');
 /** XSTATE_BV of an image. */
 const held = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset).getBigUint64(512, true);
 
@@ -75,6 +77,28 @@ test('what a debugger writes to XMM registers leaves the upper halves of YMM reg
 	t.deepEqual([...state.vector256.slice(0, 4)], [0n, 0n, 5n, 5n]);
 	vcpu.writeRegisters({ymmHigh: ymmHigh.fill(0xff, 0, 16)});
 	t.deepEqual([...state.vector256.slice(0, 8)], [0n, 0n, 2n ** 64n - 1n, 2n ** 64n - 1n, 0n, 0n, 5n, 5n]);
+});
+
+test('a kick that a processor has not seen yet is in its snapshot: it ends the HLT that waits for it, or the next', (t) => {
+	const from = processor();
+	from.processor.core.state.$atomic[requestWord] = Request.UNHALT;
+	from.processor.isHalted = true;
+	t.is(from.save().activity, 'running');
+	t.false(from.isUnhalted);
+	from.processor.core.state.$atomic[requestWord] = Request.UNHALT;
+	const early = from.save();
+	t.deepEqual([early.activity, early.extension?.data], ['running', {errors: 0, unhalted: true}]);
+	const to = processor();
+	to.restore(early);
+	to.processor.isHalted = true;
+	t.is(to.save().activity, 'running');
+	t.is(to.save().activity, 'running');
+	to.processor.isHalted = true;
+	t.is(to.save().activity, 'halted', 'it ends one');
+	to.restore(early);
+	to.reset();
+	to.processor.isHalted = true;
+	t.is(to.save().activity, 'halted', 'the guest that starts anew has not been kicked');
 });
 
 test('INIT leaves XCR0 and what the x87 and XMM registers have; a reset does not', (t) => {

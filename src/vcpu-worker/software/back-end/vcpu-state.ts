@@ -1,5 +1,5 @@
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
-import {record, stateError, wholeNumber} from '#support/saved-state';
+import {optional, record, stateError, wholeNumber, yesOrNo} from '#support/saved-state';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import {Msr, msrName} from '#vcpu-worker/registers';
 import {Feature} from '#vcpu-worker/software/decode';
@@ -11,8 +11,8 @@ import type {TimeStampCounter} from './counter.ts';
 import {softwareKind} from './handles.ts';
 import type {KvmInterface} from './kvm-interface.ts';
 
-/** What this back end keeps beside what every processor has. */
-const extension = record({errors: wholeNumber(0xff)});
+/** What this back end keeps beside what every processor has; what earlier programs did not save is optional. */
+const extension = record({errors: wholeNumber(0xff), unhalted: optional(yesOrNo)});
 
 /** Parts of a processor that have its state. */
 export interface VcpuParts {
@@ -23,6 +23,8 @@ export interface VcpuParts {
 	/** But for HLT. */
 	activity: Activity;
 	readonly nmiIsPending: boolean;
+	/** The next HLT ends at once. */
+	isUnhalted: boolean;
 	nmi(): void;
 	readGeneral(): GeneralRegisters;
 	writeGeneral(registers: GeneralRegisters): void;
@@ -64,7 +66,10 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
 		},
 		activity: vcpu.activity === 'running' && processor.isHalted ? 'halted' : vcpu.activity,
 		clock: {khz: vcpu.counter.khz, counter: counter ?? vcpu.counter.counter()},
-		extension: {kind: softwareKind, data: extension.save({errors: saved.errors ?? 0})},
+		extension: {
+			kind: softwareKind,
+			data: extension.save({errors: saved.errors ?? 0, unhalted: vcpu.isUnhalted || undefined}),
+		},
 	};
 }
 
@@ -92,8 +97,8 @@ export function restoreState(vcpu: VcpuParts, saved: VcpuState, shift?: bigint):
 	if (shift !== undefined) counter.move(BigInt.asIntN(64, before + shift - counter.offset));
 	const refused = [...saved.msrs].filter(([index, value]) => !takesMsr(vcpu, index, value));
 	if (refused.length > 0) throw vcpuError('VCPU_MSR_REFUSED', {msrs: refused.map(([index]) => msrName(index))});
-	const {errors} =
-		saved.extension?.kind === softwareKind ? extension.parse(saved.extension.data, 'vcpu.extension') : {errors: 0};
+	const {errors = 0, unhalted = false} =
+		saved.extension?.kind === softwareKind ? extension.parse(saved.extension.data, 'vcpu.extension') : {};
 	vcpu.apic.restore({
 		page: saved.apic,
 		base: saved.special.apicBase,
@@ -105,6 +110,7 @@ export function restoreState(vcpu: VcpuParts, saved: VcpuState, shift?: bigint):
 	if (saved.events.nmi.pending > 0 || saved.events.nmi.injected) vcpu.nmi();
 	vcpu.activity = saved.activity === 'halted' ? 'running' : saved.activity;
 	processor.isHalted = saved.activity === 'halted';
+	vcpu.isUnhalted = unhalted;
 	processor.changed();
 	const {exception, interrupt} = saved.events;
 	if (interrupt !== undefined) processor.interrupt(interrupt.vector);
