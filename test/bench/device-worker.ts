@@ -25,12 +25,31 @@ export interface WorkerShare {
 	readonly memory: MemoryHandle;
 	/** Time that it looks for work before it sleeps. */
 	readonly pollNs: number;
+	/** A word that counts interrupts. */
+	readonly interrupts: SharedArrayBuffer;
 	/** Number of the worker among the machine's. */
 	readonly worker: number;
 }
 
-const attach = ({layout, memory}: Pick<WorkerShare, 'layout' | 'memory'>, findModel: ModelFinder) =>
-	new AttachedMachine(layout, {findModel, memory: new MappedMemory(memory), interrupts: tellingInterrupts()});
+/** Time that a driver waits for an interrupt before it looks whether the device still works. */
+const patienceMs = 1000;
+
+function attach(
+	{layout, memory, interrupts}: Pick<WorkerShare, 'layout' | 'memory' | 'interrupts'>,
+	findModel: ModelFinder,
+) {
+	const word = new Int32Array(interrupts);
+	const setLine = (_input: number, asserted: boolean) => {
+		if (!asserted) return;
+		Atomics.add(word, 0, 1);
+		Atomics.notify(word, 0);
+	};
+	return new AttachedMachine(layout, {
+		findModel,
+		memory: new MappedMemory(memory),
+		interrupts: tellingInterrupts({setLine}),
+	});
+}
 
 /** A device worker, until its thread is ended. */
 export async function work({worker, ...shared}: WorkerShare, findModel: ModelFinder): Promise<void> {
@@ -70,7 +89,8 @@ export async function startMachine(
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
 	const device = {name: 'it', kind, config: {...config, mmio: {base: 0xd000_0000, irq: 5}}} as const;
 	const layout = layOutMachine([device], findModel, {modules: [], wakers, mailbox});
-	const shared = {layout, memory: plainMemory({gpa: 0, length: driverRamBytes}), pollNs};
+	const interrupts = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+	const shared = {layout, memory: plainMemory({gpa: 0, length: driverRamBytes}), pollNs, interrupts};
 	const machine = attach(shared, findModel);
 	machine.reset();
 	const memory = new MappedMemory(shared.memory);
@@ -79,9 +99,17 @@ export async function startMachine(
 		(_, worker) => new Worker(thread, {workerData: {...shared, worker} satisfies WorkerShare}),
 	);
 	await Promise.all(threads.map((each) => once(each, 'online')));
+	const word = new Int32Array(interrupts);
+	let seen = 0;
 	return {
 		memory,
 		registers,
+		/** Sleeps until the device interrupts, as a guest's processor does that has nothing else to do, and acknowledges. */
+		sleep() {
+			Atomics.wait(word, 0, seen, patienceMs);
+			seen = Atomics.load(word, 0);
+			registers.takeInterrupts();
+		},
 		driver: (queueSize?: number) => new TestDriver({memory, registers}, queueSize),
 		waker,
 		async end() {

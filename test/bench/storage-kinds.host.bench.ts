@@ -1,6 +1,6 @@
 /**
  * What disks are asked for beside reads of 4 KiB by one queue (`storage.host.bench.ts`): several queues, writes, long requests, writes that are durable, writes with
- * a flush behind each, direct I/O, and how the times of single requests lie. By virtio-blk on a device worker that sleeps where it has nothing to do, on one that polls,
+ * a flush behind each, direct I/O, and how the times of single requests lie. By virtio-blk on a device worker that sleeps where it has nothing to do, also with a driver that does, on one that polls,
  * on two where there are queues for them, and on this thread, where nobody waits for another; beside a loop of preadv2(2) or pwritev2(2) and io_uring alone, all of them in turn.
  * Needs no KVM, and two processors that are free.
  */
@@ -74,7 +74,7 @@ const configOf = (path: string, {job, queues = 1, isDirect}: Kind, workers = 1) 
 async function startDevice(path: string, kind: Kind, {pollNs = 0, workers = 1} = {}) {
 	const thread = new URL(import.meta.url);
 	const machine = await startMachine(model.kind, configOf(path, kind, workers), findModel, {workers, pollNs, thread});
-	return {driver: new RingDriver(machine, kind.job, kind.queues), end: machine.end};
+	return {driver: new RingDriver(machine, kind.job, kind.queues), sleep: machine.sleep, end: machine.end};
 }
 
 /** Something that does so many requests of a kind. */
@@ -102,10 +102,18 @@ async function runEngine(fd: number, {job, queues = 1}: Kind, requests: number, 
 	return took;
 }
 
-/** By a device's worker or several, on threads of their own. */
-async function startWorkers(path: string, kind: Kind, choice: Parameters<typeof startDevice>[2]): Promise<Subject> {
-	const {driver, end} = await startDevice(path, kind, choice);
-	return {run: (requests, depth) => timed(() => driver.run(requests, depth, noWait)), end};
+/**
+ * By a device's worker or several, on threads of their own.
+ * @param isSpinning - so is the driver, which otherwise sleeps until the device interrupts
+ */
+async function startWorkers(
+	path: string,
+	kind: Kind,
+	choice: Parameters<typeof startDevice>[2],
+	isSpinning = true,
+): Promise<Subject> {
+	const {driver, sleep, end} = await startDevice(path, kind, choice);
+	return {run: (requests, depth) => timed(() => driver.run(requests, depth, isSpinning ? noWait : sleep)), end};
 }
 
 /** On this thread. */
@@ -135,6 +143,7 @@ async function measure(newFile: () => string, kind: Kind): Promise<void> {
 		'io_uring alone': {run: (count, depth) => runEngine(fd, kind, count, depth), end: async () => {}},
 		'virtio-blk, on this thread': await startHere(own(), kind),
 		'virtio-blk, on a worker': await startWorkers(own(), kind, {}),
+		'virtio-blk, on a worker, by interrupts': await startWorkers(own(), kind, {}, false),
 		'virtio-blk, on a worker that polls': await startWorkers(own(), kind, {pollNs: polling}),
 		...(queues > 1 && {'virtio-blk, on two workers': await startWorkers(own(), kind, {workers: 2})}),
 	};
