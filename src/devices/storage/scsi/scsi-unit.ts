@@ -98,16 +98,21 @@ export class ScsiUnit implements RequestOwner {
 	execute(request: ScsiRequest): void {
 		request.begin(this);
 		this.#inFlight++;
-		const {state, locked} = this.facts;
 		const command = this.#commands.get(request.cdb.opcode);
-		const isTold = state.attentions !== 0 && command?.isUnattended !== true;
-		const attention = isTold ? locked(() => takeAttention(state)) : undefined;
+		const isTold = this.state.attentions !== 0 && command?.isUnattended !== true;
+		const attention = isTold ? this.#takeAttention() : undefined;
 		const fault = command?.needsMedium ? this.mediumFault : undefined;
 		if (attention !== undefined) request.fail(attention);
 		else if (command === undefined) request.fail(Senses.INVALID_OPCODE);
 		else if ((request.cdb.control & acaBit) !== 0) request.fail(Senses.INVALID_FIELD);
 		else if (fault !== undefined) request.fail(fault);
 		else command.run(this, request);
+	}
+
+	/** Apart from {@link execute}, which would make the closure's context for each command. */
+	#takeAttention(): Sense | undefined {
+		const {state, locked} = this.facts;
+		return locked(() => takeAttention(state));
 	}
 
 	requestEnded(): void {
