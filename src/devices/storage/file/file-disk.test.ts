@@ -16,13 +16,13 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import type {MappedMemory} from '#devices/guest-memory';
-import {type Disk, DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
+import {IoVectors, type MappedMemory} from '#devices/guest-memory';
+import {type Disk, DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import {AwaitedRequest, diskMemory} from '#devices/storage/disk/testing';
-import {Fallocate, RWF_DSYNC} from '#support/ffi';
-import {engineNames} from '#support/io-engine';
+import {Errno, Fallocate, RWF_DSYNC, Seek, seek} from '#support/ffi';
+import {engineNames, type FileOperation, type IoEngine} from '#support/io-engine';
 import {EpollReactor} from '#support/reactor';
-import {FileDisk, type FileDiskConfig, FileShare} from './index.ts';
+import {FileDisk, type FileDiskConfig, FileIo, FileShare} from './index.ts';
 import {openFile} from './open-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-file-disk-'));
@@ -262,6 +262,53 @@ diskTest('several threads have one open file between them', async (t, {open, run
 	const lost = new SharedArrayBuffer(FileShare.byteLength);
 	const failing = [1, 0].map((worker) => open({path: join(directory, 'nowhere')}, {worker, share: lost}));
 	for (const each of failing) await t.throwsAsync(each, {code: 'DISK_FILE_UNUSABLE'});
+});
+
+diskTest(
+	'each thread has the file as one of its own, which the host tells of what it has lost, and the lock in common',
+	async (t, {open}) => {
+		const path = newFile();
+		const share = new SharedArrayBuffer(FileShare.byteLength);
+		const [first, second] = [await open({path}, {share}), await open({path}, {worker: 1, share})];
+		const placeOf = ({io}: FileDisk) =>
+			/^pos:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${io.fd}`, 'latin1'))?.[1];
+		seek(first.io.fd, 0, Seek.END);
+		t.deepEqual([placeOf(first), placeOf(second)], [`${length}`, '0']);
+		await first.close();
+		await t.throwsAsync(open({path}), {code: 'DISK_FILE_LOCKED'});
+		await second.close();
+		await (await open({path})).close();
+	},
+);
+
+test('of flushes that come together none is told that all is well of what another was told is lost', (t) => {
+	const calls: FileOperation[] = [];
+	const engine = {submit: (call: FileOperation) => void calls.push(call)} as IoEngine;
+	const io = new FileIo({fd: 0, engine, alignment: 1, goesOnWithZeros: false});
+	const ends: DiskError[][] = [];
+	class Flush extends DiskRequest {
+		override readonly operation = FLUSH;
+		readonly ends: DiskError[] = [];
+		override done(error: DiskError): void {
+			this.ends.push(error);
+			// Who hears of it asks again at once.
+			if (ends.length < 4) flush();
+		}
+	}
+	const flush = () => {
+		const request = new Flush(new IoVectors(0));
+		ends.push(request.ends);
+		io.submit(request);
+	};
+	flush();
+	flush();
+	t.is(calls.length, 1);
+	calls.shift()?.completed(-Errno.EIO);
+	t.deepEqual(ends, [[DiskError.IO], [DiskError.IO], [], []]);
+	t.is(calls.length, 1, 'one for both that came meanwhile');
+	calls.shift()?.completed(0);
+	t.deepEqual(ends.slice(2), [[DiskError.NONE], [DiskError.NONE]]);
+	t.is(calls.length, 0);
 });
 
 diskTest(

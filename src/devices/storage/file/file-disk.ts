@@ -1,4 +1,5 @@
 import {close, fstat} from 'node:fs';
+import type {FileHandle} from 'node:fs/promises';
 import {promisify} from 'node:util';
 import {type Disk, DiskError, type DiskGeometry, type DiskRequest, requestError} from '#devices/storage/disk';
 import {duplicate, errnoName} from '#support/ffi';
@@ -8,7 +9,7 @@ import {f64, i32, u32, type ViewOf, wire} from '#support/wire';
 import {fileDiskError} from './errors.ts';
 import type {FileDiskConfig} from './file-config.ts';
 import {FileIo} from './file-io.ts';
-import {lengthOf, openFile} from './open-file.ts';
+import {lengthOf, openFile, reopen} from './open-file.ts';
 
 /** What the threads that use one file have in common. */
 export const FileShare = wire('file-disk', {
@@ -47,9 +48,17 @@ export class FileDisk implements Disk {
 	readonly #engine: IoEngine;
 	readonly #share: ViewOf<typeof FileShare>;
 	readonly #isFirst: boolean;
+	/** Has the first thread's lock, beside a file that it opened anew. */
+	readonly #lockFd: number;
 	#closing: Promise<void> | undefined;
 
-	private constructor(fd: number, engine: IoEngine, {config, isReadOnly, worker, share}: FileDiskParts) {
+	private constructor(
+		fd: number,
+		engine: IoEngine,
+		{config, isReadOnly, worker, share}: FileDiskParts,
+		lockFd: number = fd,
+	) {
+		this.#lockFd = lockFd;
 		this.isReadOnly = isReadOnly;
 		this.#path = config.path;
 		this.#engine = engine;
@@ -63,7 +72,7 @@ export class FileDisk implements Disk {
 	}
 
 	/**
-	 * Opens the file on the first thread; on the others it is the same open file, with the same lock.
+	 * Opens the file on the first thread; the others keep its lock, and open it anew where they may: see {@link reopen}.
 	 * @throws VmmError DISK_, IO_URING_UNAVAILABLE
 	 */
 	static async open(parts: FileDiskParts): Promise<FileDisk> {
@@ -74,9 +83,9 @@ export class FileDisk implements Disk {
 			if (worker === 0) return new FileDisk(await openFirst(config, isReadOnly, share), engine, parts);
 			// Whoever goes meanwhile has no timers any more.
 			await Atomics.waitAsync(share.$atomic, stateWord, 0, patienceMs).value;
-			const fd = share.state === 1 ? duplicate(share.fd) : -1;
-			if (fd >= 0) return new FileDisk(fd, engine, parts);
-			const errno = share.state === 1 ? errnoName(fd) : 'its first thread could not open it';
+			const lockFd = share.state === 1 ? duplicate(share.fd) : -1;
+			if (lockFd >= 0) return new FileDisk(await openOther(lockFd, parts), engine, parts, lockFd);
+			const errno = share.state === 1 ? errnoName(lockFd) : 'its first thread could not open it';
 			throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'opened', errno});
 		} catch (cause) {
 			// The others look no more.
@@ -116,7 +125,8 @@ export class FileDisk implements Disk {
 		// One that comes later, as where a layer could not be opened over this one, would have whatever gets that number next.
 		if (this.#isFirst) tell(this.#share, -1);
 		await this.#engine.close();
-		await new Promise<void>((resolve) => close(this.io.fd, () => resolve()));
+		for (const fd of new Set([this.io.fd, this.#lockFd]))
+			await new Promise<void>((resolve) => close(fd, () => resolve()));
 	}
 }
 
@@ -134,11 +144,23 @@ async function openFirst(
 	share: ViewOf<typeof FileShare>,
 ): Promise<number> {
 	const {handle, bytes, sectorBytes, physicalSectorBytes} = await openFile(config, isReadOnly);
-	// A handle closes its descriptor when it is collected.
-	const fd = duplicate(handle.fd);
-	await handle.close();
+	const fd = await descriptorOf(handle);
 	if (fd < 0) throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'kept open', errno: errnoName(fd)});
 	Object.assign(share, {fd, bytes, sectorBytes, physicalSectorBytes});
 	tell(share, 1);
+	return fd;
+}
+
+/** The file anew; where it may not be opened, as by a process that has given up its rights, the same once more. */
+async function openOther(fd: number, {config, isReadOnly}: FileDiskParts): Promise<number> {
+	const handle = await reopen(fd, {direct: config.direct === true, isReadOnly}).catch(() => undefined);
+	const own = handle === undefined ? fd : await descriptorOf(handle);
+	return own >= 0 ? own : fd;
+}
+
+/** A handle closes its descriptor when it is collected. */
+async function descriptorOf(handle: FileHandle): Promise<number> {
+	const fd = duplicate(handle.fd);
+	await handle.close();
 	return fd;
 }

@@ -1,8 +1,9 @@
-import type {DiskError, DiskRequest} from '#devices/storage/disk';
+import {type DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
 import type {IoEngine} from '#support/io-engine';
 import {Bounces} from './bounces.ts';
 import type {FileLimits} from './file-limits.ts';
 import {FileRequest, type FileRequestOwner} from './file-request.ts';
+import {Flushes} from './flushes.ts';
 
 /** How a file is used. */
 export interface FileUse {
@@ -22,6 +23,7 @@ export class FileIo implements FileRequestOwner {
 	readonly goesOnWithZeros: boolean;
 	readonly bounces = new Bounces();
 	readonly #engine: IoEngine;
+	readonly #flushes = new Flushes((all) => this.#begin(all));
 	/** Those that have nothing to do, to be used again. */
 	readonly #free: FileRequest[] = [];
 
@@ -33,6 +35,11 @@ export class FileIo implements FileRequestOwner {
 	}
 
 	submit(request: DiskRequest): void {
+		if (request.operation === DiskOperation.FLUSH) this.#flushes.add(request);
+		else this.#begin(request);
+	}
+
+	#begin(request: DiskRequest): void {
 		(this.#free.pop() ?? new FileRequest(this)).begin(request);
 	}
 

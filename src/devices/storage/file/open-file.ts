@@ -60,6 +60,15 @@ async function openHandle({path, direct, create}: FileDiskConfig, isReadOnly: bo
 	}
 }
 
+/** Opens a file that is open already a second time: a file of its own to the host, which tells each once of what it has lost. */
+export function reopen(
+	fd: number,
+	{direct, isReadOnly}: {readonly direct: boolean; readonly isReadOnly: boolean},
+): Promise<FileHandle> {
+	const {O_RDONLY, O_RDWR, O_DIRECT} = constants;
+	return open(`/proc/self/fd/${fd}`, (isReadOnly ? O_RDONLY : O_RDWR) | (direct ? O_DIRECT : 0));
+}
+
 /** A file that is open past the host's page cache. */
 export interface DirectFile {
 	readonly handle: FileHandle;
@@ -72,10 +81,9 @@ export interface DirectFile {
  * @throws VmmError DISK_DIRECT_UNSUPPORTED
  */
 export async function reopenDirect(fd: number, path: string, isReadOnly: boolean): Promise<DirectFile> {
-	const {O_RDONLY, O_RDWR, O_DIRECT} = constants;
 	let handle: FileHandle | undefined;
 	try {
-		handle = await open(`/proc/self/fd/${fd}`, (isReadOnly ? O_RDONLY : O_RDWR) | O_DIRECT);
+		handle = await reopen(fd, {direct: true, isReadOnly});
 		return {handle, alignment: await sectorOf(handle, await handle.stat(), {path, direct: true})};
 	} catch (cause) {
 		await handle?.close();
