@@ -92,9 +92,11 @@ linuxTest('a machine in the background is used by its name, and keeps its log un
 });
 
 linuxTest('a machine is stopped by the signal that its command gets', async (t) => {
-	const script = 'trap "echo asked; exit 3" TERM; echo begun; while :; do busybox sleep 0.1; done';
+	const script = 'trap "echo asked; exit 3" TERM; echo begun; while :; do busybox sleep 0.1; echo waits >&2; done';
 	await openvmm(['run', '-d', '--name', 'calm', ...guestWords(t), '--', 'sh', '-c', script]);
 	const follower = openvmm(['logs', '--follow', 'calm']);
+	// Its process in the background has nobody who reads what it writes.
+	for (let log = ''; !/waits\nwaits\n/.test(log); log = (await openvmm(['logs', 'calm'])).stdout);
 	const stopped = await openvmm(['stop', 'calm', '--time', '300', '--json']);
 	t.deepEqual(JSON.parse(stopped.stdout), [{name: 'calm', by: 'command'}]);
 	t.is(stopped.status, 0);

@@ -22,6 +22,18 @@ test('a command whose reader has gone ends by that, as in a pipe', async (t) => 
 	t.deepEqual(await ended, [141, null]);
 });
 
+test('a command in the background has no reader that could go', async (t) => {
+	const {child, output, ended} = follow(t, [
+		'--unshown',
+		'sh',
+		'-c',
+		'echo one; echo two >&2; yes | head -c 3000000; exit 3',
+	]);
+	output.destroy();
+	(child.stderr as Readable).destroy();
+	t.deepEqual(await ended, [3, null]);
+});
+
 test('one that takes no notice of it is ended', async (t) => {
 	const {output, ended} = follow(t, ['sh', '-c', 'trap "" PIPE; exec yes']);
 	await once(output, 'data');

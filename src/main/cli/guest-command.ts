@@ -31,6 +31,8 @@ export interface CommandStreams {
 	readonly interactive: boolean;
 	/** It has a terminal. */
 	readonly tty: boolean;
+	/** False in the background, where nobody reads: that is no reader that has gone. */
+	readonly isShown?: boolean;
 	/** Also told of what it writes. */
 	readonly wrote?: (bytes: Uint8Array) => void;
 	/** Resolves when nobody is to wait for it any more, with the status that is given then. */
@@ -58,7 +60,7 @@ export const terminalSize = (): TerminalSize => ({
  * @returns the command's status; 128 and the signal's number for one that ended it
  */
 export async function followCommand(command: RunningCommand, streams: CommandStreams): Promise<number> {
-	const {interactive, tty, wrote = () => {}, over} = streams;
+	const {interactive, tty, isShown = true, wrote = () => {}, over} = streams;
 	const {stdin, stdout} = process;
 	const isRaw = interactive && tty && stdin.isTTY;
 	const {promise: givenUp, resolve: giveUp} = Promise.withResolvers<number>();
@@ -77,7 +79,7 @@ export async function followCommand(command: RunningCommand, streams: CommandStr
 	if (interactive) carryInput(command);
 	try {
 		if (isRaw) stdin.setRawMode(true);
-		const outputs = ([1, 2] as const).map((fd) => show(command, fd, wrote));
+		const outputs = ([1, 2] as const).map((fd) => (isShown ? show(command, fd, wrote) : hear(command, fd, wrote)));
 		const ended = Promise.all([command.exited, ...outputs]).then(([status]) => statusOf(status));
 		return await Promise.race([ended, givenUp, ...(over === undefined ? [] : [over])]);
 	} finally {
@@ -97,7 +99,7 @@ async function show(command: RunningCommand, fd: 1 | 2, wrote: (bytes: Uint8Arra
 	const output = new Output(fd);
 	let unread: number | undefined;
 	try {
-		for await (const bytes of fd === 1 ? command.stdout : command.stderr) {
+		for await (const bytes of streamOf(command, fd)) {
 			wrote(bytes);
 			if (unread === undefined) {
 				const errno = await output.write(bytes);
@@ -114,6 +116,12 @@ async function show(command: RunningCommand, fd: 1 | 2, wrote: (bytes: Uint8Arra
 		output.close();
 	}
 }
+
+async function hear(command: RunningCommand, fd: 1 | 2, wrote: (bytes: Uint8Array) => void): Promise<void> {
+	for await (const bytes of streamOf(command, fd)) wrote(bytes);
+}
+
+const streamOf = ({stdout, stderr}: RunningCommand, fd: 1 | 2) => (fd === 1 ? stdout : stderr);
 
 function carryInput({stdin: input}: RunningCommand): void {
 	const {stdin} = process;

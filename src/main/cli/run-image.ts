@@ -157,10 +157,11 @@ async function runInMachine(
 		);
 		if (beginning.status !== undefined) return beginning.status;
 		waiting?.ready(entry?.name ?? vm.name);
-		// Nobody types in the background: who attaches does.
-		const interactive = choice.interactive && waiting === undefined;
+		// Nobody types or reads in the background: who attaches does.
+		const isShown = waiting === undefined;
+		const interactive = choice.interactive && isShown;
 		const wrote = (bytes: Uint8Array) => kept?.append(bytes);
-		const following = followCommand(running, {...choice, interactive, over, wrote});
+		const following = followCommand(running, {...choice, interactive, isShown, over, wrote});
 		// From here on signals are the command's.
 		beginning.close();
 		return await following.catch(async (error: unknown) => {
