@@ -12,6 +12,7 @@ const GUEST_MODULES = [
 	'virtio_pmem',
 	'nd_pmem',
 	'virtio_net',
+	'8021q',
 	'virtio_console',
 	'virtio_rng',
 	'virtio_balloon',

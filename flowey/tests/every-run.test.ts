@@ -46,6 +46,8 @@ test('on the software processor all run but what takes minutes, and its kernels 
 		'.build/run-1/test.guests.hardware-kernels.vm.test.js',
 		'.build/run-1/test.guests.many-processors.vm.test.js',
 		'.build/run-1/test.guests.net-amid-linux.vm.test.js',
+		'.build/run-1/test.guests.net-control-linux.vm.test.js',
+		'.build/run-1/test.guests.net-datagrams-linux.vm.test.js',
 		'.build/run-1/test.guests.networkd-linux.vm.test.js',
 		'.build/run-1/test.guests.parallel-connections.vm.test.js',
 		'.build/run-1/test.guests.run-background.vm.test.js',

@@ -18,6 +18,8 @@ const choices = {
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
 			'test.guests.net-amid-linux.',
+			'test.guests.net-control-linux.',
+			'test.guests.net-datagrams-linux.',
 			'test.guests.networkd-linux.',
 			'test.guests.parallel-connections.',
 			'test.guests.run-background.',

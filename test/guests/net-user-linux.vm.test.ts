@@ -153,8 +153,8 @@ linuxTest('Linux gets an address by DHCP, names, files both ways and connections
 	await guest.waitFor(/^listening=now\r?$/m);
 	for (const each of await Promise.all([1, 2, 3].map(() => fetched(hostPort))))
 		t.deepEqual(each, {status: 200, sum: md5(body)});
-	t.is(await echoed(t, echoPort, 'by IPv4'), 'by IPv4');
-	t.is(await echoed(t, echoPort6, 'by IPv6'), 'by IPv6');
+	t.is(`${await echoed(t, echoPort, 'by IPv4')}`, 'by IPv4');
+	t.is(`${await echoed(t, echoPort6, 'by IPv6')}`, 'by IPv6');
 	server.goOn();
 	await guest.waitFor(/^all=done\r?$/m);
 	const said = (line: string) => t.regex(guest.output, new RegExp(`^${line}\\r?$`, 'm'), `${line}: ${guest.output}`);

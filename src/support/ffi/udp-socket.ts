@@ -15,13 +15,19 @@ const cSendto = libc(
 const cRecvmsg = libc('intptr_t recvmsg(int fd, void *message, int flags)');
 const cRecvmmsg = libc('int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)');
 
-const one = new Uint8Array(Int32Array.of(1).buffer);
+const [zero, one] = [new Uint8Array(Int32Array.of(0).buffer), new Uint8Array(Int32Array.of(1).buffer)];
 
-/** Opens a socket for datagrams of one version of IP, non-blocking, which keeps what {@link SocketErrors} reads. The descriptor, or the negated errno. */
+/**
+ * Opens a socket for datagrams of IPv4, or of both versions of IP, whose addresses of IPv4 are then mapped ones (ipv6(7)), non-blocking, which keeps what
+ * {@link SocketErrors} reads. The descriptor, or the negated errno.
+ */
 export function openUdp(isV6: boolean): number {
 	const fd = cSocket(isV6 ? AF_INET6 : AF_INET, SOCK_DGRAM_CLOEXEC_NONBLOCK, 0);
-	if (fd >= 0 && isV6) cSetsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, one, one.length);
-	if (fd >= 0) cSetsockopt(fd, isV6 ? IPPROTO_IPV6 : IPPROTO_IP, isV6 ? IPV6_RECVERR : IP_RECVERR, one, one.length);
+	if (fd < 0) return fd;
+	// Whatever the host has for all (net.ipv6.bindv6only).
+	if (isV6) cSetsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, zero, zero.length);
+	if (isV6) cSetsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, one, one.length);
+	cSetsockopt(fd, IPPROTO_IP, IP_RECVERR, one, one.length);
 	return fd;
 }
 

@@ -65,11 +65,15 @@ export function udpEchoProgram(port: number): Uint8Array {
 }
 
 /** What comes back from a port of the host's that leads to a guest, which may not listen yet. */
-export async function echoed(t: ExecutionContext, port: number, word: string): Promise<string> {
+export async function echoed(t: ExecutionContext, port: number, asked: string | Uint8Array): Promise<Buffer> {
 	const socket = createSocket('udp4');
-	const again = setInterval(() => socket.send(word, port, '127.0.0.1'), 200);
-	t.teardown(() => clearInterval(again));
+	// Pieces of several large ones together are more than a network keeps.
+	const again = setInterval(() => socket.send(asked, port, '127.0.0.1'), 500);
 	t.teardown(() => socket.close());
-	const [answer] = await once(socket, 'message');
-	return String(answer);
+	try {
+		const [answer] = await once(socket, 'message');
+		return answer;
+	} finally {
+		clearInterval(again);
+	}
 }

@@ -9,7 +9,7 @@ import {TestGuest} from './testing/test-guest.ts';
 const gateway6 = 'fd4f:7065:6e56:0:0:0:0:1';
 
 function makeGuest(t: ExecutionContext, choices: NetworkChoices = {}) {
-	const {network} = makeNetwork(choices);
+	const {network, clock} = makeNetwork(choices);
 	const join = (number: number) => {
 		const guest = new TestGuest(network, {number});
 		t.teardown(() => guest.endpoint.dispose());
@@ -23,7 +23,7 @@ function makeGuest(t: ExecutionContext, choices: NetworkChoices = {}) {
 		t.teardown(() => opened.close());
 		return opened.port;
 	};
-	return {first, join, forward};
+	return {first, join, forward, clock};
 }
 
 /** Connects from the host. What becomes of it is awaited with its end. */
@@ -48,6 +48,15 @@ test('a port of the host leads to the guest of the switch that its address names
 	const {ended: again} = dial(t, port);
 	await again;
 	t.deepEqual(first.frames, []);
+});
+
+test('what a connection of the host says first is waited for', async (t) => {
+	const {first, forward, clock} = makeGuest(t);
+	const port = await forward('tcp', '10.0.0.2');
+	const before = clock.begun;
+	dial(t, port);
+	t.is((await first.next()).tcp?.flags, SYN);
+	t.true(clock.begun > before, 'Node’s loop has heard of its socket');
 });
 
 test('datagrams find the guest that has the address now, and its answers who has sent', async (t) => {

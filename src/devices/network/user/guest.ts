@@ -17,7 +17,7 @@ import {
 	type IpPacket,
 	isIntact,
 	type Malformed,
-	mostPayload,
+	mostCarried,
 	type OutgoingDatagram,
 	type Path,
 	readDatagram,
@@ -27,6 +27,7 @@ import {
 	writeDatagram,
 } from './ip/index.ts';
 import {
+	Arp,
 	addressText,
 	Ethernet,
 	EtherType,
@@ -81,6 +82,13 @@ const at = {
 	hops4: Ethernet.size + Ipv4.offset('hops'),
 	hops6: Ethernet.size + Ipv6.offset('hops'),
 };
+/** Where the address that a frame is from lies, and its length. */
+const senders: Readonly<Record<number, readonly [start: number, bytes: number] | undefined>> = {
+	[EtherType.ARP]: [Ethernet.size + Arp.offset('sender'), 4],
+	[EtherType.IPV4]: [Ethernet.size + Ipv4.offset('source'), 4],
+	[EtherType.IPV6]: [Ethernet.size + Ipv6.offset('source'), 16],
+};
+const [sourceMac, macLength] = [Ethernet.offset('source'), 6];
 
 /** What the network gives a guest. */
 export interface GuestParts {
@@ -104,6 +112,8 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	isStopped = true;
 	readonly #network: GuestNetwork;
 	readonly #nic: Nic;
+	/** What it has sent from last by an address of its own; its NIC's is another one once the guest has given it that. */
+	#sentFrom: Uint8Array | undefined;
 	readonly #writer = new FrameWriter();
 	readonly #fragments = new Fragments();
 	readonly #tcp: TcpConnections;
@@ -151,8 +161,9 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	get mtu(): number {
 		return this.#nic.mtu;
 	}
+	/** Where its addresses are: a driver may give its NIC another one than it came with. */
 	get mac(): Uint8Array {
-		return this.#nic.mac;
+		return this.#sentFrom ?? this.#nic.mac;
 	}
 	get connections(): TcpConnections {
 		return this.#tcp;
@@ -192,6 +203,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		if (this.#view.buffer !== frame.bytes.buffer) this.#view = new DataView(frame.bytes.buffer);
 		this.counters.framesIn++;
 		this.counters.bytesIn += frame.length;
+		if (frame.length >= Ethernet.size) this.#learn(frame);
 		if (frame.length < Ethernet.size) this.counters.malformed++;
 		else if (isGroupMac(frame.bytes) || sameBytes(frame.bytes, 0, this.plan.mac)) this.#take(frame);
 		if (frame.length >= Ethernet.size && !sameBytes(frame.bytes, 0, this.plan.mac)) this.#network.relay(this, frame);
@@ -216,6 +228,10 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		}
 	}
 
+	isAt(mac: Uint8Array): boolean {
+		return sameBytes(mac, 0, this.mac) || sameBytes(mac, 0, this.#nic.mac);
+	}
+
 	/** A frame of another guest's of the network. */
 	relayed(frame: Frame): void {
 		this.#give(frame);
@@ -238,8 +254,11 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 
 	/** Addresses that the network has it use: by DHCP, by DHCPv6, and what it makes of its NIC's by itself. */
 	get addresses(): readonly Uint8Array[] {
-		const {plan, address, mac} = this;
-		return this.#network.hasIpv6 ? [address, address6Of(plan, address), autonomousAddress(plan, mac)] : [address];
+		const {plan, address} = this;
+		if (!this.#network.hasIpv6) return [address];
+		// A guest whose NIC has another address than before keeps what it has made of that.
+		const made = [this.#nic.mac, this.mac].map((mac) => autonomousAddress(plan, mac));
+		return [address, address6Of(plan, address), ...made];
 	}
 
 	share(total: number): number {
@@ -293,13 +312,13 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	}
 
 	sendDatagram(path: Path, datagram: OutgoingDatagram): void {
-		if (datagram.payload.length > mostPayload) return;
+		if (Udp.size + datagram.payload.length > mostCarried(path.family)) return;
 		writeDatagram(this.#writer, path, datagram, this.mtu);
 		this.#giveWritten(path, IpProtocol.UDP);
 	}
 
 	sendMessage(path: Path, message: Uint8Array): void {
-		if (message.length > mostPayload) return;
+		if (message.length > mostCarried(path.family)) return;
 		writeMessage(this.#writer, path, message);
 		this.#giveWritten(path, path.family === 4 ? IpProtocol.ICMP : IpProtocol.ICMPV6);
 	}
@@ -309,6 +328,17 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 		if (!this.#isUnicastPair(packet)) return;
 		const path = writeUnreachable(this.#writer, packet, this.plan.mac, reason);
 		this.#giveWritten(path, packet.family === 4 ? IpProtocol.ICMP : IpProtocol.ICMPV6);
+	}
+
+	/** Learns where its addresses are. Others that it has on its side of the NIC, by a bridge, send from theirs. */
+	#learn(frame: Frame): void {
+		const {bytes, length} = frame;
+		if (sameBytes(bytes, sourceMac, this.mac)) return;
+		const from = bytes.subarray(sourceMac, sourceMac + macLength);
+		const [start = 0, size = 0] = senders[this.#view.getUint16(at.type)] ?? [];
+		if (size === 0 || start + size > length || isGroupMac(from)) return;
+		if (this.addresses.some((own) => own.length === size && sameBytes(bytes, start, own)))
+			this.#sentFrom = from.slice();
 	}
 
 	#take(frame: Frame): void {
@@ -483,7 +513,7 @@ export class Guest implements Endpoint, GuestLink, TcpLink, DatagramReceiver {
 	#pathFromGateway(destination = this.address): Path {
 		const {gateway, gateway6, mac} = this.plan;
 		const [family, source] = destination.length === 4 ? ([4, gateway] as const) : ([6, gateway6] as const);
-		return {family, fromMac: mac, toMac: this.mac, source, destination};
+		return {family, fromMac: mac, toMac: this.mac.slice(), source, destination};
 	}
 
 	/** Gives what the writer has written, in as many frames as the link needs. */

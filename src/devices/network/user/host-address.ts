@@ -5,10 +5,15 @@ import type {GuestLink, HostEnd} from './guest-link.ts';
 import {bytesOf, type Family} from './packets/index.ts';
 import type {Attempt} from './policy/index.ts';
 
-/** An address of the host's networks, as the kernel is told of it. */
-export function socketAddress({address, port}: HostEnd): Uint8Array<ArrayBuffer> {
+/** What stands before an address of IPv4 where one of IPv6 is wanted (RFC 4291, 2.5.5.2). */
+const mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/** An address of the host's networks, as the kernel is told of it. @param family - of the socket; the address's own without it */
+export function socketAddress({address, port}: HostEnd, family?: Family): Uint8Array<ArrayBuffer> {
 	const [plain = '', zone] = address.split('%');
-	return inetAddress(bytesOf(plain), port, zone === undefined ? 0 : zoneOf(zone));
+	const bytes = bytesOf(plain);
+	const wanted = family === 6 && bytes.length === 4 ? Uint8Array.of(...mapped, ...bytes) : bytes;
+	return inetAddress(wanted, port, zone === undefined ? 0 : zoneOf(zone));
 }
 
 /** The index of an interface, by its name or as it is. */

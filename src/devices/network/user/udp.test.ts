@@ -211,6 +211,65 @@ test('the longest datagrams there are go out', async (t) => {
 	}
 });
 
+test('the longest datagrams there are come in', async (t) => {
+	for (const [host, longest] of [
+		['127.0.0.1', 65_507],
+		['::1', 65_527],
+	] as const) {
+		const echo = await udpServer(t, (message) => message, host);
+		const {guest} = makeGuest(t);
+		guest.udp(host, 5000, echo.port, new Uint8Array(longest));
+		let length = 0;
+		for (let isMore = true; isMore; ) {
+			const {protocol, payload, fragment} = await guest.next();
+			const isV6 = protocol === 44;
+			length += payload.length - (isV6 ? 8 : 0);
+			isMore = isV6 ? ((payload[3] as number) & 1) !== 0 : (fragment & 0x2000) !== 0;
+		}
+		t.is(length, 8 + longest);
+	}
+});
+
+test('an end of IPv6 may lead to one of IPv4', async (t) => {
+	const echo = await udpServer(t, (message) => message);
+	const closed = await closedPort('127.0.0.1');
+	const target = (port: number) => ({address: '127.0.0.1', port});
+	const guestForwards = [
+		{protocol: 'udp', address: undefined, port: 7, target: target(echo.port)},
+		{protocol: 'udp', address: undefined, port: 9, target: target(closed)},
+	] as const;
+	const {guest} = makeGuest(t, {guestForwards});
+	guest.udp('fd4f:7065:6e56:0:0:0:0:1', 5000, 7, 'by IPv6');
+	const {data, source} = await guest.nextUdp(5000);
+	t.deepEqual([`${data}`, source], ['by IPv6', 'fd4f:7065:6e56:0:0:0:0:1']);
+	guest.udp('fd4f:7065:6e56:0:0:0:0:1', 5000, 9, 'nobody');
+	t.deepEqual([...(await guest.next()).payload.subarray(0, 2)], [1, 4], 'a port that nobody has');
+});
+
+test('a NIC that its guest gives another address is reached there, by flows of before too', async (t) => {
+	const echo = await udpServer(t, (message) => message);
+	const {guest} = makeGuest(t);
+	const forward = await guest.endpoint.forward({protocol: 'udp', hostAddress: '127.0.0.1', hostPort: 0, guestPort: 7});
+	t.teardown(() => forward.close());
+	const sender = createSocket('udp4');
+	t.teardown(() => sender.close());
+	const reached = async () => {
+		sender.send('ping', forward.port, '127.0.0.1');
+		return (await guest.next(({udp}) => udp?.port === 7)).toMac;
+	};
+	const answered = async (fromMac: number[]) => {
+		guest.send(udpFrame({...guest.to('127.0.0.1'), fromMac}, 5000, echo.port, 'x'));
+		return (await guest.next(({udp}) => udp?.port === 5000)).toMac;
+	};
+	const [before, after, bridged] = [[...guest.mac], [2, 0, 0, 0, 0, 0xaa], [2, 0, 0, 0, 0, 0xbb]] as const;
+	t.deepEqual([await answered([...before]), await reached()], ['00:15:5d:00:00:01', '00:15:5d:00:00:01']);
+	t.deepEqual([await answered([...after]), await reached()], ['02:00:00:00:00:aa', '02:00:00:00:00:aa']);
+	// Somebody else behind the same NIC, at an address that is not the guest's.
+	guest.send(udpFrame({...guest.to('127.0.0.1', '10.0.0.77'), fromMac: [...bridged]}, 5001, echo.port, 'x'));
+	t.is((await guest.next(({udp}) => udp?.port === 5001)).toMac, '02:00:00:00:00:bb');
+	t.is(await reached(), '02:00:00:00:00:aa');
+});
+
 test('options of IPv4 are passed over', async (t) => {
 	const echo = await udpServer(t, (message) => message);
 	const {guest} = makeGuest(t);

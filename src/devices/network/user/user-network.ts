@@ -141,7 +141,7 @@ export class UserNetwork implements GuestNetwork {
 		for (const guest of this.#guests.values()) {
 			const {segment} = guest;
 			if (guest === from || (segment !== undefined && reached.has(segment))) continue;
-			if (!isForAll && !sameBytes(frame.bytes, 0, guest.mac)) continue;
+			if (!isForAll && !guest.isAt(frame.bytes)) continue;
 			guest.relayed(frame);
 			reached.add(segment);
 		}

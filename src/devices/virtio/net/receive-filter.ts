@@ -9,11 +9,13 @@ const typeOffset = 12;
 /** True for a frame that the driver has asked for (virtio 1.2, 5.1.6.5.1–3). A snapshot may hold anything. */
 export function isWanted(frame: Frame, services: NetServices, state: NetStateView): boolean {
 	const {bytes, length, view} = frame;
+	const {modes} = state;
+	// Who has the modes, and wants all frames, wants those of all VLANs: a bridge in the guest passes them on.
+	if (services.has('receiveModes') && (modes & Mode.SELECTIVE) === 0) return true;
 	if (services.has('vlanFilter') && view.getUint16(typeOffset) === tagType) {
 		const vlan = length < 18 ? 0 : view.getUint16(typeOffset + 2) & 0xfff;
 		if ((((state.vlans[vlan >>> 5] as number) >>> (vlan & 31)) & 1) === 0) return false;
 	}
-	const {modes} = state;
 	if ((modes & Mode.SELECTIVE) === 0) return true;
 	if (isBroadcast(bytes)) return (modes & Mode.NO_BROADCAST) === 0;
 	const unicast = Math.min(state.unicast, mostAddresses);

@@ -361,12 +361,18 @@ test('a driver chooses its VLANs', async (t) => {
 		t.true(nic.endpoint.nic.receive(packet({...(vlan !== undefined && {vlan})})));
 		return (nic.counters['receivedFrames'] as number) > before;
 	};
+	t.deepEqual([await got(undefined), await got(5)], [true, true], 'all of it at first');
+	t.is(await nic.ask(0, 0, 0), 0);
 	t.deepEqual([await got(undefined), await got(5)], [true, false]);
 	t.is(await nic.ask(2, 0, 5, 0), 0);
 	t.deepEqual([await got(5), await got(0x1005), await got(6)], [true, true, false]);
 	t.is(await nic.ask(2, 1, 5, 0), 0);
 	t.false(await got(5));
 	t.is(await nic.ask(2, 0, 0, 16), 1, 'there is no VLAN 4096');
+	t.is(await nic.ask(0, 0, 1), 0);
+	t.deepEqual([await got(undefined), await got(5)], [true, true], 'all frames');
+	t.is(await nic.ask(0, 0, 0), 0);
+	t.false(await got(5));
 });
 
 test('requests that are not whole, or of no feature, are refused', async (t) => {

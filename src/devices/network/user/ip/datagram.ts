@@ -28,9 +28,6 @@ export interface OutgoingDatagram {
 	readonly payload: Uint8Array;
 }
 
-/** Most bytes that a datagram carries, behind the headers of both. */
-export const mostPayload = 65_535 - 40 - Udp.size;
-
 /** Writes a datagram for a guest, whose NIC finishes the checksum of one that is not to be cut. @param mtu - of the guest's link */
 export function writeDatagram(
 	writer: FrameWriter,

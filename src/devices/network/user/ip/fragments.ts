@@ -1,13 +1,10 @@
-import {Ipv4} from '../packets/index.ts';
-import {addressLength, type IpPacket} from './packet.ts';
+import {addressLength, type IpPacket, mostCarried} from './packet.ts';
 import type {Fragment} from './read.ts';
 
 /** Packets of one guest that are waited for. */
 const mostPackets = 16;
 /** Fragments of one packet: 64 KiB in pieces for IPv6's smallest link, and more. */
 const mostFragments = 64;
-/** Most bytes that a packet carries: IPv4 counts its header (RFC 791, 3.1; RFC 8200, 3). */
-const mostBytes = {4: 65_535 - Ipv4.size, 6: 65_535} as const;
 /** How long the rest of a packet is waited for (RFC 8200, 4.5: 60 s at most; RFC 791, 3.2: 15 s at least), in milliseconds. */
 const patienceMs = 30_000;
 
@@ -45,7 +42,7 @@ export class Fragments {
 		const packet = this.#incomplete.get(key) ?? this.#begin(key, nowMs);
 		if (packet.isBroken) return undefined;
 		const piece = {offset, end: offset + end - start, bytes: bytes.slice(start, end)};
-		if (!isPlausible(piece, isLast, mostBytes[fragment.family]) || !insert(packet, piece, isLast)) {
+		if (!isPlausible(piece, isLast, mostCarried(fragment.family)) || !insert(packet, piece, isLast)) {
 			packet.isBroken = true;
 			packet.pieces.length = 0;
 			return undefined;

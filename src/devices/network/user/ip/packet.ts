@@ -1,4 +1,4 @@
-import type {Family} from '../packets/index.ts';
+import {type Family, Ipv4} from '../packets/index.ts';
 
 /** A whole IP packet of a guest's, in bytes that are nobody else's until the call returns. */
 export interface IpPacket {
@@ -22,6 +22,9 @@ export interface IpPacket {
 
 /** Bytes of an address. */
 export const addressLength = (family: Family): number => (family === 4 ? 4 : 16);
+
+/** Most bytes that a packet carries: IPv4's length counts the header, IPv6's does not (RFC 791, 3.1; RFC 8200, 3). */
+export const mostCarried = (family: Family): number => 65_535 - (family === 4 ? Ipv4.size : 0);
 
 export const sourceOf = ({bytes, addresses, family}: IpPacket): Uint8Array<ArrayBuffer> =>
 	bytes.subarray(addresses, addresses + addressLength(family));

@@ -93,6 +93,8 @@ export class TcpConnections {
 		const isSyn = (segment.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.SYN;
 		if (connection?.phase === 'time-wait' && isSyn) connection.reset();
 		else if (connection !== undefined) {
+			// The guest may have given its NIC another address meanwhile.
+			connection.ends.path.toMac.set(packet.mac);
 			connection.receive(segment);
 			return true;
 		}

@@ -45,6 +45,8 @@ export class NodeStream implements HostStream {
 		stream.on('close', () => {
 			if (!hasEnded || !stream.writableFinished) failed();
 		});
+		// It begins to read: see `Clock.began`.
+		this.#clock.began();
 	}
 
 	write(bytes: Uint8Array): void {

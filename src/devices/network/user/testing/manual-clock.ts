@@ -7,6 +7,8 @@ const waitMs = 50;
 
 /** A clock whose time passes when a test says so; Node's loop turns as ever, and descriptors are waited for beside it. */
 export class ManualClock implements Clock {
+	/** How often Node's loop was to have a turn. */
+	begun = 0;
 	#nowMs = 1000;
 	readonly #watched = new Map<number, (state: Readiness) => void>();
 	#set: EpollSet | undefined;
@@ -27,7 +29,9 @@ export class ManualClock implements Clock {
 		queueMicrotask(action);
 	}
 
-	began(): void {}
+	began(): void {
+		this.begun++;
+	}
 
 	watch(fd: number, first: {readable: boolean; writable: boolean}, ready: (state: Readiness) => void): Watch {
 		const set = this.#set ?? this.#waiting();

@@ -100,6 +100,8 @@ export class UdpFlows {
 			this.#link.counters.tableFull++;
 			return;
 		}
+		// The guest may have given its NIC another address meanwhile.
+		peer.path.toMac.set(packet.mac);
 		if (peer.end === null) this.#link.sendUnreachable(packet, 'PROHIBITED');
 		else if (peer.end !== undefined) this.#sendTo(flow, peer, peer.end, datagram);
 		else if (peer.undecided.length < mostUndecided) {
@@ -170,7 +172,8 @@ export class UdpFlows {
 		this.#deciding++;
 		const found = await this.#endOf(address, peer.port, flow.family).catch(() => undefined);
 		this.#deciding--;
-		const end = found && socketAddress(found);
+		// What its owner has an end of IPv6 lead to may be one of IPv4.
+		const end = found && socketAddress(found, flow.family);
 		peer.end = end ?? null;
 		const undecided = peer.undecided.splice(0);
 		// Another end may have taken its place meanwhile.
