@@ -75,7 +75,7 @@ for (const device of diskDevices)
 		for (const {how, seed} of ends)
 			vmTest(
 				`what ${fileSystem} on ${device} made durable is there when ${how}`,
-				{on: ['software'], skip: !hasUserLand()},
+				{on: ['software', 'kvm'], skip: !hasUserLand()},
 				(t) => cutAndLook(t, device, fileSystem, seed),
 			);
 

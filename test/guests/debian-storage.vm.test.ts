@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {measureDisk} from '#devices/storage/source';
-import {openTestSnapshot, snapshotPlace, vmTest} from '#test/petri';
+import {openTestSnapshot, snapshotPlace, vmTest, type X86BackEnd} from '#test/petri';
 import {attachments, diskDevices} from './user-land/attachments.ts';
 import {kernelComplaints, section, soleScript} from './user-land/script.ts';
 import {btrfs, discarded, ext4, fio, nvmeTool, triedBytes} from './user-land/storage.ts';
@@ -30,8 +30,8 @@ for (const device of diskDevices) {
 		check: (t) => t.true(statSync(tried).blocks * 512 < mebibyte, 'the host has the room that was given back'),
 	});
 
-	const storageTest = (title: string, body: Parameters<typeof vmTest<'software'>>[2]) =>
-		vmTest(title, {on: ['software'], skip: !hasUserLand()}, body);
+	const storageTest = (title: string, body: Parameters<typeof vmTest<X86BackEnd>>[2]) =>
+		vmTest(title, {on: ['software', 'kvm'], skip: !hasUserLand()}, body);
 
 	storageTest(`a file system on ${device} grows with its disk while it is in use`, async (t, machine) => {
 		const path = emptyDisk(`${device}-grows`, 32 * mebibyte);

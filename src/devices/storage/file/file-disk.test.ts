@@ -485,6 +485,18 @@ diskTest(
 	},
 );
 
+diskTest('where a file system knows holes alone, long zeros that are to keep their room do', async (t, {open, run}) => {
+	const bytes = 0x80_0000;
+	const path = newFile(bytes);
+	const disk = await open({path});
+	Object.assign(disk.io.limits, {hasZeroRanges: false});
+	const before = statSync(path).blocks;
+	t.is(await run(disk, {operation: WRITE_ZEROES, offset: 0x1000, length: 0x60_0200}), DiskError.NONE);
+	t.true(pattern(bytes).fill(0, 0x1000, 0x60_1200).equals(readFileSync(path)));
+	t.true(statSync(path).blocks >= before - 16, `${statSync(path).blocks} of ${before}`);
+	t.true(disk.io.limits.hasHoles);
+});
+
 /** Rings and eventfds, which no thread of Node's pool opens meanwhile. */
 const anonymousDescriptors = () =>
 	readdirSync('/proc/self/fd').filter((fd) => {

@@ -21,7 +21,7 @@ const vectorWords = 4;
 const mostZeros = 4 * 2 ** 20;
 
 /** What the next completion is of. */
-const Step = {DATA: 0, SYNC: 1, HOLE: 2, ZERO_RANGE: 3, ZEROS: 4} as const;
+const Step = {DATA: 0, SYNC: 1, HOLE: 2, ZERO_RANGE: 3, ZEROS: 4, EMPTY: 5, FILL: 6} as const;
 
 /** One request of a disk while calls for a file are made for it: one after the other, mostly one. */
 export class FileRequest extends FileOperation {
@@ -178,6 +178,8 @@ export class FileRequest extends FileOperation {
 		if (step === Step.HOLE && limits.hasHoles) this.#allocate(Step.HOLE, PUNCH_HOLE | KEEP_SIZE);
 		else if (step !== Step.ZEROS && limits.hasZeroRanges) this.#allocate(Step.ZERO_RANGE, ZERO_RANGE | KEEP_SIZE);
 		else if (this.request.length <= mostZeros) this.#putZeros();
+		// A tmpfs knows holes alone: a hole that gets its room back is zeros that keep it.
+		else if (limits.hasHoles) this.#allocate(Step.EMPTY, PUNCH_HOLE | KEEP_SIZE);
 		else this.#end(DiskError.UNSUPPORTED);
 	}
 
@@ -198,9 +200,11 @@ export class FileRequest extends FileOperation {
 	#allocated(result: number): void {
 		const {limits} = this.#owner;
 		const {operation} = this.request;
-		const isHole = this.#step === Step.HOLE;
-		if (result >= 0) this.#cleared();
-		else if (result !== -Errno.EOPNOTSUPP && result !== -Errno.ENOSYS) this.#end(errorOf(result));
+		const isHole = this.#step === Step.HOLE || this.#step === Step.EMPTY;
+		const isRefused = result === -Errno.EOPNOTSUPP || result === -Errno.ENOSYS;
+		if (result >= 0 && this.#step === Step.EMPTY) this.#allocate(Step.FILL, Fallocate.KEEP_SIZE);
+		else if (result >= 0 || (isRefused && this.#step === Step.FILL)) this.#cleared();
+		else if (!isRefused) this.#end(errorOf(result));
 		else {
 			if (isHole) limits.hasHoles = false;
 			else limits.hasZeroRanges = false;
