@@ -4,8 +4,7 @@ import type {ExecutionContext} from 'ava';
 import {udpServer} from '#devices/network/user/testing';
 import {flagged, hearButton, linuxTest, pressed, runInLinux, until, untilThere} from '#test/petri';
 import {freePorts, onLoopback} from './testing/host-network.ts';
-import {udpAskProgram} from './testing/udp-ask-program.ts';
-import {echoed, udpEchoProgram} from './testing/udp-echo-program.ts';
+import {echoed, udpAskProgram, udpEchoProgram} from './testing/udp-programs.ts';
 
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
 const prefix6 = 'fd4f:7065:6e56::';

@@ -14,7 +14,7 @@ import type {VmOptions} from '#main/config';
 import type {CreateOptions} from '#main/vm';
 import {flagged, linuxTest, runInLinux, until, untilThere} from '#test/petri';
 import {freePorts, onLoopback} from './testing/host-network.ts';
-import {echoed, udpEchoProgram} from './testing/udp-echo-program.ts';
+import {echoed, udpEchoProgram} from './testing/udp-programs.ts';
 
 const body = randomBytes(3_000_000);
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');

@@ -15,7 +15,7 @@ import {busyboxSystem} from './testing/busybox-system.ts';
 import {guestWords} from './testing/guest-words.ts';
 import {freePorts} from './testing/host-network.ts';
 import {openvmmProgram} from './testing/openvmm-program.ts';
-import {echoed, udpEchoProgram} from './testing/udp-echo-program.ts';
+import {echoed, udpEchoProgram} from './testing/udp-programs.ts';
 
 const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
 

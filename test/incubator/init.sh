@@ -18,9 +18,9 @@ load virtio_console tun
 # KVM keeps the frequency of the time-stamp counter that the kernel has when it is loaded, and takes no other: it is measured a second time, better, soon
 # after the start, and the clock source changes its name then.
 clock=/sys/devices/system/clocksource/clocksource0/current_clocksource
-for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-	read -r source <"$clock"
-	[ "$source" != tsc ] || break
+looks=30
+until { read -r source <"$clock" && [ "$source" = tsc ]; } || [ "$looks" = 0 ]; do
+	looks=$((looks - 1))
 	sleep 0.2
 done
 [ "$source" = tsc ] || echo "incubator: the clock source is $source"

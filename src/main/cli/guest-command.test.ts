@@ -24,7 +24,7 @@ test('a command whose reader has gone ends by that, as in a pipe', async (t) => 
 
 test('a command in the background has no reader that could go', async (t) => {
 	const {child, output, ended} = follow(t, [
-		'--unshown',
+		'--unshown=3000008',
 		'sh',
 		'-c',
 		'echo one; echo two >&2; yes | head -c 3000000; exit 3',

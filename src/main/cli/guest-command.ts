@@ -79,7 +79,7 @@ export async function followCommand(command: RunningCommand, streams: CommandStr
 	if (interactive) carryInput(command);
 	try {
 		if (isRaw) stdin.setRawMode(true);
-		const outputs = ([1, 2] as const).map((fd) => (isShown ? show(command, fd, wrote) : hear(command, fd, wrote)));
+		const outputs = ([1, 2] as const).map((fd) => show(command, fd, wrote, isShown));
 		const ended = Promise.all([command.exited, ...outputs]).then(([status]) => statusOf(status));
 		return await Promise.race([ended, givenUp, ...(over === undefined ? [] : [over])]);
 	} finally {
@@ -92,15 +92,21 @@ export async function followCommand(command: RunningCommand, streams: CommandStr
 }
 
 /**
- * Carries one of a command's streams to this process's. A command whose reader has gone hears of it as by a pipe of its own.
+ * Carries one of a command's streams to this process's, where it is shown. A command whose reader has gone hears of it as by a pipe of its own.
  * @throws VmmError CLI_OUTPUT_FAILED
  */
-async function show(command: RunningCommand, fd: 1 | 2, wrote: (bytes: Uint8Array) => void): Promise<void> {
-	const output = new Output(fd);
+async function show(
+	command: RunningCommand,
+	fd: 1 | 2,
+	wrote: (bytes: Uint8Array) => void,
+	isShown: boolean,
+): Promise<void> {
+	const output = isShown ? new Output(fd) : undefined;
 	let unread: number | undefined;
 	try {
-		for await (const bytes of streamOf(command, fd)) {
+		for await (const bytes of fd === 1 ? command.stdout : command.stderr) {
 			wrote(bytes);
+			if (output === undefined) continue;
 			if (unread === undefined) {
 				const errno = await output.write(bytes);
 				if (errno === undefined) continue;
@@ -113,15 +119,9 @@ async function show(command: RunningCommand, fd: 1 | 2, wrote: (bytes: Uint8Arra
 			}
 		}
 	} finally {
-		output.close();
+		output?.close();
 	}
 }
-
-async function hear(command: RunningCommand, fd: 1 | 2, wrote: (bytes: Uint8Array) => void): Promise<void> {
-	for await (const bytes of streamOf(command, fd)) wrote(bytes);
-}
-
-const streamOf = ({stdout, stderr}: RunningCommand, fd: 1 | 2) => (fd === 1 ? stdout : stderr);
 
 function carryInput({stdin: input}: RunningCommand): void {
 	const {stdin} = process;

@@ -247,7 +247,7 @@ for (const engine of engineNames) {
 	}
 }
 
-diskTest('several threads have one open file between them', async (t, {open, run, read, memory}) => {
+diskTest('several threads have one file between them', async (t, {open, run, read, memory}) => {
 	const path = newFile();
 	const share = new SharedArrayBuffer(FileShare.byteLength);
 	const opening = [1, 0, 2].map((worker) => open({path}, {worker, share}));

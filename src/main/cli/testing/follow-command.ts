@@ -2,13 +2,19 @@ import {startAgent} from '#main/agent/testing';
 import {followCommand} from '../guest-command.ts';
 import {reportError} from '../report.ts';
 
-/** First word for a command in the background. */
-const unshown = '--unshown';
+/** First word for a command in the background, with how many bytes it writes. */
+const unshown = '--unshown=';
+/** Status where it was not heard of all of them. */
+const lost = 99;
 
 // A command of a guest that is this host, by the agent that guests have, with this process's streams.
 await using real = await startAgent();
-const words = process.argv.slice(2);
-const isShown = words[0] !== unshown;
-const command = await real.agent.spawn(isShown ? words : words.slice(1), {stdin: false});
-const status = await followCommand(command, {interactive: false, tty: false, isShown}).catch(reportError);
-process.exit(status);
+const [first = '', ...others] = process.argv.slice(2);
+const isShown = !first.startsWith(unshown);
+let left = isShown ? 0 : Number(first.slice(unshown.length));
+const command = await real.agent.spawn(isShown ? [first, ...others] : others, {stdin: false});
+const wrote = (bytes: Uint8Array) => {
+	if (!isShown) left -= bytes.length;
+};
+const status = await followCommand(command, {interactive: false, tty: false, isShown, wrote}).catch(reportError);
+process.exit(left === 0 ? status : lost);

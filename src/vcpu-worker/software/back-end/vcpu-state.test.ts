@@ -96,6 +96,7 @@ test('a kick that a processor has not seen yet is in its snapshot: it ends the H
 	to.processor.isHalted = true;
 	t.is(to.save().activity, 'halted', 'it ends one');
 	to.restore(early);
+	to.processor.core.state.$atomic[requestWord] = Request.UNHALT;
 	to.reset();
 	to.processor.isHalted = true;
 	t.is(to.save().activity, 'halted', 'the guest that starts anew has not been kicked');
