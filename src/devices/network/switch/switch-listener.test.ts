@@ -63,8 +63,12 @@ async function open<S extends EndpointSource>(t: ExecutionContext, kind: Endpoin
 
 const openSwitch = (t: ExecutionContext, listen: string): Promise<End> =>
 	open<SwitchSource>(t, switchKind, {kind: 'switch', name: 'lan', listen});
-const openStream = (t: ExecutionContext, path: string): Promise<End> =>
-	open<StreamSource>(t, streamKind, {kind: 'stream', path, listens: false});
+/** One that has reached the switch: what it sends before that is lost. */
+async function openStream(t: ExecutionContext, path: string): Promise<End> {
+	const end = await open<StreamSource>(t, streamKind, {kind: 'stream', path, listens: false});
+	await until(() => end.nodes()['connected'] === true);
+	return end;
+}
 
 /** What is told of who listens, and of each client. */
 function listening({nodes}: End) {
