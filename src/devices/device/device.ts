@@ -312,6 +312,11 @@ export interface DeviceCommand {
 	readonly kind: string;
 }
 
+/** What the machine's owner wants to be otherwise in a device's configuration, as plain data: a disk more. */
+export interface ConfigChange {
+	readonly kind: string;
+}
+
 /** A device's input and output, living on the device worker that owns it. Where it has several workers, each has a back of its own. */
 export interface DeviceBack {
 	/**
@@ -340,6 +345,11 @@ export interface DeviceBack {
 	 * a path of the host's.
 	 */
 	control?(command: DeviceCommand): void;
+	/**
+	 * Follows a configuration of `ModelParts.reconfigure`, or back to the one before. While it is stopped. A rejection refuses the change: it is to be as
+	 * it was, also where another one comes before this has settled.
+	 */
+	reconfigure?(config: unknown): Promise<void>;
 	/** Input from the owner of the terminal, for devices that take it; returns how much fitted. */
 	feed?(bytes: Uint8Array): number;
 	/** Releases host resources; nothing is called afterwards but {@link inFlight}. Resolves when they are released, where that takes its time. */
@@ -401,6 +411,18 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	 * told that, and {@link DeviceFront.control} is not called.
 	 */
 	refuses?(command: DeviceCommand, config: C): string | undefined;
+	/**
+	 * The configuration that a device goes on with when its machine's owner has it changed, while nothing runs: what it is for others stays, as queues and
+	 * regions. Fronts are made anew, and backs follow by {@link DeviceBack.reconfigure}.
+	 * @param hostMemory - as the backs have it
+	 * @returns it, and the number of what has come or gone
+	 * @throws VmmError where it cannot be
+	 */
+	reconfigure?(
+		config: C,
+		change: ConfigChange,
+		hostMemory: SharedArrayBuffer | undefined,
+	): {readonly config: C; readonly number: number};
 	front(config: C, state: FieldsView<T>, services: S): F;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackParts.locked}. */
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;

@@ -7,6 +7,7 @@ export type {
 	BackWork,
 	Bus,
 	CommonMemory,
+	ConfigChange,
 	DeviceBack,
 	DeviceCommand,
 	DeviceFront,

@@ -42,7 +42,8 @@ export const deviceHangs = (device: string, patienceMs: number, access: 'own' | 
 
 /** A device as one thread has it. */
 export interface AttachedDevice {
-	readonly placed: PlacedDevice;
+	/** Of another revision when its configuration has been changed. */
+	placed: PlacedDevice;
 	readonly model: AnyDeviceModel;
 	// biome-ignore lint/suspicious/noExplicitAny: the state's type is the model's own
 	readonly state: any;
@@ -65,7 +66,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	readonly #patienceMs: number;
 
 	/**
-	 * @param makeFront - called once, when somebody wants it: a thread comes to few of a machine's devices
+	 * @param makeFront - called when somebody wants it, once or after {@link renew}: a thread comes to few of a machine's devices
 	 * @param patienceMs - how long an access may wait for the device before the device counts as one that hangs
 	 */
 	constructor(
@@ -86,6 +87,11 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	get front(): DeviceFront {
 		this.#made ??= this.#makeFront();
 		return this.#made;
+	}
+
+	/** The next that wants the front has it made anew, for another configuration. */
+	renew(): void {
+		this.#made = undefined;
 	}
 
 	read(region: number, offset: number, size: AccessSize): number {

@@ -142,15 +142,21 @@ export class AttachedMachine {
 	}
 
 	/**
-	 * Follows the machine to devices that have come or gone. While nothing runs; the thread's bus is to be made anew.
-	 * @param layout - from `withDevice` or `withoutDevice`
+	 * Follows the machine to devices that have come or gone, or have another configuration. While nothing runs; the thread's bus is to be made anew.
+	 * @param layout - from `withDevice`, `withoutDevice` or `withConfig`
 	 */
 	change(layout: MachineLayout, findModel: ModelFinder): void {
 		const {devices: before, late} = this;
 		this.#layout = layout;
-		this.#devices = layout.devices.map(
-			(placed) => before.find((device) => isSame(device.placed, placed)) ?? this.#attach(placed, findModel),
-		);
+		this.#devices = layout.devices.map((placed) => {
+			const known = before.find((device) => isSame(device.placed, placed));
+			if (known === undefined) return this.#attach(placed, findModel);
+			if (known.placed.revision !== placed.revision) {
+				known.placed = placed;
+				known.target.renew();
+			}
+			return known;
+		});
 		this.#leftLate = late.filter(({placed}) => !this.#devices.some((device) => isSame(device.placed, placed)));
 		this.#pci = attachFabric(this.devices, this.decode.generation, this.unclaimed);
 		this.decode.changed();
@@ -240,11 +246,13 @@ export class AttachedMachine {
 		const faults = new DeviceFaults(placed.name, header, this.layout.deviceFailure, () =>
 			this.#quieten(placed, services),
 		);
-		const target = new SharedTarget(header, () => model.front(config, state, services), faults, this.decode);
+		const front = () => model.front(device.placed.config, state, services);
+		const target = new SharedTarget(header, front, faults, this.decode);
+		const [regions, doorbells] = [model.regions(config), model.doorbells?.(config) ?? []];
+		const device = {placed, model, header, state, services, target, faults, regions, doorbells, pages};
 		// What is wrong with a module of a user's own is told before a guest runs, on any thread.
 		if (this.#layout.modules.length > 0) void target.front;
-		const [regions, doorbells] = [model.regions(config), model.doorbells?.(config) ?? []];
-		return {placed, model, header, state, services, target, faults, regions, doorbells, pages};
+		return device;
 	}
 
 	/** A device that has failed interrupts nobody, and its back is to notice. */

@@ -87,9 +87,16 @@ export class DeviceBacks {
 	 * @throws what a back rejects with; VmmError DEVICE_OPEN_TIMEOUT with every device that does not get it
 	 */
 	async open(): Promise<void> {
-		const pending = new Set(this.#running.filter(({back}) => back.opens));
-		const all = [...pending].map(async (running) => {
-			await running.back.open();
+		await this.#openAll(
+			this.#running.filter(({back}) => back.opens),
+			({back}) => back.open(),
+		);
+	}
+
+	async #openAll(opening: readonly RunningBack[], open: (running: RunningBack) => Promise<void>): Promise<void> {
+		const pending = new Set(opening);
+		const all = opening.map(async (running) => {
+			await open(running);
 			pending.delete(running);
 		});
 		if (pending.size === 0) return;
@@ -98,9 +105,10 @@ export class DeviceBacks {
 	}
 
 	/**
-	 * Follows the machine to devices that have come or gone. While nothing is in flight; those that have come are to be
+	 * Follows the machine to devices that have come or gone, or have another configuration. While nothing is in flight; those that have come are to be
 	 * {@link open}ed. Resolves when those that have gone have let go of what is the host's, such as a file's lock; of one that does not
 	 * in time `late` is told.
+	 * @throws what a back of another configuration rejects with; VmmError DEVICE_OPEN_TIMEOUT
 	 */
 	async change(): Promise<void> {
 		const {devices} = this.#machine;
@@ -109,6 +117,10 @@ export class DeviceBacks {
 			devices.flatMap((device) => this.#running.find((running) => running.device === device) ?? this.#make(device)),
 		);
 		await this.#released().catch(this.#late);
+		await this.#openAll(
+			this.#running.filter(({isOutdated}) => isOutdated),
+			(running) => running.reconfigure(),
+		);
 	}
 
 	/**

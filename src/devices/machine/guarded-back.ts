@@ -93,6 +93,11 @@ export class GuardedBack implements DeviceBack {
 		this.#isOpen = true;
 	}
 
+	/** Rejects with what the back does, which goes on as before. Nothing for one that has failed. */
+	async reconfigure(config: unknown): Promise<void> {
+		if (!this.#isDown()) await this.run(() => this.#back?.reconfigure?.(config));
+	}
+
 	start(): void {
 		this.#try('start', () => this.#back?.start());
 	}

@@ -124,6 +124,16 @@ export function withoutDevice(layout: MachineLayout, port: string): MachineLayou
 	return {...layout, claims, devices: layout.devices.filter((device) => device !== leaving)};
 }
 
+/**
+ * The layout of a machine in which a device has another configuration. It keeps its place, its state and its memory.
+ * @param config - from `ModelParts.reconfigure`
+ */
+export function withConfig(layout: MachineLayout, device: PlacedDevice, config: unknown): MachineLayout {
+	const {revision = 0} = device;
+	const next = {...device, config, revision: revision + 1};
+	return {...layout, devices: layout.devices.map((each) => (each.name === device.name ? next : each))};
+}
+
 /** The device behind a port. */
 export function deviceAt(layout: MachineLayout, port: string): PlacedDevice | undefined {
 	return layout.devices.find(({place}) => place?.on === port);

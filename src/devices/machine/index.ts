@@ -6,7 +6,7 @@ export {catchStrays} from './device-code.ts';
 export {type DeviceFailurePolicy, stopTimeout} from './device-failure.ts';
 export {backWords} from './device-header.ts';
 export {type DeviceShape, deviceShape} from './device-shape.ts';
-export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';
+export {deviceAt, withConfig, withDevice, withoutDevice} from './hot-plug.ts';
 export {
 	layOutMachine,
 	type MachineLayout,

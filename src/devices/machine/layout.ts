@@ -41,6 +41,8 @@ export interface PlacedDevice extends DeviceInstance {
 	readonly ownState?: SharedArrayBuffer;
 	/** Tells such devices apart, also of the same name. */
 	readonly addition?: number;
+	/** Tells its configurations apart, where that has been changed. */
+	readonly revision?: number;
 	readonly lines: Readonly<Record<string, LineSource>>;
 	/** Interrupt inputs that lead to it. */
 	readonly inputs: Readonly<Record<string, number>>;

@@ -30,6 +30,8 @@ export class RunningBack {
 	readonly device: AttachedDevice;
 	readonly back: GuardedBack;
 	readonly #parts: RunningParts;
+	/** Of the device's configuration that the back has, or is to have. */
+	#revision: number | undefined;
 	/** A stop that goes on though its time is over. */
 	#late: Promise<void> | undefined;
 	/** Its own part of a rest, under way. */
@@ -45,6 +47,19 @@ export class RunningBack {
 		this.#parts = parts;
 		this.device = parts.device;
 		this.back = parts.back;
+		this.#revision = parts.device.placed.revision;
+	}
+
+	/** The device has another configuration. */
+	get isOutdated(): boolean {
+		return this.#revision !== this.device.placed.revision;
+	}
+
+	/** Has the back follow that. While it is stopped. @throws what the back does, which is as it was */
+	async reconfigure(): Promise<void> {
+		const {revision, config} = this.device.placed;
+		this.#revision = revision;
+		await this.back.reconfigure(config);
 	}
 
 	/** A queue may have work of before: from a snapshot, or from a time when nobody listened. */

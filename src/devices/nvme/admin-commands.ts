@@ -58,7 +58,7 @@ export class AdminCommands {
 	constructor(parts: AdminParts) {
 		this.#parts = parts;
 		this.#identify = new Identify(parts.config, parts.namespaces);
-		this.#logs = new LogPages(parts.controller.state, parts.namespaces);
+		this.#logs = new LogPages(parts.controller.state);
 	}
 
 	/** Ids of commands that are put off: others may not have them. */

@@ -16,6 +16,8 @@ export interface NamespaceConfig {
 	readonly detached?: boolean;
 	/** Limits of the disk, and what follows its errors. */
 	readonly policy?: DiskPolicy;
+	/** See `SetMember`: only of a controller whose disks have come and gone. */
+	readonly at?: number;
 }
 
 /** What the owner of a machine asks for: that the guest gets a namespace of the configuration, or loses it. */

@@ -1,7 +1,7 @@
 import {isTemperatureWrong, temperature} from './features.ts';
 import {firmware} from './identify.ts';
 import {EffectsLog, ErrorEntry, FirmwareLog, HealthLog} from './layout.ts';
-import type {Namespaces} from './namespaces.ts';
+import {numberIn} from './namespace-slots.ts';
 import {AdminOpcode, changingOpcodes, IoOpcode} from './opcodes.ts';
 import {pageBytes} from './registers.ts';
 import type {ControllerState} from './state.ts';
@@ -20,13 +20,11 @@ const nowhere = 0xffff;
 /** What the controller keeps a log of. */
 export class LogPages {
 	readonly #state: ControllerState;
-	readonly #namespaces: Namespaces;
 	/** Changed namespaces that the last list of them has. */
 	#listed = 0;
 
-	constructor(state: ControllerState, namespaces: Namespaces) {
+	constructor(state: ControllerState) {
 		this.#state = state;
-		this.#namespaces = namespaces;
 	}
 
 	/** All of a page; undefined for one that there is not. */
@@ -87,8 +85,8 @@ export class LogPages {
 	#changedNamespaces(): Uint8Array {
 		const data = new Uint32Array(pageBytes / Uint32Array.BYTES_PER_ELEMENT);
 		this.#listed = this.#state.changedNamespaces;
-		const changed = this.#namespaces.all.filter(({index}) => (this.#listed & (1 << index)) !== 0);
-		data.set(changed.map(({nsid}) => nsid));
+		const changed = [...this.#state.namespaces].filter((_, slot) => (this.#listed & (1 << slot)) !== 0);
+		data.set(changed.map(numberIn).sort((one, other) => one - other));
 		return new Uint8Array(data.buffer);
 	}
 }

@@ -37,8 +37,8 @@ const first = <E>(errors: readonly (E | undefined)[]): E | undefined => errors.f
 
 function isNamespace(value: unknown): boolean {
 	if (typeof value !== 'object' || value === null) return false;
-	const {nsid, readOnly, detached, policy} = value as Record<string, unknown>;
+	const {nsid, readOnly, detached, policy, at} = value as Record<string, unknown>;
 	const isNumber = Number.isInteger(nsid) && (nsid as number) >= 1 && (nsid as number) <= mostNamespaceId;
 	const isTold = typeof readOnly === 'boolean' && (detached === undefined || typeof detached === 'boolean');
-	return isNumber && isTold && (policy === undefined || isPolicy(policy));
+	return at === undefined && isNumber && isTold && (policy === undefined || isPolicy(policy));
 }

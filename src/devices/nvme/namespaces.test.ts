@@ -2,8 +2,10 @@ import {mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {measureDisk} from '#devices/storage/source';
-import {attachNamespace, detachNamespace} from './index.ts';
+import type {OpenDisk} from '#devices/storage/backend';
+import type {DiskAddition, DiskRemoval} from '#devices/storage/disk-set';
+import {measureDisk, openDisk} from '#devices/storage/source';
+import {attachNamespace, detachNamespace, type NamespaceConfig} from './index.ts';
 import {IdentifyNamespace} from './layout.ts';
 import {CommandStatus} from './status.ts';
 import {dataPage, NvmeDriver, NvmeMachine} from './testing/index.ts';
@@ -160,6 +162,139 @@ test('namespaces are attached and detached, and the driver learns of it', async 
 	driver.enable();
 	t.deepEqual(await active(driver), [9]);
 	t.deepEqual(machine.failures, []);
+});
+
+for (const workers of [1, 2])
+	test(`a namespace comes to a controller that runs, and goes, with ${workers} workers`, async (t) => {
+		const [first, path] = [diskFile(t), diskFile(t)];
+		const namespaces = [{nsid: 3, disk: {kind: 'file', path: first}, readOnly: false} as const];
+		const {machine, driver, memory} = await make(t, {workers, namespaces});
+		const adds = (more: Partial<DiskAddition> = {}): DiskAddition => ({
+			kind: 'add-disk',
+			disk: {kind: 'file', path},
+			readOnly: false,
+			...more,
+		});
+		const events = () => driver.take(0).map(({result}) => result);
+		await wantEvents(driver);
+		t.is(await machine.reconfigure(adds()), 4);
+		await machine.run();
+		t.deepEqual([events(), await active(driver), await changed(driver)], [[noticeResult], [3, 4], [4]]);
+		memory.fill(dataPage, 0x1000, 0x5a);
+		t.is(await perform(driver, {opcode: WRITE, nsid: 4, prp1: dataPage, dword10: 2, dword12: 7}), SUCCESS);
+		t.is(await perform(driver, {opcode: FLUSH, nsid: 0xffff_ffff}), SUCCESS);
+		t.is(readFileSync(path)[1024], 0x5a);
+
+		// It has its lock as any disk has it, and gives it back.
+		await t.throwsAsync(machine.reconfigure(adds()), {code: 'DISK_FILE_LOCKED'});
+		await machine.run();
+		t.deepEqual([events(), await active(driver)], [[], [3, 4]]);
+		t.is(await perform(driver, {opcode: READ, nsid: 4, prp1: dataPage, dword12: 7}), SUCCESS);
+		for (const id of [0xf2, 0xf3]) driver.submit(0, {opcode: 12, id});
+		await machine.reconfigure({kind: 'remove-disk', number: 4} as DiskRemoval);
+		await machine.run();
+		t.deepEqual([events(), await active(driver), await changed(driver)], [[noticeResult], [3], [4]]);
+		t.is(await perform(driver, {opcode: READ, nsid: 4, prp1: dataPage}), INVALID_FIELD);
+		t.is(await perform(driver, {opcode: READ, nsid: 3, prp1: dataPage}), SUCCESS);
+
+		// Another disk by that number may be shorter than the one before, and is there from attach-namespace on, also before the machine goes on.
+		truncateSync(path, 0x1000);
+		const another = adds({number: 4, detached: true, readOnly: true});
+		await machine.reconfigure(another);
+		t.deepEqual([await active(driver), events()], [[3], []]);
+		await machine.reconfigure({kind: 'remove-disk', number: 4} as DiskRemoval);
+		await machine.run();
+		t.deepEqual([events(), await changed(driver)], [[noticeResult], [4]]);
+		driver.submit(0, {opcode: 12, id: 0xf4});
+		await machine.reconfigure(another, false);
+		machine.machine.control('it', attachNamespace(4));
+		machine.start();
+		await machine.run();
+		t.deepEqual([events(), await active(driver), await changed(driver)], [[noticeResult], [3, 4], [4]]);
+		t.is(await perform(driver, {opcode: WRITE, nsid: 4, prp1: dataPage}), CommandStatus.WRITE_PROTECTED);
+
+		// The first one goes, and what has come is still itself after the machine's reset.
+		await machine.reconfigure({kind: 'remove-disk', number: 3} as DiskRemoval);
+		await machine.stop();
+		machine.machine.reset();
+		machine.start();
+		machine.setConfig(4, 2, 6);
+		driver.enable();
+		t.deepEqual(await active(driver), []);
+		machine.machine.control('it', attachNamespace(4));
+		t.deepEqual(await active(driver), [4]);
+		t.deepEqual(machine.failures, []);
+	});
+
+test('a namespace that one of several workers cannot open comes to none of them', async (t) => {
+	let open = 0;
+	const opens: OpenDisk = async (source, isReadOnly, host) => {
+		if (source.kind === 'file' && source.path === 'bad' && host.worker.index === 1) throw new Error('not here');
+		const disk = await openDisk(source.kind === 'file' ? {kind: 'memory', bytes: 512} : source, isReadOnly, host);
+		const {close} = disk;
+		open++;
+		disk.close = async () => {
+			open--;
+			await close.call(disk);
+		};
+		return disk;
+	};
+	const machine = await NvmeMachine.make({workers: 2}, {open: opens});
+	machine.useMessages();
+	const driver = new NvmeDriver(machine);
+	driver.enable();
+	await driver.create(1);
+	t.is(open, 4);
+	const adds = (path: string) => ({kind: 'add-disk', disk: {kind: 'file', path}, readOnly: false}) as DiskAddition;
+	for (const wanted of [4, 4]) {
+		await t.throwsAsync(machine.reconfigure(adds('bad')), {message: 'not here'});
+		t.deepEqual([open, await active(driver)], [wanted, [1, 3]]);
+	}
+	t.is(await machine.reconfigure(adds('good')), 4);
+	t.deepEqual([open, await active(driver)], [6, [1, 3, 4]]);
+	await machine.dispose();
+	t.is(open, 0);
+	t.deepEqual(machine.failures, []);
+});
+
+test('a snapshot with a namespace that has come goes on with it, wherever the flags have it, and not without it', async (t) => {
+	const paths = [diskFile(t), diskFile(t), diskFile(t)];
+	const [first, second, third] = paths.map(
+		(path, index) => ({nsid: index + 1, disk: {kind: 'file', path}, readOnly: false}) as const,
+	);
+	const one = await make(t, {namespaces: [first, second] as NamespaceConfig[]});
+	await one.machine.reconfigure({kind: 'remove-disk', number: 1} as DiskRemoval);
+	await one.machine.reconfigure({
+		kind: 'add-disk',
+		disk: {kind: 'file', path: paths[2]},
+		readOnly: false,
+		number: 3,
+	} as DiskAddition);
+	t.deepEqual(await active(one.driver), [2, 3]);
+	one.machine.machine.control('it', detachNamespace(2));
+	await one.machine.stop();
+	const saved = JSON.parse(JSON.stringify(one.machine.machine.save()));
+	const ram = new Uint8Array(0x10_0000);
+	one.memory.copyOut(0, ram);
+	await one.machine.dispose();
+	const go = async (namespaces: readonly NamespaceConfig[]) => {
+		const two = await make(t, {namespaces});
+		await two.machine.stop();
+		two.memory.copyIn(0, ram);
+		two.machine.machine.restore(saved);
+		two.machine.start();
+		two.driver.resume(one.driver);
+		return two;
+	};
+	const two = await go([third, first, second] as NamespaceConfig[]);
+	// The first one is back, as one that comes.
+	t.deepEqual(await active(two.driver), [1, 3]);
+	t.is(await perform(two.driver, {opcode: READ, nsid: 3, prp1: dataPage}), SUCCESS);
+	t.deepEqual(two.machine.failures, []);
+	await two.machine.stop();
+	await two.machine.dispose();
+	const without = await go([second, first] as NamespaceConfig[]);
+	t.regex(without.machine.failures.join(), /Namespace 3 has 0 bytes/);
 });
 
 test('a snapshot goes on with its file, and with no other', async (t) => {

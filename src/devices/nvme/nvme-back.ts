@@ -28,6 +28,11 @@ export class NvmeBack implements DeviceBack {
 		this.#opened = new NvmeWorker(this.#config, this.#controller, this.#services, await this.#opening);
 	}
 
+	async reconfigure(config: NvmeConfig): Promise<void> {
+		await (await this.#opening)?.reconfigure(config);
+		this.#opened?.follow(config);
+	}
+
 	start(): void {
 		this.#worker.start();
 	}

@@ -3,6 +3,7 @@ import {measureDisk} from '#devices/storage/source';
 import type {Controller} from './controller.ts';
 import {AsyncEvents} from './events.ts';
 import {attachKind, detachKind, type NamespaceCommand, type NamespaceConfig, type NvmeConfig} from './handle.ts';
+import {slotOf, takeSlot} from './namespace-slots.ts';
 import {adminSizes, Configuration, capability, pageBytes, Register, Shutdown, version} from './registers.ts';
 
 /** Names of the vectors; the first one's line stands for all while messages are off. */
@@ -55,9 +56,7 @@ export class NvmeFront implements PciFront {
 
 	reset(): void {
 		this.#controller.powerOn();
-		const {state} = this.#controller;
-		for (const [index, {detached}] of this.#namespaces.entries())
-			if (detached === true) state.detachedNamespaces |= 1 << index;
+		for (const each of this.#namespaces) takeSlot(this.#controller.state, each);
 	}
 
 	control(command: NamespaceCommand): void {
@@ -81,8 +80,11 @@ export class NvmeFront implements PciFront {
 	/** Has the driver see a namespace or not, which it learns by an event. */
 	#attach(nsid: number | undefined, isAttached: boolean): void {
 		const {state, isLive} = this.#controller;
-		const index = this.#namespaces.findIndex((each) => each.nsid === nsid);
-		const bit = index < 0 ? 0 : 1 << index;
+		const config = this.#namespaces.find((each) => each.nsid === nsid);
+		if (config === undefined) return;
+		const slot = slotOf(state, config.nsid);
+		// One that has just come may be attached before the machine goes on.
+		const bit = 1 << (slot < 0 ? takeSlot(state, config) : slot);
 		const wanted = isAttached ? state.detachedNamespaces & ~bit : state.detachedNamespaces | bit;
 		if (wanted >>> 0 === state.detachedNamespaces) return;
 		state.detachedNamespaces = wanted;

@@ -43,9 +43,9 @@ export class NvmeWorker implements RequestOwner {
 	readonly #free: IoRequest[] = [];
 	#inFlight = 0;
 	/** How many they may have. */
-	readonly #most: number;
+	#most = mostInFlight;
 	/** Requests may come to be held, and those that are: to be tried again when the machine goes on. */
-	readonly #holds: boolean;
+	#holds = false;
 	#held: IoRequest[] = [];
 	/** Queues whose commands wait for a request to be free. */
 	readonly #starved = new Set<number>();
@@ -71,14 +71,19 @@ export class NvmeWorker implements RequestOwner {
 		this.#services = services;
 		const pointer = new DataPointer(services.memory);
 		const pairs = new QueuePairs(controller, services.memory);
-		this.#holds = config.namespaces.some(({policy = {}}) => mayHold(policy));
-		this.#most = this.#holds ? Math.floor(mostLeft / services.worker.count) : mostInFlight;
 		this.#namespaces = namespaces;
 		this.#pairs = pairs;
 		this.#completer = new Completer(controller, services, pairs, mostFinished);
 		this.#io = new IoCommands(namespaces, pointer, controller.state);
 		if (services.worker.index === 0)
 			this.#admin = new AdminCommands({config, controller, services, namespaces, pairs, pointer});
+		this.follow(config);
+	}
+
+	/** Of its disks, which are others by now. While nothing is in flight. */
+	follow({namespaces}: NvmeConfig): void {
+		this.#holds = namespaces.some(({policy = {}}) => mayHold(policy));
+		this.#most = this.#holds ? Math.floor(mostLeft / this.#services.worker.count) : mostInFlight;
 	}
 
 	start(): void {

@@ -1,12 +1,13 @@
 import type {AccessSize, DeviceModel, DoorbellDeclaration} from '#devices/device';
 import type {OpenDisk} from '#devices/storage/backend';
+import type {DiskChange} from '#devices/storage/disk-set';
 import {openDisk} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
 import {type SavedFields, stateError} from '#support/saved-state';
 import {Controller, headDoorbell, tailDoorbell} from './controller.ts';
 import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind, refusesNamespace} from './handle.ts';
 import {pciIds} from './identify.ts';
-import {hostBytes, savedMemory} from './namespaces.ts';
+import {changeNamespaces, hostBytes, savedMemory} from './namespaces.ts';
 import {NvmeBack} from './nvme-back.ts';
 import {NvmeFront, vectorNames} from './nvme-front.ts';
 import {Register} from './registers.ts';
@@ -75,6 +76,7 @@ export const nvmeOver = (open: OpenDisk): DeviceModel<NvmeConfig, NvmeFields, 'p
 			),
 		).flat(),
 	refuses: refusesNamespace,
+	reconfigure: (config, change, memory) => changeNamespaces(config, change as DiskChange, memory as SharedArrayBuffer),
 	front: (config, state, services) => new NvmeFront(config, new Controller(config, state), services),
 	back: (config, state, services) => new NvmeBack(config, new Controller(config, state), services, open),
 });

@@ -66,7 +66,7 @@ export const AbortState = wire('nvme-abort', {
 	result: u32,
 });
 
-/** What the driver is told of a namespace; all 0 before that. */
+/** What the driver is told of a namespace; all but its number are 0 before that. See `namespace-slots.ts`. */
 export const NamespaceTold = wire('nvme-namespace', {
 	nsid: u32,
 	blockBytes: u32,
@@ -114,7 +114,7 @@ export const NvmeState = wire('nvme', {
 	/** Number of errors, and the queue that the last one is of: the log has one entry. */
 	errors: f64,
 	errorQueue: u32,
-	/** Namespaces that have come or gone since the driver looked, by their place in the configuration. */
+	/** Namespaces that have come or gone since the driver looked, by their slots. */
 	changedNamespaces: u32,
 	/** Namespaces that the driver does not see, likewise. */
 	detachedNamespaces: u32,

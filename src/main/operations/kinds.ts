@@ -3,6 +3,8 @@ import type {DeviceHandle, KindHandle} from '#devices/device-type';
 import {type NicLimits, parseNicLimits} from '#devices/network/limit';
 import {deviceRegistry} from '#devices/registry';
 import {type DiskLimits, parseDiskLimits} from '#devices/storage/backend';
+import {parseAddition} from '#devices/storage/disk-flag';
+import {checkAddition, type DiskAddition} from '#devices/storage/disk-set';
 import {checkDevices, configError, parseDevice, parseSymbolFile} from '#main/config';
 import type {SymbolFile} from '#main/symbols';
 import {checkRange, linuxPaths, parseNumber, parseSize, readOptions} from '#support/options';
@@ -128,15 +130,21 @@ function checkKind(json: unknown): KindHandle | undefined {
 		options !== null &&
 		Object.keys(others).length === 0;
 	if (!isHandle) return undefined;
-	let isWhole = true;
+	const handle = {kind, options: options as Readonly<Record<string, unknown>>, ...(name !== undefined && {name})};
+	if (!isWhole(options)) return undefined;
+	const [problem] = checkDevices([handle], deviceRegistry, linuxPaths);
+	if (problem !== undefined) throw problem;
+	return handle;
+}
+
+/** All paths of the host's in options are absolute. */
+function isWhole(options: unknown): boolean {
+	let isEach = true;
 	withPaths(options, (path) => {
-		isWhole &&= isAbsolute(path);
+		isEach &&= isAbsolute(path);
 		return path;
 	});
-	const handle = {kind, options: options as Readonly<Record<string, unknown>>, ...(name !== undefined && {name})};
-	const [problem] = isWhole ? checkDevices([handle], deviceRegistry, linuxPaths) : [];
-	if (problem !== undefined) throw problem;
-	return isWhole ? handle : undefined;
+	return isEach;
 }
 
 /** Names that options have for one path of the host's, or several. */
@@ -162,6 +170,19 @@ export const symbolFile: Kind<SymbolFile> = {
 	},
 	parse: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
 };
+
+/** A disk for a controller of a machine that runs, written as `--disk` has it. */
+export const controllerDisk = (option: string): Kind<Omit<DiskAddition, 'kind'>> => ({
+	expected: `DISK[,OPTIONS] with absolute paths, ${longText.expected}`,
+	check(json) {
+		const written = longText.check(json);
+		const disk = written === undefined ? json : parseAddition(written, option);
+		const problem = checkAddition(disk, option);
+		if (problem !== undefined) throw problem;
+		return isWhole(disk) ? (disk as Omit<DiskAddition, 'kind'>) : undefined;
+	},
+	parse: (written) => withPaths(parseAddition(written, option), resolve),
+});
 
 /** Limits of a disk, written as the disk's flag has them. */
 export const diskLimits = (option: string): Kind<DiskLimits> => ({

@@ -1,4 +1,5 @@
 import {feedConsole, resizeConsole} from './console.ts';
+import {diskAdd, diskRemove} from './disks.ts';
 import {pcieAdd, pcieRemove} from './hot-plug.ts';
 import {inspect, status, update} from './inspect.ts';
 import type {Operation} from './operation.ts';
@@ -44,6 +45,8 @@ export const machineOperations: readonly Operation[] = [
 	kernelSymbols,
 	pcieAdd,
 	pcieRemove,
+	diskAdd,
+	diskRemove,
 	resizeDisk,
 	limitDisk,
 	limitNic,

@@ -1,6 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {AnyDeviceType, DeviceNotice} from '#devices/device-type';
-import type {AttachedDevice, AttachedMachine} from '#devices/machine';
+import type {AttachedDevice, AttachedMachine, PlacedDevice} from '#devices/machine';
 
 /** A notice with the device that it is of. */
 export interface NoticeOfDevice extends DeviceNotice {
@@ -16,7 +16,8 @@ const lastRounds = 8;
 export class DeviceNotices {
 	readonly #machine: AttachedMachine;
 	readonly #told: (notice: NoticeOfDevice) => void;
-	readonly #readers = new WeakMap<AttachedDevice, () => readonly DeviceNotice[]>();
+	/** With the devices as they were when these were made: of another configuration they may have more to tell. */
+	readonly #readers = new WeakMap<AttachedDevice, {readonly placed: PlacedDevice; readonly read: Reader}>();
 	#known = 0;
 
 	/** @param told - called with each */
@@ -66,14 +67,26 @@ export class DeviceNotices {
 	#read(): readonly NoticeOfDevice[] {
 		this.#known = this.#machine.events.notices;
 		return this.#machine.devices.flatMap((device) => {
-			const own = this.#readers.get(device) ?? readerOf(device);
-			this.#readers.set(device, own);
-			return own().map((notice) => ({device: device.placed.name, ...notice}));
+			return this.#readOf(device).map((notice) => ({device: device.placed.name, ...notice}));
 		});
+	}
+
+	#readOf(device: AttachedDevice): readonly DeviceNotice[] {
+		const {placed} = device;
+		const known = this.#readers.get(device);
+		if (known?.placed === placed) return known.read();
+		const read = readerOf(device);
+		this.#readers.set(device, {placed, read});
+		if (known === undefined) return read();
+		// What there was before is told by the one before.
+		read();
+		return known.read();
 	}
 }
 
-function readerOf({model, placed: {config, hostMemory}}: AttachedDevice): () => readonly DeviceNotice[] {
+type Reader = () => readonly DeviceNotice[];
+
+function readerOf({model, placed: {config, hostMemory}}: AttachedDevice): Reader {
 	const {report}: Partial<AnyDeviceType> = model;
 	if (report === undefined || hostMemory === undefined) return () => [];
 	const made = report(config, hostMemory);

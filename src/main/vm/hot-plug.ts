@@ -1,11 +1,12 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import type {DeviceInstance} from '#devices/device';
+import type {ConfigChange, DeviceInstance} from '#devices/device';
 import type {DeviceHandle, MachineFacts} from '#devices/device-type';
 import {
 	type AttachedDevice,
 	type AttachedMachine,
 	deviceAt,
 	type MachineLayout,
+	withConfig,
 	withDevice,
 	withoutDevice,
 } from '#devices/machine';
@@ -17,6 +18,7 @@ import {describeComing, deviceModuleUrls} from '#main/machine';
 import {untilAborted} from '#support/abort';
 import {errorTable} from '#support/errors';
 import type {ProgramHandle, ProgramObjects} from '#support/rpc';
+import {deviceCalled} from './device-called.ts';
 import type {DeviceThreads} from './device-threads.ts';
 import type {MappedPages} from './mapped-pages.ts';
 import {processMemories} from './process-memories.ts';
@@ -27,6 +29,10 @@ const hotPlugError = errorTable({
 		message: `The guest cannot be asked for what is at the port ${c.port}: it has no button`,
 		remedy:
 			'Give the port the option button: --pcie-root-port rc0:rp0,hotplug,button; or remove the device without asking',
+	}),
+	HOT_PLUG_NO_CHANGE: (c: {device: string; kind: string; change: string}) => ({
+		message: `The device ${c.device} is a ${c.kind}, to which there is no ${c.change}`,
+		remedy: 'NVMe controllers have it',
 	}),
 	HOT_PLUG_KEPT: (c: {port: string; limitMs: number}) => ({
 		message: `The guest has not let go of what is at the port ${c.port} within ${c.limitMs / 1000} s`,
@@ -53,7 +59,7 @@ export interface HotPlugParts {
 	readonly program: ProgramObjects;
 }
 
-/** Brings devices to a machine and takes them away, while nothing runs. */
+/** Brings devices to a machine and takes them away, and changes their configurations, while nothing runs. */
 export class HotPlug {
 	readonly #machine: AttachedMachine;
 	readonly #facts: MachineFacts;
@@ -104,6 +110,20 @@ export class HotPlug {
 		for (const line of Object.keys(leaving?.placed.lines ?? {})) leaving?.services.line(line).setLevel(false);
 		await this.#change(next, port, leavesZeros(leaving));
 		for (const handle of leaving?.placed.programObjects ?? []) this.#program.forget(handle);
+	}
+
+	/**
+	 * Has a device go on with another configuration, of which its guest learns from the device.
+	 * @returns the number of what has come or gone
+	 * @throws VmmError VM_DEVICE_UNKNOWN, HOT_PLUG_NO_CHANGE, what the device's model throws, and what its backs reject with; the machine is as it was
+	 */
+	async reconfigure(name: string, change: ConfigChange): Promise<number> {
+		const {model, placed} = deviceCalled(this.#machine, name);
+		const {kind, config, hostMemory} = placed;
+		const changed = model.reconfigure?.(config, change, hostMemory);
+		if (changed === undefined) throw hotPlugError('HOT_PLUG_NO_CHANGE', {device: name, kind, change: change.kind});
+		await this.#changeTo(withConfig(this.#machine.layout, placed, changed.config));
+		return changed.number;
 	}
 
 	/**
@@ -158,8 +178,14 @@ export class HotPlug {
 		return new SlotPower(space, design.places.express);
 	}
 
-	/** A back end that cannot be made leaves everything as it was. @param zeros - see `PciFunction.leavesZeros` */
+	/** @param zeros - see `PciFunction.leavesZeros` */
 	async #change(layout: MachineLayout, port: string, zeros = false): Promise<void> {
+		await this.#changeTo(layout);
+		this.#machine.control(port, occupancyChanged(zeros));
+	}
+
+	/** A back end that cannot be made, or does not follow, leaves everything as it was. */
+	async #changeTo(layout: MachineLayout): Promise<void> {
 		const before = this.#machine.layout;
 		try {
 			await this.#follow(layout);
@@ -167,7 +193,6 @@ export class HotPlug {
 			await this.#follow(before);
 			throw error;
 		}
-		this.#machine.control(port, occupancyChanged(zeros));
 	}
 
 	async #follow(layout: MachineLayout): Promise<void> {

@@ -3,6 +3,7 @@ import type {DeviceCommand} from '#devices/device';
 import type {DeviceHandle} from '#devices/device-type';
 import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import {attentionPressed} from '#devices/pci/port';
+import type {DiskAddition, DiskRemoval} from '#devices/storage/disk-set';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import {type OpenSnapshot, saveSnapshot, snapshotInMemory} from '#main/snapshot';
@@ -11,6 +12,7 @@ import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, 
 import type {SavedUnits} from '#support/state-units';
 import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {deviceCalled} from './device-called.ts';
 import {vmError} from './errors.ts';
 import type {SampleListener} from './guest-sampler.ts';
 import {GuestSockets} from './guest-sockets.ts';
@@ -145,9 +147,7 @@ export class Vm {
 		return this.#life.next(async () => {
 			if (this.state === 'stopped') return;
 			const {machine, devices} = this.#parts;
-			const found = machine.devices.find(({placed}) => placed.name === device);
-			if (found === undefined)
-				throw vmError('VM_DEVICE_UNKNOWN', {device, devices: machine.devices.map(({placed}) => placed.name)});
+			const found = deviceCalled(machine, device);
 			const cause = found.model.refuses?.(command, found.placed.config);
 			if (cause !== undefined) throw vmError('DEVICE_COMMAND_REFUSED', {device, command: command.kind, cause});
 			await devices.control(device, command);
@@ -183,6 +183,30 @@ export class Vm {
 			await hotPlug.letGo(port, device, {press, limitMs: limits.letGoMs, signal: either});
 			await atRest(() => hotPlug.removeLetGo(port, device));
 		});
+	}
+
+	/**
+	 * Gives an NVMe controller a namespace more, of which the guest is told. A running guest is paused for a moment.
+	 * @param controller - the device's name
+	 * @returns the disk's number there
+	 * @throws VmmError with a `DISK_` code, HOT_PLUG_NO_CHANGE, VM_DEVICE_UNKNOWN, VM_STOPPED; the machine goes on as it was. OPERATION_ABORTED when it ends
+	 */
+	addDisk(controller: string, disk: Omit<DiskAddition, 'kind'>): Promise<number> {
+		const asked = {operation: 'disk-add', wanted: 'controller', signal: undefined};
+		const change: DiskAddition = {...disk, kind: 'add-disk'};
+		return this.#life.longAtRest(asked, (ending) =>
+			untilAborted(this.#parts.hotPlug.reconfigure(controller, change), ending),
+		);
+	}
+
+	/**
+	 * Takes a disk from its controller at once, and lets go of it: its guest has lost it, and is told.
+	 * @param number - its NSID
+	 * @throws VmmError DISK_NUMBER_UNKNOWN, HOT_PLUG_NO_CHANGE, VM_DEVICE_UNKNOWN, VM_STOPPED
+	 */
+	async removeDisk(controller: string, number: number): Promise<void> {
+		const change: DiskRemoval = {kind: 'remove-disk', number};
+		await this.#life.atRest('controller', () => this.#parts.hotPlug.reconfigure(controller, change));
 	}
 
 	/**

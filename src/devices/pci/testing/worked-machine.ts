@@ -1,8 +1,15 @@
-import type {AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
+import type {AnyDeviceModel, ConfigChange, DeclaredModel, DeviceInstance} from '#devices/device';
 import {MappedMemory, type MemoryHandle, type MemoryRange, PinCount} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
-import {DeviceBacks} from '#devices/machine';
+import {
+	type AttachedMachine,
+	DeviceBacks,
+	type MachineLayout,
+	type ModelFinder,
+	type PlacedDevice,
+	withConfig,
+} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {findDeviceModel} from '#devices/registry';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
@@ -14,6 +21,7 @@ const turns = 20;
 
 /** Part of one of the device's workers. */
 interface WorkerPart {
+	readonly machine: AttachedMachine;
 	readonly backs: DeviceBacks;
 	readonly reactor: FakeReactor;
 }
@@ -31,12 +39,16 @@ export class WorkedMachine {
 	readonly workers: readonly WorkerPart[];
 	readonly machine: ReturnType<typeof oneThreadMachine>['machine'];
 	readonly bus: ReturnType<typeof oneThreadMachine>['bus'];
+	readonly #model: AnyDeviceModel;
+	readonly #findModel: ModelFinder;
 
 	/** @param isFunction - it sits behind a port, alone on bus 1 */
 	constructor(model: DeclaredModel, config: object, isFunction: boolean, ram = usualRam) {
 		this.#ram = plainMemory(...ram);
 		this.memory = new MappedMemory(this.#ram);
 		const completed: AnyDeviceModel = completeModel(model);
+		this.#model = completed;
+		this.#findModel = (kind) => (kind === completed.kind ? completed : findDeviceModel(kind));
 		const it: DeviceInstance = {
 			name: 'it',
 			kind: completed.kind,
@@ -45,7 +57,7 @@ export class WorkedMachine {
 		};
 		const count = completed.workers?.(config) ?? 1;
 		const parts = {
-			findModel: (kind: string) => (kind === completed.kind ? completed : findDeviceModel(kind)),
+			findModel: this.#findModel,
 			memory: this.memory,
 			interrupts: tellingInterrupts({
 				setLine: (input, up) => void this.interrupts.push(`${input} ${up ? 'up' : 'down'}`),
@@ -60,7 +72,7 @@ export class WorkedMachine {
 			const {machine} = worker === 0 ? this : oneThreadMachine([], {...parts, layout: made.layout});
 			const reactor = worker === 0 ? this.reactor : new FakeReactor();
 			const failed = ({message}: Error) => void this.failures.push(message);
-			return {reactor, backs: new DeviceBacks(machine, reactor, failed, {worker})};
+			return {machine, reactor, backs: new DeviceBacks(machine, reactor, failed, {worker})};
 		});
 		this.backs = (this.workers[0] as WorkerPart).backs;
 	}
@@ -80,6 +92,43 @@ export class WorkedMachine {
 			await this.dispose();
 			throw cause;
 		}
+	}
+
+	/**
+	 * Has the device go on with another configuration, on all its workers, or all with the one before, as a machine's owner does.
+	 * @param starts - it goes on then
+	 * @returns the number of what has come or gone
+	 */
+	async reconfigure(change: ConfigChange, starts = true): Promise<number> {
+		await this.stop();
+		const before = this.machine.layout;
+		const placed = before.devices.find(({name}) => name === 'it') as PlacedDevice;
+		const changed = this.#model.reconfigure?.(placed.config, change, placed.hostMemory);
+		if (changed === undefined) throw new Error('it stays as it is');
+		try {
+			await this.#follow(withConfig(before, placed, changed.config));
+			return changed.number;
+		} catch (error) {
+			await this.#follow(before);
+			throw error;
+		} finally {
+			if (starts) this.start();
+		}
+	}
+
+	async #follow(layout: MachineLayout): Promise<void> {
+		const all = this.workers.map(({backs, machine}) => {
+			machine.change(structuredClone(layout), this.#findModel);
+			return backs.change();
+		});
+		let isOver = false;
+		const settled = Promise.allSettled(all).then((outcomes) => {
+			isOver = true;
+			return outcomes;
+		});
+		while (!isOver) await this.run();
+		const failed = (await settled).find(({status}) => status === 'rejected');
+		if (failed?.status === 'rejected') throw failed.reason;
 	}
 
 	/** Resolves when the backs have let go of all that they had of the host. */

@@ -1,11 +1,15 @@
 import type {DeviceFlag} from '#devices/device-type';
 import {type DiskPolicy, givenPolicy, policyKeys} from '#devices/storage/backend';
+import type {DiskAddition} from '#devices/storage/disk-set';
 import {type DiskSource, diskOption} from '#devices/storage/source';
-import {invalidValue, parseKeyValues} from '#support/options';
+import {invalidValue, type KeyValues, parseKeyValues, parseNumber} from '#support/options';
 
 /** Flags of the controllers that disks are on, each of which has an id. */
 const controllerFlags = ['nvme-pci', 'virtio-scsi'] as const;
 export type ControllerFlag = (typeof controllerFlags)[number];
+
+/** Largest number of a disk of any controller. */
+const mostNumber = 1024;
 
 const flag = 'disk';
 export const diskFlagOption = `--${flag}`;
@@ -63,26 +67,43 @@ export function flaggedDisks(
 const idOf = (text: string): string => /(?:^|,)id=([^,]*)/.exec(text)?.[1] ?? '';
 
 function parseDisk(text: string): FlaggedDisk & {readonly on: string | undefined} {
-	const [, disk = '', rest = ''] = /^([^,]*),(.*)$/s.exec(text) ?? [];
-	if (rest === '') throw invalidValue(diskFlagOption, text, 'DISK,on=NAME, for example mem:64M,on=nvme0');
-	const given = parseKeyValues(rest, diskFlagOption, {
-		on: 'value',
+	if (!text.includes(',')) throw invalidValue(diskFlagOption, text, 'DISK,on=NAME, for example mem:64M,on=nvme0');
+	const {given, ...disk} = readDisk(text, diskFlagOption, {on: 'value', lun: 'value', dvd: 'flag'});
+	return {...disk, lun: given.value('lun'), on: given.value('on'), dvd: given.flag('dvd') ?? false};
+}
+
+/** A disk for a controller of a machine that runs, written as of the flag. @throws VmmError with a `CONFIG_` code */
+export function parseAddition(text: string, option: string): Omit<DiskAddition, 'kind'> {
+	const {disk, readOnly, detached, nsid, policy} = readDisk(text, option, {});
+	return {
+		disk,
+		readOnly,
+		...(nsid !== undefined && {number: parseNumber(nsid, option, 1, mostNumber)}),
+		...(detached && {detached}),
+		...(policy !== undefined && {policy}),
+	};
+}
+
+const noWords: KeyValues = {value: () => undefined, flag: () => undefined};
+
+/** @param keys - that it may have besides */
+function readDisk<K extends Readonly<Record<string, 'value' | 'flag'>>>(text: string, option: string, keys: K) {
+	const [, disk = text, rest = ''] = /^([^,]*),(.*)$/s.exec(text) ?? [];
+	const table = {
+		...keys,
 		nsid: 'value',
-		lun: 'value',
 		ro: 'flag',
-		dvd: 'flag',
 		off: 'flag',
 		...policyKeys,
-	});
+	} as const;
+	const given = rest === '' ? noWords : parseKeyValues(rest, option, table);
 	return {
+		given,
 		text,
-		on: given.value('on'),
-		disk: diskOption.parse(disk, diskFlagOption),
+		disk: diskOption.parse(disk, option),
 		readOnly: given.flag('ro') ?? false,
-		dvd: given.flag('dvd') ?? false,
 		detached: given.flag('off') ?? false,
 		nsid: given.value('nsid'),
-		lun: given.value('lun'),
-		policy: givenPolicy(given, diskFlagOption),
+		policy: givenPolicy(given, option),
 	};
 }

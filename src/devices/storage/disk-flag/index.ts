@@ -1,1 +1,8 @@
-export {type ControllerFlag, diskFlag, diskFlagOption, type FlaggedDisk, flaggedDisks} from './disk-flag.ts';
+export {
+	type ControllerFlag,
+	diskFlag,
+	diskFlagOption,
+	type FlaggedDisk,
+	flaggedDisks,
+	parseAddition,
+} from './disk-flag.ts';

@@ -8,6 +8,7 @@ import {
 	hostBelow,
 	type OpenDisk,
 	type ReportedDisk,
+	shareBytes,
 } from '#devices/storage/backend';
 import type {Disk, DiskRequest} from '#devices/storage/disk';
 import {type DiskSource, sharedBytes} from '#devices/storage/source';
@@ -23,6 +24,8 @@ export interface SetMember {
 	 * no content of their own. Limits and counts are of all of them, one after the other.
 	 */
 	readonly isPrivate?: boolean;
+	/** Where in the set's memory it has its part; behind the one before unless given. Those have it of a set that has been changed. */
+	readonly at?: number;
 }
 
 /** What a worker has for the disks. */
@@ -43,17 +46,56 @@ const memberBytes = ({disk, isPrivate}: SetMember, workers: number): number => b
  * @param offset - of the set in that memory
  */
 export function diskSetPlaces(members: readonly SetMember[], workers: number, offset: number): readonly ReportedDisk[] {
-	let end = offset;
+	let end = 0;
 	return members.map((member, disk) => {
-		const own = {disk, offset: end};
-		end += memberBytes(member, workers);
-		return own;
+		const {at = end} = member;
+		end = at + memberBytes(member, workers);
+		return {disk, offset: offset + at};
 	});
 }
 
-/** Bytes that the workers of a device with these disks have to share. */
-export const diskSetBytes = (members: readonly SetMember[], workers: number): number =>
-	members.reduce((sum, each) => sum + memberBytes(each, workers), 0);
+/**
+ * Bytes that the workers of a device with these disks have to share.
+ * @param most - disks that it may come to have
+ */
+export const diskSetBytes = (members: readonly SetMember[], workers: number, most: number): number =>
+	members.reduce((sum, each) => sum + memberBytes(each, workers), 0) + (most - members.length) * spareBytes(workers);
+
+/** Room for one that comes: files and blobs have it, and what is in memory does not. */
+const spareBytes = (workers: number): number => aligned(shareBytes(workers) + 4096);
+const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+/**
+ * Finds a member of a set that is there its part of the set's memory, which is made zero: the others keep theirs.
+ * @param memory - of the set
+ * @returns all of them; undefined where there is no room for it, or it would have content of its own there
+ */
+export function withMember<M extends SetMember>(
+	members: readonly M[],
+	member: M,
+	workers: number,
+	memory: Uint8Array,
+): readonly M[] | undefined {
+	const places = diskSetPlaces(members, workers, 0);
+	const bytes = memberBytes(member, workers);
+	if (diskSetSavedParts([member], workers, 0, String).length > 0) return undefined;
+	const taken = places
+		.map(({disk, offset}) => ({from: offset, to: offset + memberBytes(members[disk] as M, workers)}))
+		.toSorted((one, other) => one.from - other.from);
+	let at = 0;
+	for (const {from, to} of taken) if (at + bytes > from) at = aligned(Math.max(at, to));
+	if (at + bytes > memory.length) return undefined;
+	memory.fill(0, at, at + bytes);
+	return [...members.map((each, index) => ({...each, at: places[index]?.offset as number})), {...member, at}];
+}
+
+/** Members without one, of a set that is there: the others keep their parts of its memory. */
+export function withoutMember<M extends SetMember>(members: readonly M[], leaving: M, workers: number): readonly M[] {
+	const places = diskSetPlaces(members, workers, 0);
+	return members
+		.map((each, index) => ({...each, at: places[index]?.offset as number}))
+		.filter((_, index) => members[index] !== leaving);
+}
 
 /**
  * The parts of those that snapshots have; private disks have no content of their own.
@@ -73,11 +115,13 @@ export const diskSetSavedParts = (
 
 /** The disks of a device, as one of its workers has them. */
 export class DiskSet {
-	readonly #places: readonly Place[];
+	#places: readonly Place[];
 	readonly #host: DiskSetHost;
 	readonly #open: OpenDisk;
 	#isStopping = true;
 	#isClosed = false;
+	/** Counts its changes. */
+	#changes = 0;
 
 	private constructor(places: readonly Place[], host: DiskSetHost, open: OpenDisk) {
 		this.#places = places;
@@ -87,15 +131,32 @@ export class DiskSet {
 
 	/** @throws what the disks' opening throws, when those that were opened are closed again */
 	static async open(members: readonly SetMember[], host: DiskSetHost, open: OpenDisk): Promise<DiskSet> {
-		const places = diskSetPlaces(members, host.worker.count, host.offset).map(
-			({disk, offset}): Place => ({member: members[disk] as SetMember, offset, disk: undefined}),
-		);
-		const set = new DiskSet(places, host, open);
-		const settled = await Promise.allSettled(places.map((place) => set.#openPlace(place, place.member.policy)));
+		const set = new DiskSet([], host, open);
+		await set.reconfigure(members);
+		return set;
+	}
+
+	/**
+	 * Becomes the set of other members, from `withMember` or `withoutMember`, or of those before. While nothing is in flight. A disk that has come is open
+	 * before one that goes is let go of.
+	 * @throws what opening one throws, and where another change has come before it was done: nothing has changed then
+	 */
+	async reconfigure(members: readonly SetMember[]): Promise<void> {
+		const change = ++this.#changes;
+		const {worker, offset} = this.#host;
+		const next = diskSetPlaces(members, worker.count, offset).map((place): Place => {
+			const known = this.#places.find((each) => each.offset === place.offset);
+			return known ?? {member: members[place.disk] as SetMember, offset: place.offset, disk: undefined};
+		});
+		const coming = next.filter((place) => !this.#places.includes(place));
+		const settled = await Promise.allSettled(coming.map((place) => this.#openPlace(place, place.member.policy)));
 		const failed = settled.find((each) => each.status === 'rejected');
-		if (failed === undefined) return set;
-		await set.close();
-		throw failed.reason;
+		const isOver = this.#isClosed || change !== this.#changes;
+		const going = failed === undefined && !isOver ? this.#places.filter((place) => !next.includes(place)) : coming;
+		if (going !== coming) this.#places = next;
+		await Promise.all(going.map((place) => letGo(place)));
+		if (failed !== undefined) throw failed.reason;
+		if (isOver) throw new Error('the disks are others by now');
 	}
 
 	/** The disk of a member; undefined while its medium is out. */
@@ -128,10 +189,7 @@ export class DiskSet {
 
 	/** Lets go of a private member's disk. When nothing of it is in flight. */
 	async remove(index: number): Promise<void> {
-		const place = this.#places[index] as Place;
-		const {disk} = place;
-		place.disk = undefined;
-		await disk?.close();
+		await letGo(this.#places[index] as Place);
 	}
 
 	/** Limits hold from here on. */
@@ -163,7 +221,7 @@ export class DiskSet {
 
 	async close(): Promise<void> {
 		this.#isClosed = true;
-		await Promise.all(this.#places.map((_, index) => this.remove(index)));
+		await Promise.all(this.#places.map((place) => letGo(place)));
 	}
 
 	async #openPlace(place: Place, policy: DiskPolicy = {}): Promise<void> {
@@ -175,6 +233,12 @@ export class DiskSet {
 	#hostOf({member: {isPrivate = false}, offset}: Place): BackendHost {
 		return {...this.#host, offset, isPrivate};
 	}
+}
+
+async function letGo(place: Place): Promise<void> {
+	const {disk} = place;
+	place.disk = undefined;
+	await disk?.close();
 }
 
 interface Place {

@@ -67,7 +67,7 @@ const membersOf = (units: readonly UnitConfig[]) =>
 
 /** Bytes of the host's that the workers of such units share. */
 export const unitsBytes = (units: readonly UnitConfig[], workers: number): number =>
-	diskSetBytes(membersOf(units), workers);
+	diskSetBytes(membersOf(units), workers, units.length);
 
 /**
  * Where the disks of such units are in that memory, by the numbers of the units.
