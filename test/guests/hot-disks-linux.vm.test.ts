@@ -7,7 +7,7 @@ import type {ExecutionContext} from 'ava';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {checkParams, machineOperations, type Operation} from '#main/operations';
 import {lockFile} from '#support/ffi';
-import {linuxTest, runInLinux, type TestVm, until, untilReadable} from '#test/petri';
+import {flagged, linuxTest, runInLinux, type TestVm, until, untilReadable} from '#test/petri';
 
 const mib = 2 ** 20;
 
@@ -32,11 +32,12 @@ const pcie = {
 };
 
 /** As a person asks for it on a line. */
-async function add({vm}: TestVm, port: string, written: string): Promise<unknown> {
-	const {name, params, run} = machineOperations.find((one) => one.name === 'pcie-add') as Operation;
-	const device = params['device']?.kind.parse(written, name);
-	return await run(vm, checkParams(name, params, {port, device}), {quit() {}});
+async function perform({vm}: TestVm, wanted: string, words: Readonly<Record<string, string>>): Promise<unknown> {
+	const {name, params, run} = machineOperations.find((one) => one.name === wanted) as Operation;
+	const values = Object.entries(words).map(([key, word]) => [key, params[key]?.kind.parse(word, name)] as const);
+	return await run(vm, checkParams(name, params, Object.fromEntries(values)), {quit() {}});
 }
+const add = (guest: TestVm, port: string, device: string) => perform(guest, 'pcie-add', {port, device});
 
 const zeros = createHash('sha256')
 	.update(new Uint8Array(mib / 4))
@@ -127,3 +128,58 @@ for (const {device, node, drivers} of [virtio, scsi, nvme])
 		t.regex(guest.output, new RegExp(`^again=${zeros}`, 'm'));
 		t.notRegex(guest.output, /WARNING: CPU|BUG:|Call Trace/);
 	});
+
+linuxTest(
+	'Linux takes a namespace of a controller that runs, loses it amid writes, and gets another one',
+	async (t, machine) => {
+		const [first, second, third] = [newDisk(t), newDisk(t), newDisk(t)];
+		const options = {
+			processors: {count: 2},
+			pcie: {...pcie, rootPorts: [parsePcieRootPort('rc0:rp0')]},
+			devices: flagged({'nvme-pci': ['id=fast,pcie_port=rp0,workers=2'], disk: [`${first},on=fast`]}),
+		};
+		const node = (nsid: number) => `$(dirname $(grep -l '^${nsid}$' /sys/block/nvme*/nsid))`;
+		const isThere = (nsid: number) => `grep -qs '^${nsid}$' /sys/block/nvme*/nsid`;
+		const named = (nsid: number) => `rm -f /tmp/disk; mknod /tmp/disk b $(tr : ' ' <${node(nsid)}/dev)`;
+		const guest = await runInLinux(machine, options, [
+			'dmesg -c >/dev/null; modprobe nvme',
+			until(isThere(1)),
+			'echo waiting=yes',
+			until(isThere(7)),
+			named(7),
+			untilReadable('/tmp/disk'),
+			`echo sectors=$(cat ${node(7)}/size)`,
+			'taskset 1 dd if=/dev/zero of=/tmp/disk bs=64k count=4 oflag=direct 2>/dev/null',
+			`taskset 2 dd if=/tmp/disk bs=64k count=4 iflag=direct 2>/dev/null | sha256sum | sed s/^/written=/`,
+			`while ${isThere(7)}; do dd if=/dev/zero of=/tmp/disk bs=4k count=64 seek=64 oflag=direct conv=notrunc 2>/dev/null; done`,
+			'echo gone=yes',
+			until(isThere(8)),
+			named(8),
+			untilReadable('/tmp/disk'),
+			'echo again=$(dd if=/tmp/disk bs=64k count=4 iflag=direct 2>/dev/null | sha256sum)',
+			"dmesg | grep -E 'WARNING: CPU|BUG:|Call Trace|hung'",
+			'echo all=done',
+		]);
+		await guest.waitFor(/^waiting=yes/m);
+		const controller = 'fast';
+		t.deepEqual(await perform(guest, 'disk-add', {controller, disk: `${second},nsid=7,iops=100000`}), {number: 7});
+		t.false(await isFree(second));
+		await guest.waitFor(new RegExp(`^written=${zeros}`, 'm'));
+		await t.throwsAsync(perform(guest, 'disk-add', {controller, disk: `${third}.none`}), {code: 'DISK_FILE_UNUSABLE'});
+		await perform(guest, 'disk-remove', {controller, number: '7'});
+		t.true(await isFree(second), 'the lock is released');
+		t.true(
+			readFileSync(second)
+				.subarray(0, mib / 4)
+				.every((byte) => byte === 0),
+		);
+		await guest.waitFor(/^gone=yes/m);
+		writeFileSync(third, new Uint8Array(mib));
+		t.deepEqual(await perform(guest, 'disk-add', {controller, disk: `${third},nsid=8,ro`}), {number: 8});
+		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+		t.regex(guest.output, /^sectors=16384/m);
+		t.regex(guest.output, new RegExp(`^again=${zeros}`, 'm'));
+		t.notRegex(guest.output, /WARNING: CPU|BUG:|Call Trace/);
+		t.true(await isFree(third));
+	},
+);

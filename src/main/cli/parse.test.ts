@@ -442,6 +442,21 @@ test('a path on the command line is one of the folder that openvmm is called in'
 			options: {disk: {kind: 'file', path: join(process.cwd(), 'a.img'), direct: true}, readOnly: true, queues: 1},
 		},
 	});
+	t.deepEqual(asked('disk-add db n0 a.qcow2,nsid=3,ro,iops=5').params, {
+		controller: 'n0',
+		disk: {
+			disk: {kind: 'file', format: 'qcow2', path: join(process.cwd(), 'a.qcow2')},
+			number: 3,
+			readOnly: true,
+			policy: {limits: {iops: 5}},
+		},
+	});
+	t.deepEqual(asked('disk-add db n0 a.img').params, {
+		controller: 'n0',
+		disk: {disk: {kind: 'file', path: join(process.cwd(), 'a.img')}, readOnly: false},
+	});
+	t.throws(() => asked('disk-add db n0 a.img,on=n0'), {code: 'CONFIG_KEY_UNKNOWN'});
+	t.throws(() => asked('disk-add db n0 a.img,nsid=0'), {code: 'CONFIG_NUMBER_RANGE'});
 	t.like(asked('pcie-add db rp0 nvme,serial=n0,namespaces=1:a.img+7:mem:1M').params, {
 		device: {
 			kind: 'nvme',

@@ -44,6 +44,11 @@ function machine(changes: Partial<Machine> = {}) {
 		powerButton: call('power-button'),
 		saveSnapshot: async (path) => void calls.push(`save ${path}`),
 		dumpCore: async (path) => void calls.push(`dump ${path}`),
+		async addDisk(controller, disk) {
+			calls.push(`add ${JSON.stringify(disk)} to ${controller}`);
+			return 3;
+		},
+		removeDisk: async (controller, number) => void calls.push(`remove ${number} of ${controller}`),
 		async addPcieDevice(port, device) {
 			calls.push(`add ${JSON.stringify(device)} at ${port}`);
 			return 'engine';
@@ -116,6 +121,8 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'save-snapshot',
 		'pcie-add',
 		'pcie-remove',
+		'disk-add',
+		'disk-remove',
 		'resize-disk',
 		'limit-disk',
 		'limit-nic',
@@ -142,6 +149,9 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	});
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: '/x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
+	for (const disk of ['/a.img,nsid=3,ro', {disk: {kind: 'file', path: '/a.img'}, readOnly: true, number: 3}])
+		t.deepEqual(await client.call('disk-add', {controller: 'nvme', disk}), {number: 3});
+	t.deepEqual(await client.call('disk-remove', {controller: 'nvme', number: 3}), {});
 	t.deepEqual(await client.call('resize-disk', {device: 'virtio-blk'}), {});
 	for (const link of ['down', 'up']) t.deepEqual(await client.call('set-link', {device: 'virtio-net', link}), {});
 	await t.throwsAsync(client.call('set-link', {device: 'virtio-net', link: 'off'}), {code: 'CONTROL_PARAM_INVALID'});
@@ -179,6 +189,8 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'save /tmp/it',
 		'add {"module":"/x.ts","options":{"size":"1"}} at rp0',
 		'remove rp0',
+		...Array(2).fill('add {"disk":{"kind":"file","path":"/a.img"},"readOnly":true,"number":3} to nvme'),
+		'remove 3 of nvme',
 		'measure-disk virtio-blk',
 		'link virtio-net',
 		'link virtio-net',
@@ -274,6 +286,11 @@ const wrong: [string, string][] = [
 		'{"id":1,"method":"pcie-add","params":{"port":"rp0","device":{"kind":"nvme","module":"/x"}}}',
 		'CONTROL_PARAM_INVALID',
 	],
+	['{"id":1,"method":"disk-add","params":{"controller":"n","disk":"a.img"}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"disk-add","params":{"controller":"n","disk":"/a.img,on=n"}}', 'CONFIG_KEY_UNKNOWN'],
+	['{"id":1,"method":"disk-add","params":{"controller":"n","disk":{"disk":{"kind":"file"}}}}', 'CONFIG_VALUE_INVALID'],
+	['{"id":1,"method":"disk-add","params":{"controller":"n","disk":null}}', 'CONFIG_VALUE_INVALID'],
+	['{"id":1,"method":"disk-remove","params":{"controller":"n","number":-1}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"pause","params":{"__proto__":1}}', 'CONTROL_PARAM_UNKNOWN'],
 	['{"id":1,"method":"update","params":{"path":"log","value":"loud"}}', 'INSPECT_VALUE_INVALID'],
 	['{"id":1,"method":"update","params":{"path":"vm/state","value":"x"}}', 'INSPECT_READ_ONLY'],

@@ -83,3 +83,30 @@ test('what a device has kept for the next round is told then, and all of it at t
 	over.resolve();
 	await telling;
 });
+
+test('a device of another configuration tells what it has to tell since, and nothing anew', (t) => {
+	const {machine} = make();
+	const told: string[] = [];
+	const counts = [1];
+	// As disks have it: counters in memory, and how far they were told.
+	const report = () => {
+		const known: number[] = [];
+		const notices = () =>
+			counts.flatMap((count, index): DeviceNotice[] => {
+				const isNew = count !== (known[index] ?? 0);
+				known[index] = count;
+				return isNew ? [{kind: 'disk-error', message: `${index}: ${count}`, details: {}, pauses: false}] : [];
+			});
+		return {nodes: () => ({}), notices};
+	};
+	const [, disk] = machine.devices as unknown as [unknown, {model: object; placed: object}];
+	disk.model = {report};
+	const notices = new DeviceNotices(machine, ({message}) => void told.push(message));
+	notices.tell();
+	counts[0] = 2;
+	disk.placed = {...disk.placed};
+	notices.tell();
+	counts.push(1);
+	notices.tell();
+	t.deepEqual(told, ['0: 1', '0: 2', '1: 1']);
+});

@@ -138,6 +138,46 @@ function* idle(): Guest {
 	for (;;) yield halt();
 }
 
+test.serial('a controller takes a disk more and lets go of it, and what cannot be leaves all as it was', async (t) => {
+	const diskOf = (path: string) => ({disk: {kind: 'file', path} as const, readOnly: false});
+	const [one, two] = [diskOf(join(folder, 'one.img')), diskOf(join(folder, 'two.img'))];
+	for (const {disk} of [one, two]) writeFileSync(disk.path, new Uint8Array(4096));
+	const fast = {kind: 'nvme', name: 'fast', port: 'rp0', options: {serial: 'fast', workers: 2}};
+	const {vm} = await fakeMachine(t, [idle], {config: {pcie, devices: [fast]}, start: true});
+	const disks = async () => {
+		const found = await vm.inspect('vm/devices/fast/disks');
+		return found.kind === 'object' ? found.children.map(([name]) => name) : [];
+	};
+	t.is(await vm.addDisk('fast', {...one, policy: {limits: {iops: 5}}}), 1);
+	t.is(await vm.addDisk('fast', {...two, number: 9}), 9);
+	t.deepEqual(await disks(), ['1', '9']);
+	t.like(await vm.inspect('vm/devices/fast/disks/1/limits/iops'), {value: 5});
+	const wrong: [string, object, string][] = [
+		['fast', {...one, number: 1}, 'DISK_NUMBER_TAKEN'],
+		['fast', one, 'DISK_FILE_LOCKED'],
+		['fast', {...one, disk: {kind: 'file', path: join(folder, 'none.img')}}, 'DISK_FILE_UNUSABLE'],
+		['fast', {...one, disk: {kind: 'memory', bytes: 512}}, 'DISK_NO_ROOM'],
+		['fast', {disk: one.disk}, 'CONFIG_VALUE_INVALID'],
+		['rp0', one, 'HOT_PLUG_NO_CHANGE'],
+		['slow', one, 'VM_DEVICE_UNKNOWN'],
+	];
+	for (const [device, disk, code] of wrong) {
+		await t.throwsAsync(vm.addDisk(device, disk as never), {code}, code);
+		t.is(vm.state, 'running');
+	}
+	await t.throwsAsync(vm.removeDisk('fast', 2), {code: 'DISK_NUMBER_UNKNOWN', message: /but 1, 9/});
+	t.deepEqual(await disks(), ['1', '9']);
+	await vm.pause();
+	await vm.removeDisk('fast', 1);
+	t.is(vm.state, 'paused');
+	t.is(await vm.addDisk('fast', one), 10, 'the file is free again');
+	await vm.resume();
+	t.deepEqual(await disks(), ['9', '10']);
+	await vm.stop();
+	for (const asked of [vm.addDisk('fast', two), vm.removeDisk('fast', 9)])
+		await t.throwsAsync(asked, {code: 'VM_STOPPED'});
+});
+
 test.serial('a device has let go of what it had of the host when its removal is done, or had time to', async (t) => {
 	backs.isBroken = false;
 	const {vm, workers} = await fakeMachine(t, [idle], {config: {pcie, devices: []}, start: true});
