@@ -69,7 +69,7 @@ linuxTest(
 		const before = start(opened.path);
 
 		const asked = ['--name', 'box', '-e', 'ADDED=more', '-w', '/other', '-u', '1001:1001', '-v', `${shared}:/mnt:ro`];
-		const words = ['run', '--rm', ...asked, '-p', '0:8080', '--cache', cache, ...guestWords(t), image];
+		const words = ['run', '--rm', ...asked, '-p', '0:8080', '-p', '0:7/udp', '--cache', cache, ...guestWords(t), image];
 		const child = spawn(process.execPath, [launcher, ...words], {env, stdio: ['ignore', 'pipe', 'pipe']});
 		t.teardown(() => child.kill('SIGKILL'));
 		const stderr = text(child.stderr);
@@ -81,10 +81,11 @@ linuxTest(
 			t.is(child.exitCode, null, stdout);
 		}
 
-		// The port is any that was free.
+		// The ports are any that were free.
 		const [row] = JSON.parse((await openvmm(['ps', '--json'])).stdout) as [{name: string; ports: string[]}];
 		const [, port] = /^127\.0\.0\.1:(\d+)->8080\/tcp$/.exec(row.ports[0] ?? '') ?? [];
 		t.true(Number(port) > 0, JSON.stringify(row));
+		t.regex(row.ports[1] ?? '', /^127\.0\.0\.1:[1-9]\d*->7\/udp$/);
 		t.is(await page(`http://127.0.0.1:${port}/page`), 'page\n');
 
 		// What is not said is as the image says it.

@@ -12,16 +12,17 @@ export {nameOf} from './compose.ts';
 export type {DiskChoice, DiskFile} from './disks.ts';
 export type {VmFiles} from './files.ts';
 export {allRead, type ConsoleListener, type FindOptions, type GuestConsole} from './guest-console.ts';
-export type {
-	ConnectAttempt,
-	ConnectPolicy,
-	ConnectVerdict,
-	EndpointChoice,
-	NetworkChoice,
-	NetworkForward,
-	NetworkGuestForward,
-	NetworkOptions,
-	NicOptions,
+export {
+	type ConnectAttempt,
+	type ConnectPolicy,
+	type ConnectVerdict,
+	type EndpointChoice,
+	type NetworkChoice,
+	type NetworkForward,
+	type NetworkGuestForward,
+	type NetworkOptions,
+	type NicOptions,
+	nicName,
 } from './network.ts';
 export type {CreateVmOptions, ForkOptions, HostChoices, RestoreVmOptions, VmStep} from './options.ts';
 export type {ForwardOptions, PortForward} from './port-forward.ts';

@@ -90,7 +90,7 @@ async function runInMachine(
 ): Promise<number> {
 	/** Says where its time goes. */
 	const begins = (part: string) => log.debug({part, atMs: Math.round(performance.now())}, 'Begins');
-	const {commandDefaults, VM} = await import('#main/api');
+	const {commandDefaults, nicName, VM} = await import('#main/api');
 	const kept = entry && new ConsoleLog(join(entry.folder, entryFiles.console));
 	const line = new ProgressLine();
 	const tell = waiting?.progress ?? line.update;
@@ -125,11 +125,15 @@ async function runInMachine(
 	let timeout = create.folders === undefined ? 0 : stopMs;
 	try {
 		const published: string[] = [];
+		let datagrams = 0;
 		for (const port of ports) {
 			const {protocol, address, hostPort, guestPort} = port;
-			const made = protocol === 'tcp' ? await vm.forward(hostPort, guestPort, {address}) : undefined;
 			// Any that was free is one now.
-			published.push(portText({...port, hostPort: made?.port ?? hostPort}));
+			const made =
+				protocol === 'tcp'
+					? (await vm.forward(hostPort, guestPort, {address})).port
+					: await vm.inspect(`vm/devices/${nicName}/consomme/forwards/${datagrams++}/hostPort`);
+			published.push(portText({...port, hostPort: made as number}));
 		}
 		const {image} = vm;
 		entry?.describe({ports: published, ...(image !== undefined && {commands: commandDefaults(image)})});

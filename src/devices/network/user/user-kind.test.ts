@@ -1,3 +1,4 @@
+import {createSocket} from 'node:dgram';
 import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {type AddressInfo, connect, createServer} from 'node:net';
@@ -5,6 +6,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {type Endpoint, type EndpointReport, Frame, type Nic} from '#devices/network/endpoint';
+import {inspectTree, type ObjectNode, toJson} from '#support/inspect';
 import {EpollReactor} from '#support/reactor';
 import {noProgram} from '#support/rpc';
 import {ACK, mac, type Parsed, parse, SYN, tcpFrame} from './testing/frames.ts';
@@ -235,4 +237,30 @@ test.serial('on a reactor the host’s ports lead to the guest, and one that is 
 	t.teardown(() => socket.destroy());
 	const syn = await next();
 	t.deepEqual([syn.tcp?.flags, syn.tcp?.port, syn.source], [SYN, 22, '10.0.0.1']);
+});
+
+interface Forwarded {
+	readonly protocol: string;
+	readonly hostAddress: string;
+	readonly hostPort: number;
+}
+
+test.serial('ports of the host that may be any are told', async (t) => {
+	const forwards = ['tcp:127.0.0.1:0-:22', 'udp:127.0.0.1:0-:53', 'udp:[::1]:0-:53'];
+	const {report} = await onReactor(t, forwards.map((text) => `hostfwd=${text}`).join(','));
+	const nodes = report.nodes() as {forwards: ObjectNode};
+	const told = toJson(await inspectTree(nodes.forwards, '', {depth: 2})) as Record<string, Forwarded>;
+	const [ssh, ...names] = Object.values(told);
+	t.like(ssh, {protocol: 'tcp', hostAddress: '127.0.0.1', guestPort: 22});
+	t.is(names.length, 2);
+	const connected = connect(ssh?.hostPort ?? 0, '127.0.0.1');
+	await once(connected, 'connect');
+	connected.destroy();
+	// Nobody else can have them.
+	for (const {hostAddress, hostPort} of names) {
+		const taker = createSocket(hostAddress === '::1' ? 'udp6' : 'udp4').bind(hostPort, hostAddress);
+		const [error] = await once(taker, 'error');
+		t.like(error, {code: 'EADDRINUSE', port: hostPort});
+		taker.close();
+	}
 });

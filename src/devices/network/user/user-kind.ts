@@ -1,6 +1,6 @@
 import {type Endpoint, type EndpointHost, type EndpointKind, endpointOver, type Nic} from '#devices/network/endpoint';
 import {SwitchCounters, switchCommon} from '#devices/network/switch';
-import {object} from '#support/inspect';
+import {dataNode, object} from '#support/inspect';
 import {checkPath} from '#support/options';
 import type {ProgramHandle} from '#support/rpc';
 import {reactorClock} from './clock.ts';
@@ -68,7 +68,12 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 	try {
 		if (source.switch !== undefined)
 			uplink = new SwitchUplink(network, source.switch, nic.mtu, {...host, offset: offset + switchOffset});
-		for (const forward of hostForwards) forwards.push(await guest.forward(forward));
+		const ports = portsOf(source, memory, offset);
+		for (const [index, forward] of hostForwards.entries()) {
+			const made = await guest.forward(forward);
+			forwards.push(made);
+			ports[index] = made.port;
+		}
 	} catch (error) {
 		await dispose();
 		throw error;
@@ -91,6 +96,12 @@ async function open(source: UserSource, nic: Nic, host: EndpointHost): Promise<E
 /** Where the memory of an endpoint has what its port of a switch tells. */
 const switchOffset = GuestCounters.byteLength + decisionBytes;
 
+const forwardsOffset = switchOffset + SwitchCounters.byteLength;
+
+/** Ports of the host's that lead to the guest, in their order: any that was free where 0 was asked for. */
+const portsOf = ({hostForwards = []}: UserSource, memory: SharedArrayBuffer, offset: number) =>
+	new Uint32Array(memory, offset + forwardsOffset, hostForwards.length);
+
 /** What is kept of decisions, for people. */
 const decisionNodes = (ring: Parameters<typeof keptDecisions>[0]) =>
 	object(() => {
@@ -110,15 +121,24 @@ export const userKind: EndpointKind<UserSource> = {
 		typeof source.connect === 'function' ? {...source, connect: keep(askedFunction(source.connect))} : source,
 	checkHost: ({decisions}, option, host) =>
 		decisions === undefined ? undefined : checkPath(host, 'output', decisions, option),
-	sharedBytes: () => switchOffset + SwitchCounters.byteLength,
+	sharedBytes: ({hostForwards = []}) => forwardsOffset + 8 * Math.ceil(hostForwards.length / 2),
 	common: (source) => (source.switch === undefined ? undefined : switchCommon(source.switch)),
 	open,
-	report({cidr = usualCidr}, memory, offset) {
+	report(source, memory, offset) {
+		const {cidr = usualCidr, hostForwards = []} = source;
+		const ports = portsOf(source, memory, offset);
 		const counters = GuestCounters.on(memory, offset);
 		const rings = decisionsOn(memory, offset + GuestCounters.byteLength);
 		return {
 			nodes: () => ({
 				network: cidr,
+				...(hostForwards.length > 0 && {
+					forwards: object(() =>
+						Object.fromEntries(
+							hostForwards.map((forward, index) => [index, dataNode({...forward, hostPort: ports[index]})]),
+						),
+					),
+				}),
 				...GuestCounters.decode(counters),
 				refusals: decisionNodes(rings.refusals),
 				decisions: decisionNodes(rings.others),
