@@ -185,6 +185,11 @@ test('a window of zero stops the host and is asked about; it opens, and all of i
 		t.deepEqual([probe.sequence, probe.data.toString()], [client.expected, 'a']);
 		client.ack();
 	}
+	// What answers the guest is where its window is, and no byte further, as the probe was: it would be dropped.
+	guest.frames.length = 0;
+	client.send('x');
+	const answer = await client.next();
+	t.deepEqual([answer.sequence, answer.acknowledgment], [client.expected, client.sequence]);
 	client.window = 100;
 	client.ack();
 	t.is((await client.take(6)).toString(), 'abcdef');

@@ -1,12 +1,10 @@
 import type {Timer} from '#support/reactor';
 import type {Path} from '../ip/index.ts';
 import {Tcp, TcpFlag, TcpOption} from '../packets/index.ts';
-import {Congestion} from './congestion.ts';
 import type {HostStream} from './host-stream.ts';
 import type {Flushed, TcpLink} from './link.ts';
 import {OutOfOrder} from './out-of-order.ts';
-import {RoundTrip} from './round-trip.ts';
-import {Scoreboard} from './scoreboard.ts';
+import {Recovery} from './recovery.ts';
 import {readSackBlocks, readSynOptions, type Segment, type SynOptions} from './segment.ts';
 import {SendQueue} from './send-queue.ts';
 import type {Outgoing} from './transmit.ts';
@@ -56,12 +54,8 @@ export class TcpConnection implements Flushed {
 	/** Of what we send. */
 	readonly #first: number;
 	readonly #queue = new SendQueue();
-	#acknowledged = 0;
-	#next = 0;
-	#sent = 0;
-	/** What the guest has beyond what it has acknowledged, and until where that it has not was sent again. */
-	readonly #scoreboard = new Scoreboard();
-	#repeated = 0;
+	/** What of it the guest has, and what is sent again. */
+	readonly #recovery = new Recovery();
 	/** Position of our FIN, once the host's side has ended. */
 	#end: number | undefined;
 	#mss = usualMss;
@@ -83,9 +77,8 @@ export class TcpConnection implements Flushed {
 	#guestEnded = false;
 	#ackDue = false;
 
-	readonly #roundTrip = new RoundTrip();
-	#congestion = new Congestion(usualMss);
 	#repeats = 0;
+	/** When an answer is late, or what waits is to be looked at; the timer looks at what the recovery waits for besides. */
 	#deadline: number | undefined;
 	#timer: Timer | undefined;
 	/** When the timer expires. */
@@ -128,7 +121,6 @@ export class TcpConnection implements Flushed {
 		this.#attach(host);
 		this.phase = 'syn-received';
 		this.#edge = 1 + Math.min(0xffff, this.#link.budget.share);
-		this.#sent = this.#next = 1;
 		this.#sendSyn();
 	}
 
@@ -137,7 +129,6 @@ export class TcpConnection implements Flushed {
 		this.#attach(host);
 		this.phase = 'syn-sent';
 		this.#edge = Math.min(0xffff, this.#link.budget.share);
-		this.#sent = this.#next = 1;
 		this.#sendSyn();
 	}
 
@@ -161,7 +152,7 @@ export class TcpConnection implements Flushed {
 	reset(): void {
 		if (this.phase === 'closed') return;
 		if (this.phase !== 'connecting' && this.phase !== 'time-wait')
-			this.#transmit(TcpFlag.RST | TcpFlag.ACK, this.#next);
+			this.#transmit(TcpFlag.RST | TcpFlag.ACK, this.#usualPosition);
 		this.#finish();
 	}
 
@@ -195,7 +186,6 @@ export class TcpConnection implements Flushed {
 		if (!acknowledges || !(flags & TcpFlag.SYN)) return;
 		this.#edge = 1 + this.#edge;
 		this.opened(segment);
-		this.#acknowledged = 1;
 		this.#peerWindow = segment.window;
 		this.#open();
 		this.#acknowledge();
@@ -251,57 +241,30 @@ export class TcpConnection implements Flushed {
 		}
 		if (this.phase === 'syn-received') {
 			if (position < 1) return false;
-			this.#acknowledged = 1;
 			this.#open();
 		}
-		const isProgress = position > this.#acknowledged;
-		if (isProgress) this.#progress(position);
-		const isNews = this.#takesSack && this.#learnBlocks(segment);
-		const isAgain = !isProgress && length === 0 && scaled === windowBefore && this.#peerWindow > 0;
-		if ((isNews || isAgain) && this.#sent > this.#acknowledged) this.#mayBeLost();
+		const blocks = this.#takesSack ? readSackBlocks(segment) : [];
+		const acknowledged = this.#acknowledged;
+		const isDuplicate = position === acknowledged && length === 0 && scaled === windowBefore && this.#peerWindow > 0;
+		const isForced = this.#recovery.answered(
+			{position, blocks: blocks.map(([from, to]) => [this.#position(from), this.#position(to)]), isDuplicate},
+			this.#link.clock.now(),
+		);
+		if (position > acknowledged) this.#progress(position - acknowledged);
 		// A guest that takes nothing but answers is there; what a probe has sent is to be sent again when it takes something.
 		if (this.#peerWindow === 0) this.#repeats = 0;
-		else if (windowBefore === 0) this.#next = Math.max(1, this.#acknowledged);
-		if (this.phase === 'open') this.#sendData();
+		else if (windowBefore === 0) this.#recovery.windowOpened();
+		if (this.phase === 'open') this.#sendData(isForced);
 		return this.phase !== 'closed';
 	}
 
-	/** Learns what has come out of order. @returns true where the guest has said so for the first time */
-	#learnBlocks(segment: Segment): boolean {
-		let isNews = false;
-		for (const block of readSackBlocks(segment)) {
-			const [from, to] = [this.#position(block[0]), this.#position(block[1])];
-			// What has been acknowledged too came twice (RFC 2883, 4), and what was never sent is a lie.
-			if (from <= this.#acknowledged || from >= to || to > this.#sent) continue;
-			isNews = this.#scoreboard.add(from, to) || isNews;
-		}
-		return isNews;
-	}
-
-	#mayBeLost(): void {
-		const first = this.#acknowledged;
-		const known = {any: !this.#scoreboard.isEmpty, isLost: this.#scoreboard.isLost(first, this.#mss)};
-		if (!this.#congestion.duplicate(first, this.#sent, known)) return;
-		this.#repeated = first;
-		this.#repeatFirst(false);
-	}
-
-	/** The guest has all until `position`. */
-	#progress(position: number): void {
-		const bytes = position - this.#acknowledged;
-		const isFin = this.#end !== undefined && position > this.#end;
+	/** The guest has so many bytes more. */
+	#progress(bytes: number): void {
+		const isFin = this.#end !== undefined && this.#acknowledged > this.#end;
 		this.#queue.release(bytes - (isFin ? 1 : 0));
-		this.#acknowledged = position;
-		this.#scoreboard.release(position);
-		this.#next = Math.max(this.#next, position);
 		this.#repeats = 0;
-		this.#roundTrip.acknowledged(position, this.#link.clock.now());
-		const isLostToo = this.#congestion.acknowledged(bytes, position);
 		this.#deadline = undefined;
-		if (this.#sent > position) {
-			this.#arm();
-			if (isLostToo) this.#repeatFirst(false);
-		}
+		if (this.#sent > this.#acknowledged) this.#arm();
 		this.#account();
 		if (this.#host?.isPaused && this.#queue.length < this.#link.budget.share / 2) this.#host.resume();
 		if (isFin) this.#mayBeDone();
@@ -378,7 +341,7 @@ export class TcpConnection implements Flushed {
 			},
 			batch: () => this.flush(),
 			end: () => {
-				this.#end = Math.max(1, this.#acknowledged) + this.#queue.length;
+				this.#end = this.#queueEnd;
 				this.flush();
 			},
 			taken: () => this.#taken(),
@@ -388,51 +351,83 @@ export class TcpConnection implements Flushed {
 
 	#open(): void {
 		this.phase = 'open';
+		this.#recovery.synAnswered(this.#repeats > 0, this.#link.clock.now());
 		this.#repeats = 0;
 		this.#deadline = undefined;
-		this.#roundTrip.acknowledged(1, this.#link.clock.now());
 		this.#sendData();
 	}
 
-	/** Sends data as far as the guest's window and the link go, and our FIN behind it. */
-	#sendData(): void {
-		this.#sendLost();
-		for (;;) {
-			// What is sent again since nothing was acknowledged in time is what the guest has not said meanwhile that it has.
-			this.#next = this.#scoreboard.past(this.#next);
-			const stop = Math.max(1, this.#acknowledged) + this.#queue.length;
-			const limit = Math.min(this.#acknowledged + this.#peerWindow, this.#congestionLimit);
-			const left = Math.min(stop, this.#scoreboard.nextFrom(this.#next)) - this.#next;
-			const length = Math.min(left, limit - this.#next, this.#frameData);
-			const isFin =
-				this.#end !== undefined && this.#next + Math.max(0, length) === this.#end && this.#next <= this.#end;
-			if (length <= 0 && !(isFin && left === 0)) break;
-			// A part of a segment waits for room for more, unless that is all, or much for this guest (RFC 9293, 3.8.6.2.1).
-			if (length < Math.min(left, this.#mss) && length < this.#peerWindow / 2) break;
-			if (!this.#sendAt(this.#next, Math.max(0, length), isFin)) return;
-			this.#next += Math.max(0, length) + (isFin ? 1 : 0);
-			if (isFin) break;
-		}
+	/**
+	 * Sends what is lost again, and data as far as the guest's window and the link go, and our FIN behind it.
+	 * @param isForced - what is lost first is sent whatever is under way
+	 */
+	#sendData(isForced = false): void {
+		if (this.#sendLost(isForced)) this.#sendNew();
 		// With nothing under way nothing comes that tells of room: it is asked for (RFC 9293, 3.8.6.1).
 		if (this.#deadline === undefined && this.#hasMore()) this.#arm();
+		this.#schedule();
 	}
 
-	/** Sends again what is lost and was not, as far as the link goes (RFC 6675, 5, C; what is not lost by the guest's words waits for the timer). */
-	#sendLost(): void {
-		while (this.#congestion.isSelective) {
-			const from = this.#scoreboard.past(Math.max(this.#repeated, this.#acknowledged));
-			const to = this.#scoreboard.nextFrom(from);
-			const room = Math.floor((this.#congestionLimit - this.#next) / this.#mss) * this.#mss;
-			if (room <= 0 || to > this.#sent || !this.#scoreboard.isLost(from, this.#mss)) return;
-			if (!this.#sendAt(from, Math.min(to - from, room, this.#frameData), false)) return;
+	/** @returns true where nothing lost is left */
+	#sendLost(isForced: boolean): boolean {
+		let least = isForced ? this.#mss : 0;
+		for (let lost = this.#recovery.firstLost; lost !== undefined; lost = this.#recovery.firstLost) {
+			const room = Math.max(least, Math.floor(this.#recovery.room / this.#mss) * this.#mss);
+			const length = Math.min(Math.min(lost.to, this.#queueEnd) - lost.from, room, this.#frameData);
+			// A guest without room gets the end alone.
+			if (room <= 0 || (this.#peerWindow === 0 && length > 0)) return false;
+			const isFin = this.#end === lost.from + length && lost.to > this.#end;
+			if (!this.#sendAt(lost.from, length, isFin)) return false;
+			least = 0;
+		}
+		return true;
+	}
+
+	#sendNew(): void {
+		for (;;) {
+			const next = this.#sent;
+			const limit = Math.min(this.#acknowledged + this.#peerWindow, next + Math.max(0, this.#recovery.room));
+			const left = this.#queueEnd - next;
+			const length = Math.min(left, limit - next, this.#frameData);
+			const isFin = this.#end !== undefined && next + Math.max(0, length) === this.#end && next <= this.#end;
+			if (length <= 0 && !(isFin && left === 0)) return;
+			// A part of a segment waits for room for more, unless that is all, or much for this guest (RFC 9293, 3.8.6.2.1).
+			if (length < Math.min(left, this.#mss) && length < this.#peerWindow / 2) return;
+			if (!this.#sendAt(next, Math.max(0, length), isFin) || isFin) return;
 		}
 	}
 
-	/** The position until which the link takes data. */
-	get #congestionLimit(): number {
-		const {window, isSelective} = this.#congestion;
-		if (!isSelective) return this.#acknowledged + window;
-		return this.#next + window - this.#scoreboard.underWay(this.#acknowledged, this.#sent, this.#repeated, this.#mss);
+	/** Sends something that has the guest say what it has: new data where there is some and the guest takes it, else the last segment (RFC 8985, 7.3). */
+	#sendProbe(): void {
+		const isNew = this.#queueEnd > this.#sent && this.#sent < this.#acknowledged + this.#peerWindow;
+		const end = isNew ? this.#acknowledged + this.#peerWindow : this.#sent;
+		const from = isNew ? this.#sent : Math.max(this.#acknowledged, Math.min(end, this.#queueEnd) - this.#mss);
+		const length = Math.min(Math.min(end, this.#queueEnd) - from, this.#mss);
+		const isFin = this.#end === from + length && end > this.#end;
+		// A guest without room is asked by its own timer.
+		if (this.#peerWindow === 0 || (length <= 0 && !isFin) || !this.#sendAt(from, length, isFin)) return;
+		this.#recovery.probed(!isNew);
+		this.#arm();
+	}
+
+	/** All until here is acknowledged. */
+	get #acknowledged(): number {
+		return this.#recovery.acknowledged;
+	}
+
+	/** All until here was sent once. */
+	get #sent(): number {
+		return this.#recovery.sent;
+	}
+
+	/** Behind the last byte that there is to send. */
+	get #queueEnd(): number {
+		return Math.max(1, this.#acknowledged) + this.#queue.length;
+	}
+
+	/** Where a segment without data is: behind all that was sent, but in the guest's window, which a probe of it may be beyond. */
+	get #usualPosition(): number {
+		return this.#acknowledged < 1 ? this.#sent : Math.min(this.#sent, this.#acknowledged + this.#peerWindow);
 	}
 
 	#hasMore(): boolean {
@@ -445,57 +440,60 @@ export class TcpConnection implements Flushed {
 	}
 
 	#sendAt(position: number, length: number, isFin: boolean): boolean {
-		const {clock} = this.#link;
-		const isAgain = position < this.#sent;
 		const flags = TcpFlag.ACK | (isFin ? TcpFlag.FIN : 0) | (length > 0 ? TcpFlag.PSH : 0);
 		if (!this.#transmit(flags, position, length)) {
 			this.#link.awaitRoom(this);
 			return false;
 		}
-		if (isAgain) {
-			this.#repeated = Math.max(this.#repeated, position + length);
-			this.#link.countRepeated();
-		} else this.#roundTrip.sent(position, clock.now());
-		this.#sent = Math.max(this.#sent, position + length + (isFin ? 1 : 0));
+		if (position < this.#sent) this.#link.countRepeated();
+		this.#recovery.transmitted(position, position + length + (isFin ? 1 : 0), this.#link.clock.now());
 		if (this.#deadline === undefined) this.#arm();
 		return true;
 	}
 
-	/** Sends the first segment that is not acknowledged again. */
-	#repeatFirst(isTimeout: boolean): void {
-		this.#roundTrip.repeated(isTimeout);
-		const until = Math.min(this.#sent, this.#scoreboard.nextFrom(this.#acknowledged));
-		const length = Math.min(this.#queue.length, this.#mss, Math.max(1, until - this.#acknowledged));
-		this.#sendAt(this.#acknowledged, length, this.#end === this.#acknowledged + length);
+	#arm(): void {
+		this.#await(this.#recovery.timeoutMs);
 	}
 
-	#arm(): void {
-		this.#await(this.#roundTrip.timeoutMs);
+	#await(delayMs: number): void {
+		this.#deadline = this.#link.clock.now() + delayMs;
+		this.#schedule();
 	}
 
 	/** Has a time looked at: by the timer that there is, unless that is too late. */
-	#await(delayMs: number): void {
-		const dueMs = this.#link.clock.now() + delayMs;
-		this.#deadline = dueMs;
-		if (this.#timer !== undefined && this.#timerMs <= dueMs) return;
+	#schedule(): void {
+		if (this.phase === 'closed') return;
+		const none = Number.POSITIVE_INFINITY;
+		const dueMs = Math.min(this.#deadline ?? none, this.#recoveryDueMs);
+		if (dueMs === none || (this.#timer !== undefined && this.#timerMs <= dueMs)) return;
 		this.#timer?.cancel();
-		this.#timer = this.#link.clock.after(delayMs, this.#expired);
+		this.#timer = this.#link.clock.after(Math.max(0, dueMs - this.#link.clock.now()), this.#expired);
 		this.#timerMs = dueMs;
+	}
+
+	get #recoveryDueMs(): number {
+		return (this.phase === 'open' ? this.#recovery.dueMs : undefined) ?? Number.POSITIVE_INFINITY;
 	}
 
 	/** The timer looks whether its time has come, or what is awaited was put off since. */
 	readonly #expired = () => {
 		this.#timer = undefined;
-		if (this.phase === 'closed' || this.#deadline === undefined) return;
-		const left = this.#deadline - this.#link.clock.now();
-		if (left > 0) {
-			this.#await(left);
-			return;
+		if (this.phase === 'closed') return;
+		const now = this.#link.clock.now();
+		const isLate = this.#deadline !== undefined && this.#deadline <= now;
+		if (this.#link.isStopped && this.phase !== 'time-wait') {
+			this.#recovery.putOff(now + this.#recovery.timeoutMs);
+			if (isLate) this.#arm();
+		} else if (isLate) {
+			this.#deadline = undefined;
+			if (this.phase === 'time-wait') this.#finish();
+			else this.#late();
+		} else if (this.#recoveryDueMs <= now) {
+			const found = this.#recovery.expire(now);
+			if (found === 'probe') this.#sendProbe();
+			else this.#sendData(found === 'lost');
 		}
-		this.#deadline = undefined;
-		if (this.phase === 'time-wait') this.#finish();
-		else if (this.#link.isStopped) this.#arm();
-		else this.#late();
+		this.#schedule();
 	};
 
 	/** Nothing has come in time. A guest with a closed window may have it closed for ever, but is to answer. */
@@ -505,21 +503,16 @@ export class TcpConnection implements Flushed {
 			return;
 		}
 		if (this.phase !== 'open') {
-			this.#roundTrip.repeated(true);
+			this.#recovery.backOff();
 			this.#sendSyn();
 			return;
 		}
 		if (this.#peerWindow === 0 && this.#queue.length > 0) {
-			this.#roundTrip.repeated(true);
+			this.#recovery.backOff();
 			this.#sendAt(this.#acknowledged, 1, false);
-			this.#next = Math.max(this.#next, this.#acknowledged + 1);
 		} else if (this.#sent > this.#acknowledged) {
-			this.#congestion.timedOut(this.#acknowledged, this.#sent);
-			this.#scoreboard.clear();
-			this.#roundTrip.repeated(true);
-			this.#next = this.#acknowledged;
-			this.#sendData();
-			if (this.#next === this.#acknowledged) this.#repeatFirst(true);
+			this.#recovery.timedOut();
+			this.#sendData(true);
 		} else this.#sendData();
 		if (this.#deadline === undefined && this.#hasMore()) this.#arm();
 	}
@@ -540,13 +533,13 @@ export class TcpConnection implements Flushed {
 			window,
 			acknowledgment: isAnswer ? this.#guestWire(this.#received) : 0,
 		});
-		this.#roundTrip.sent(0, this.#link.clock.now());
+		this.#recovery.transmitted(0, 1, this.#link.clock.now());
 		this.#arm();
 	}
 
 	/** Sends where we are, and how far the guest may go; the window's edge never goes back. */
 	#acknowledge(): void {
-		if (this.#transmit(TcpFlag.ACK, this.#next)) return;
+		if (this.#transmit(TcpFlag.ACK, this.#usualPosition)) return;
 		this.#ackDue = true;
 		this.#link.awaitRoom(this);
 	}
@@ -600,12 +593,12 @@ export class TcpConnection implements Flushed {
 	#learn({mss, scale, takesSack}: SynOptions, {window}: Segment): void {
 		const most = Math.min(mostFrameData, this.#link.mtu - Tcp.size - (this.ends.path.family === 4 ? 20 : 40));
 		this.#mss = Math.max(leastMss, Math.min(mss ?? usualMss, most));
-		this.#congestion = new Congestion(this.#mss);
 		if (scale !== undefined) {
 			this.#peerScale = scale;
 			this.#scale = ourScale;
 		}
 		this.#takesSack = takesSack;
+		this.#recovery.learn(this.#mss, takesSack);
 		this.#peerWindow = window;
 	}
 

@@ -1,41 +1,43 @@
 /** Bounds of the time after which a segment is sent again, in milliseconds. The least is Linux's: RFC 6298's whole second is for wires. */
 const leastMs = 200;
 const mostMs = 60_000;
+/** The first, and that for data after a SYN that was sent again (RFC 6298, 2.1 and 5.7). */
+const [firstMs, afterSynMs] = [1000, 3000];
 
 /** How long an answer takes, and how long to wait for one (RFC 6298, 2). */
 export class RoundTrip {
 	#smoothed: number | undefined;
 	#variation = 0;
-	#timeoutMs = 1000;
-	/** The byte whose acknowledgment is timed, and since when. */
-	#timed: {readonly position: number; readonly sinceMs: number} | undefined;
+	#timeoutMs = firstMs;
 
 	get timeoutMs(): number {
 		return this.#timeoutMs;
 	}
 
-	/** Times the first byte that is sent while none is timed. */
-	sent(position: number, nowMs: number): void {
-		this.#timed ??= {position, sinceMs: nowMs};
+	/** Undefined until something was answered that was sent once. */
+	get smoothedMs(): number | undefined {
+		return this.#smoothed;
 	}
 
-	acknowledged(position: number, nowMs: number): void {
-		if (this.#timed === undefined || position <= this.#timed.position) return;
-		const sample = nowMs - this.#timed.sinceMs;
-		this.#timed = undefined;
+	/** Something was answered that was sent once: of another that tells nothing, and a longer wait stays (Karn). */
+	took(ms: number): void {
 		if (this.#smoothed === undefined) {
-			this.#smoothed = sample;
-			this.#variation = sample / 2;
+			this.#smoothed = ms;
+			this.#variation = ms / 2;
 		} else {
-			this.#variation = 0.75 * this.#variation + 0.25 * Math.abs(this.#smoothed - sample);
-			this.#smoothed = 0.875 * this.#smoothed + 0.125 * sample;
+			this.#variation = 0.75 * this.#variation + 0.25 * Math.abs(this.#smoothed - ms);
+			this.#smoothed = 0.875 * this.#smoothed + 0.125 * ms;
 		}
 		this.#timeoutMs = Math.min(mostMs, Math.max(leastMs, this.#smoothed + 4 * this.#variation));
 	}
 
-	/** Something is sent again: its acknowledgment tells nothing (Karn), and the next wait is longer. */
-	repeated(isTimeout: boolean): void {
-		this.#timed = undefined;
-		if (isTimeout) this.#timeoutMs = Math.min(mostMs, this.#timeoutMs * 2);
+	/** Nothing was answered in time: the next wait is longer. */
+	backOff(): void {
+		this.#timeoutMs = Math.min(mostMs, this.#timeoutMs * 2);
+	}
+
+	/** Data follows a SYN that was sent more than once. */
+	afterLateSyn(): void {
+		this.#timeoutMs = afterSynMs;
 	}
 }
