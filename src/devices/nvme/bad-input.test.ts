@@ -1,5 +1,6 @@
 import test from 'ava';
 import {generator, randomFields} from '#devices/conformance';
+import type {DeviceCommand} from '#devices/device';
 import type {SavedDevice} from '#devices/machine';
 import type {SavedFields} from '#support/saved-state';
 import type {PlainFields} from '#support/wire';
@@ -353,3 +354,30 @@ for (const isEnabled of [false, true])
 			t.deepEqual(machine.failures, []);
 		}
 	});
+
+test('a snapshot whose namespaces are anybody’s numbers, each many times, leaves those of the configuration', async (t) => {
+	const {machine, driver} = await make();
+	for (const [nsid, detachedNamespaces] of [
+		[0x8000_0001, 0],
+		[0x8000_0000, 0xffff_ffff],
+		[1, 0],
+		[77, 0xffff_ffff],
+		[0xffff_ffff, 0],
+	] as const) {
+		await machine.stop();
+		restoreWith(machine, (fields) => {
+			const told = {nsid, blockBytes: 0, bytes: 0, mover: 0};
+			return {...fields, namespaces: Array(32).fill(told), changedNamespaces: 0xffff_ffff, detachedNamespaces};
+		});
+		for (const each of [1, 3, 9])
+			machine.machine.control('it', {kind: 'attach-namespace', nsid: each} as DeviceCommand);
+		machine.start();
+		await machine.run();
+		driver.take(0);
+		await driver.admin({opcode: 2, dword10: 4 + 1023 * 0x1_0000, prp1: dataPage});
+		await driver.admin({opcode: 6, dword10: 2, prp1: dataPage});
+		const active = [...new Uint32Array(driver.bytes(dataPage, 16).buffer)];
+		t.deepEqual(active, [1, 3, 0, 0], `${nsid}`);
+		t.deepEqual(machine.failures, []);
+	}
+});

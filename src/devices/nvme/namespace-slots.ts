@@ -17,9 +17,16 @@ export const slotOf = ({namespaces}: ControllerState, nsid: number): number =>
 /** Gives a namespace of the configuration a slot: there are as many as a controller has namespaces. Under the device's lock. */
 export function takeSlot(state: ControllerState, {nsid, detached}: NamespaceConfig): number {
 	const unused = slotOf(state, 0);
-	const slot = unused >= 0 ? unused : state.namespaces.findIndex((told) => told.nsid >= gone);
-	(state.namespaces[slot] as NamespaceTold).nsid = nsid;
+	// Where none is free a snapshot holds what never was.
+	const slot =
+		unused >= 0
+			? unused
+			: Math.max(
+					0,
+					state.namespaces.findIndex((told) => told.nsid >= gone),
+				);
 	if (detached === true) state.detachedNamespaces |= 1 << slot;
+	(state.namespaces[slot] as NamespaceTold).nsid = nsid;
 	return slot;
 }
 

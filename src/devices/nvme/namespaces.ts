@@ -123,7 +123,7 @@ export class Namespaces {
 			changed(slot);
 		}
 		this.#gone.clear();
-		for (const {nsid, bytes, blockBytes} of state.namespaces) {
+		for (const [slot, {nsid, bytes, blockBytes}] of state.namespaces.entries()) {
 			const disk = this.#byId.get(nsid)?.disk;
 			const {bytes: is = 0, geometry: {sectorBytes: block} = {sectorBytes: 0}} = disk ?? {};
 			if (blockBytes !== 0 && (is < bytes || block !== blockBytes))
@@ -133,6 +133,8 @@ export class Namespaces {
 					block,
 					told: `${nsid} of ${bytes} bytes in blocks of ${blockBytes}`,
 				});
+			// The driver has not been told of it, so that it may be another one's.
+			if (nsid !== 0 && disk === undefined) leaveSlot(state, slot);
 		}
 		for (const config of this.#configs) {
 			if (slotOf(state, config.nsid) >= 0) continue;

@@ -168,8 +168,12 @@ export class NvmeDriver {
 	/** Does one command and gives its completion. */
 	async perform(queue: number, values: CommandValues): Promise<Told> {
 		const id = this.submit(queue, values);
-		await this.machine.run();
-		const told = this.take(queue);
+		let told: readonly Told[] = [];
+		// The host may take its time.
+		while (told.length === 0) {
+			await this.machine.run();
+			told = this.take(queue);
+		}
 		const own = told.find((each) => each.id === id);
 		if (own === undefined || told.length !== 1) throw new Error(`command ${id} got ${JSON.stringify(told)}`);
 		return own;

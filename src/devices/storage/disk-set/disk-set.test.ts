@@ -175,3 +175,32 @@ test('a disk that opens when the set is to be as before is closed again', async 
 	await set.close();
 	t.is(count.open, 0);
 });
+
+test('a disk whose host does not let go of it goes all the same, and in its own time', async (t) => {
+	const {promise, resolve} = Promise.withResolvers<void>();
+	const {count, open} = counted();
+	const hanging: OpenDisk = async (...given) => {
+		const disk = await open(...given);
+		const close = disk.close.bind(disk);
+		disk.close = () => promise.then(close);
+		return disk;
+	};
+	const members: readonly SetMember[] = [0, 0x4000].map((at) => ({
+		disk: {kind: 'memory', bytes: 512},
+		readOnly: false,
+		at,
+	}));
+	const reactor = new FakeReactor();
+	const memory = new SharedArrayBuffer(0x1_0000);
+	const host = {reactor, worker: {index: 0, count: 1}, memory, offset: 0, noticed() {}};
+	const set = await DiskSet.open(members, host, hanging);
+	const going = set.reconfigure(members.slice(1));
+	while (reactor.timers.size === 0) await new Promise(setImmediate);
+	reactor.turn(5e9);
+	await going;
+	t.is(count.open, 2);
+	resolve();
+	while (count.open === 2) await new Promise(setImmediate);
+	await set.close();
+	t.is(count.open, 0);
+});

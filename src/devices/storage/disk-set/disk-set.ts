@@ -113,6 +113,9 @@ export const diskSetSavedParts = (
 		return isPrivate === true ? [] : backendSavedParts(disk, workers, place.offset, nameOf(place.disk));
 	});
 
+/** Less than what a change of a machine's devices may take. */
+const releaseNs = 5e9;
+
 /** The disks of a device, as one of its workers has them. */
 export class DiskSet {
 	#places: readonly Place[];
@@ -154,7 +157,7 @@ export class DiskSet {
 		const isOver = this.#isClosed || change !== this.#changes;
 		const going = failed === undefined && !isOver ? this.#places.filter((place) => !next.includes(place)) : coming;
 		if (going !== coming) this.#places = next;
-		await Promise.all(going.map((place) => letGo(place)));
+		await this.#inTime(Promise.all(going.map((place) => letGo(place))));
 		if (failed !== undefined) throw failed.reason;
 		if (isOver) throw new Error('the disks are others by now');
 	}
@@ -222,6 +225,13 @@ export class DiskSet {
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		await Promise.all(this.#places.map((place) => letGo(place)));
+	}
+
+	/** Waits for the end of disks that go, but not for long: a host that hangs keeps nobody from having its disk taken away. */
+	async #inTime(closing: Promise<unknown>): Promise<void> {
+		const {promise: isLate, resolve} = Promise.withResolvers<void>();
+		const timer = this.#host.reactor.after(releaseNs, resolve);
+		await Promise.race([closing, isLate]).finally(() => timer.cancel());
 	}
 
 	async #openPlace(place: Place, policy: DiskPolicy = {}): Promise<void> {
