@@ -4,9 +4,10 @@ import {type NicLimits, parseNicLimits} from '#devices/network/limit';
 import {deviceRegistry} from '#devices/registry';
 import {type DiskLimits, parseDiskLimits} from '#devices/storage/backend';
 import {parseAddition} from '#devices/storage/disk-flag';
-import {checkAddition, type DiskAddition} from '#devices/storage/disk-set';
+import {checkAddition} from '#devices/storage/disk-set';
 import {checkDevices, configError, parseDevice, parseSymbolFile} from '#main/config';
 import type {SymbolFile} from '#main/symbols';
+import type {NewDisk} from '#main/vm';
 import {checkRange, linuxPaths, parseNumber, parseSize, readOptions} from '#support/options';
 
 /** A kind of value that a parameter may have: what a client may send for it, and what a person may write. */
@@ -172,14 +173,14 @@ export const symbolFile: Kind<SymbolFile> = {
 };
 
 /** A disk for a controller of a machine that runs, written as `--disk` has it. */
-export const controllerDisk = (option: string): Kind<Omit<DiskAddition, 'kind'>> => ({
+export const controllerDisk = (option: string): Kind<NewDisk> => ({
 	expected: `DISK[,OPTIONS] with absolute paths, ${longText.expected}`,
 	check(json) {
 		const written = longText.check(json);
 		const disk = written === undefined ? json : parseAddition(written, option);
 		const problem = checkAddition(disk, option);
 		if (problem !== undefined) throw problem;
-		return isWhole(disk) ? (disk as Omit<DiskAddition, 'kind'>) : undefined;
+		return isWhole(disk) ? (disk as NewDisk) : undefined;
 	},
 	parse: (written) => withPaths(parseAddition(written, option), resolve),
 });

@@ -1,9 +1,8 @@
 import {powerButton} from '#devices/chipset/acpi-pm';
-import type {DeviceCommand} from '#devices/device';
+import type {ConfigChange, DeviceCommand} from '#devices/device';
 import type {DeviceHandle} from '#devices/device-type';
 import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import {attentionPressed} from '#devices/pci/port';
-import type {DiskAddition, DiskRemoval} from '#devices/storage/disk-set';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import {type OpenSnapshot, saveSnapshot, snapshotInMemory} from '#main/snapshot';
@@ -29,6 +28,19 @@ export interface RemovalOptions {
 	readonly asks?: boolean;
 	/** Gives up waiting for it. */
 	readonly signal?: OperationSignal;
+}
+
+/** A disk that is to come to a controller. What is wrong with it is told when it comes. */
+export interface NewDisk {
+	/** Its number there; one more than the largest unless given. */
+	readonly number?: number;
+	/** What it is, as the options of the controller have it: `{kind: 'file', path: '/disk.img'}`. */
+	readonly disk: {readonly kind: string; readonly [option: string]: unknown};
+	readonly readOnly: boolean;
+	/** The guest has it when it is attached. */
+	readonly detached?: boolean;
+	/** Limits, and what follows errors of the host's, likewise. */
+	readonly policy?: {readonly [choice: string]: unknown};
 }
 
 /** Choices for a guest's going on. */
@@ -191,9 +203,9 @@ export class Vm {
 	 * @returns the disk's number there
 	 * @throws VmmError with a `DISK_` code, HOT_PLUG_NO_CHANGE, VM_DEVICE_UNKNOWN, VM_STOPPED; the machine goes on as it was. OPERATION_ABORTED when it ends
 	 */
-	addDisk(controller: string, disk: Omit<DiskAddition, 'kind'>): Promise<number> {
+	addDisk(controller: string, disk: NewDisk): Promise<number> {
 		const asked = {operation: 'disk-add', wanted: 'controller', signal: undefined};
-		const change: DiskAddition = {...disk, kind: 'add-disk'};
+		const change: ConfigChange = {...disk, kind: 'add-disk'};
 		return this.#life.longAtRest(asked, (ending) =>
 			untilAborted(this.#parts.hotPlug.reconfigure(controller, change), ending),
 		);
@@ -205,7 +217,7 @@ export class Vm {
 	 * @throws VmmError DISK_NUMBER_UNKNOWN, HOT_PLUG_NO_CHANGE, VM_DEVICE_UNKNOWN, VM_STOPPED
 	 */
 	async removeDisk(controller: string, number: number): Promise<void> {
-		const change: DiskRemoval = {kind: 'remove-disk', number};
+		const change = {kind: 'remove-disk', number};
 		await this.#life.atRest('controller', () => this.#parts.hotPlug.reconfigure(controller, change));
 	}
 
