@@ -179,8 +179,8 @@ test('messages to the thread are handled while it sleeps, and let it sleep again
 	for (const text of ['one', 'two']) t.is(await ask(text), `${text}!`);
 	// V8 has work of its own for the thread's loop at first.
 	const turns: unknown[] = [];
-	while (turns.at(-1) !== 2 && turns.length < 50) turns.push(await ask('rest'));
-	t.is(turns.at(-1), 2, 'one to begin the wait, and one when the timer expires');
+	while (turns.at(-1) !== 3 && turns.length < 50) turns.push(await ask('rest'));
+	t.is(turns.at(-1), 3, 'one to begin the wait, one to look once more, and one when the timer expires');
 	port1.postMessage('end');
 	await new Promise((resolve) => worker.once('exit', resolve));
 });
@@ -205,6 +205,37 @@ test('what a callback begins with node:net is heard of once the thread has been 
 	await reactor.run();
 	await worker.terminate();
 	t.is(heard, 'hello');
+});
+
+test('what was closed in a round of node:net is told though nothing else gives the thread another one', async (t) => {
+	const worker = new Worker(
+		`const server = require('node:net').createServer((socket) => {
+			socket.on('error', () => {});
+			setTimeout(() => socket.write('hello'), 100);
+		});
+		server.listen(0, '127.0.0.1', () => require('node:worker_threads').parentPort.postMessage(server.address().port));`,
+		{eval: true},
+	);
+	const [port] = await once(worker, 'message');
+	const reactor = new EpollReactor();
+	const heard: string[] = [];
+	reactor.after(1e6, () => {
+		const socket = connect(port, '127.0.0.1');
+		reactor.turnNode();
+		socket.on('data', () => socket.destroy());
+		socket.on('close', () => {
+			heard.push('closed');
+			reactor.close();
+		});
+	});
+	// Were it told by nothing else, it would be by this.
+	reactor.after(20e9, () => {
+		heard.push('late');
+		reactor.close();
+	});
+	await reactor.run();
+	await worker.terminate();
+	t.deepEqual(heard, ['closed']);
 });
 
 test('a thread whose work comes late has learned to sleep at once', async (t) => {

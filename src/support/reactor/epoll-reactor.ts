@@ -54,6 +54,15 @@ const [endToken, loopToken] = [0, 1];
 /** Resolves when no promise has anything to go on with: while the thread sleeps none does, however short its way is. */
 const settled = () => new Promise<void>((resolve) => process.nextTick(resolve));
 
+/**
+ * How long after a round of Node's loop another one is had, if nothing else asks for it: this thread goes on from the middle of a round, before what was closed
+ * in it is told, and before what was begun in it is waited for.
+ */
+const againNs = 1e6;
+
+/** Events that Node's loop has had on this thread. */
+const loopEvents = (): number => performance.nodeTiming.uvMetricsInfo.events;
+
 const now = () => Number(process.hrtime.bigint());
 
 /**
@@ -74,6 +83,8 @@ export class EpollReactor implements RunningReactor {
 	#deferred: (() => void)[] = [];
 	#nextToken = loopToken + 1;
 	#loopHasWork = false;
+	/** Node's loop is to have another round soon. */
+	#looksAgain = false;
 	#closed = false;
 
 	constructor(options: ReactorOptions = {}) {
@@ -149,8 +160,16 @@ export class EpollReactor implements RunningReactor {
 				idleSince = time;
 				this.#runDeferred();
 			}
-			if (this.#wait(busy ? 0 : this.#sleepNs())) idleSince = now();
-			if (this.#loopHasWork) await this.#turnLoop();
+			const isReady = this.#wait(busy ? 0 : this.#sleepNs());
+			if (isReady) idleSince = now();
+			if (this.#loopHasWork) {
+				await this.#turnLoop();
+				this.#looksAgain = true;
+			} else if (this.#looksAgain && !busy && !isReady) {
+				const before = loopEvents();
+				await this.#turnLoop();
+				this.#looksAgain = loopEvents() !== before;
+			}
 		}
 		close(this.#epoll.fd);
 		close(this.#endFd);
@@ -247,7 +266,8 @@ export class EpollReactor implements RunningReactor {
 
 	#sleepNs(): number {
 		if (this.#deferred.length > 0 || this.#loopHasWork) return 0;
-		return Math.max(0, this.#timers.nextNs - now());
+		const sleepNs = Math.max(0, this.#timers.nextNs - now());
+		return this.#looksAgain ? Math.min(againNs, sleepNs) : sleepNs;
 	}
 
 	/** One round of Node's loop. It looks at its descriptors between two immediates; what it misses, the next wait reports again. */
